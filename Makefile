@@ -1,0 +1,79 @@
+# Needs make and Python >= 3.11, nothing else. Each target makes .venv first where there is none;
+# PYTHON=/path/to/python uses an environment that you already have instead.
+
+PROFILE   ?= ## how much is computed: smoke, quick (the default) or paper
+FIGURE    ?= ## one figure: figure-1, figure-2, figure-3, figure-4 or draws (default: all)
+DATA      ?= ## glyphs (the default), emnist-letters, mnist, or a file.npz of your own
+SEEDS     ?= ## number of seeds for each method (default: the profile's)
+DEVICE    ?= ## auto (the default), cpu or cuda
+WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
+SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
+PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and used)
+
+export PYTHONUNBUFFERED := 1
+
+ifeq ($(strip $(PYTHON)),)
+python := .venv/bin/python
+environment := .venv/.complete
+else
+python := $(PYTHON)
+export PYTHONPATH := $(CURDIR)
+endif
+
+flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
+what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds)
+where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
+hardsample := $(python) -m hardsample
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce figures test smoke bench data status verify lab clean
+
+help: ## this list
+	@echo 'make TARGET [KNOB=value ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@awk -F ' *[?]= ## ' '/^[A-Z]+ *[?]= ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure
+	$(hardsample) reproduce $(what) $(where)
+
+figures: $(environment) ## the notebooks alone: draw from the stored runs, compute those that are missing
+	$(hardsample) figures $(what) $(where)
+
+test: $(environment) ## the tests, in less than 5 minutes
+	$(python) -m pytest
+
+smoke: $(environment) ## the whole way in about a minute, in a temporary folder
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
+	HARDSAMPLE_RUNS=$$folder/runs HARDSAMPLE_FIGURES=$$folder/figures $(hardsample) reproduce $(what) $(where) --profile smoke
+
+bench: $(environment) ## the timings that README quotes, on this machine
+	$(python) -m benchmarks
+
+data: $(environment) ## fetch and describe one data set: make data DATA=emnist-letters
+	$(hardsample) data $(call flag,DATA,data)
+
+status: $(environment) ## how many runs of each figure are stored
+	$(hardsample) status $(what)
+
+verify: $(environment) ## check every stored run against its key
+	$(hardsample) verify
+
+lab: $(environment) ## JupyterLab on notebooks/
+	$(python) -m jupyterlab --notebook-dir=notebooks
+
+clean: ## remove .venv and caches; runs/, data/ and figures/ stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build hardsample.egg-info
+	find hardsample tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# Made in place of what an interrupted attempt left; the stamp is older than every later change of its two sources.
+.venv/.complete: pyproject.toml constraints.txt
+	@for base in python3.11 python3.12 python3.13 python3.14 python3; do \
+		if $$base -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; else base=; fi; \
+	done; \
+	if [ -z "$$base" ]; then echo 'hardsample needs Python 3.11 or newer, and none was found: install one, or name one that has the dependencies with PYTHON=/path/to/python' >&2; exit 1; fi; \
+	if [ -e .venv/.unfinished ]; then rm -rf .venv; fi; \
+	echo "making .venv with $$base, once" && mkdir -p .venv && touch .venv/.unfinished && $$base -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@mv .venv/.unfinished $@

@@ -1,0 +1,36 @@
+"""Training neural networks with the hard examples first: methods, experiments and figures that anyone can repeat.
+
+Each public name is imported when it is first used, so that ``import hardsample`` costs nothing.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Dataset": "data",  # images and labels as uint8 and int64 tensors
+    "Experiment": "experiments",  # the runs of one figure, in panels
+    "InputError": "errors",  # bad input, told in one sentence
+    "Outcome": "training",  # what one run measured
+    "Run": "configuration",  # all that decides a run's numbers
+    "Store": "runs",  # finished runs, one file each
+    "grid": "experiments",  # the experiment of a figure's name and a profile
+    "load": "data",  # a data set by name or .npz file
+    "pretrain": "training",  # the start that every method of a seed shares
+    "train": "training",  # runs that differ in their seed alone, trained side by side
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'hardsample' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"hardsample.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

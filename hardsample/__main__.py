@@ -1,0 +1,5 @@
+"""``python -m hardsample``."""
+
+from hardsample.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,216 @@
+"""The command line: `hardsample run | figures | reproduce | verify | status | data`.
+
+Nothing heavy is imported before a command needs it, so that --help answers at once.
+"""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hardsample import __version__, paths
+from hardsample.errors import InputError
+
+if TYPE_CHECKING:
+    from hardsample.experiments import Experiment
+    from hardsample.launch import Report
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    return int(text)
+
+
+SIDE_BY_SIDE = 2  # notebooks drawn at once, where there is more than one core
+
+WHAT = {
+    "--profile": {"default": "quick", "help": "how much is computed: smoke, quick or paper (default: %(default)s)"},
+    "--figure": {"default": "", "help": "one figure, such as figure-2 or base-values/figure-2 (default: all)"},
+    "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
+}
+DATA = {
+    "--data": {"default": "glyphs", "help": "glyphs, emnist-letters, mnist or a file.npz (default: %(default)s)"},
+}
+WHERE = {
+    "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
+    "--workers": {"type": int, "default": 0, "help": "worker processes (default: one for each GPU, or each CPU core)"},
+    "--scheduler": {"default": "", "help": "address of a Dask scheduler, tcp://host:8786 (default: this machine)"},
+    "--time-limit": {"help": "stop cleanly after 90s, 9m or 1h; the same command goes on from there (default: none)"},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status: 0 done, 1 incomplete or unsound, 2 bad input, 130 interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options)
+    except InputError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        why = paths.reason(error)
+        if why is None:
+            raise
+        return _refuse(f"cannot write {error.filename or 'a file'}: {why}.")
+    except KeyboardInterrupt:
+        print("hardsample: interrupted; finished runs are kept, the same command goes on from there.", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    report = _launch(options, _experiments(options))
+    return 1 if report.failed or report.missing else 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    experiments = _experiments(options)
+    paths.check_writable(paths.figures_dir())
+    report = _launch(options, experiments)
+    complete = [experiment for experiment in experiments if not _missing(experiment)]
+    files, failures = _draw(options, complete)
+    drawn = len(complete) - failures
+    print(f"{drawn} of {len(experiments)} figures drawn, {len(files)} files written; {report}")
+    return 0 if drawn == len(experiments) else 1
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hardsample.runs import Store
+
+    store = Store()
+    problems = store.verify()
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(store.records())} finished runs checked in {store.root}, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    rows = [("figure", "wanted", "done", "missing")]
+    for experiment in _experiments(options):
+        wanted, missing = len(experiment.runs), len(_missing(experiment))
+        rows.append((experiment.name, str(wanted), str(wanted - missing), str(missing)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *counts in rows:
+        print(name.ljust(widths[0]), *(count.rjust(width) for count, width in zip(counts, widths[1:], strict=True)))
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from hardsample.data import load
+
+    data = load(options.data)
+    print(f"name         {data.name}{' (stand-in)' if data.stand_in else ''}")
+    print(f"train        {' x '.join(map(str, data.x_train.shape))}")
+    print(f"test         {' x '.join(map(str, data.x_test.shape))}")
+    print(f"classes      {len(data.classes)}: {' '.join(data.classes)}")
+    print(f"fingerprint  {data.fingerprint}")
+    return 0
+
+
+def _experiments(options: argparse.Namespace) -> "list[Experiment]":
+    from hardsample.experiments import NAMES, grid
+
+    names = [options.figure] if options.figure else NAMES
+    return [grid(name, profile=options.profile, data=options.data, seeds=options.seeds) for name in names]
+
+
+def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "Report":
+    from hardsample.launch import launch
+
+    return launch(
+        [run for experiment in experiments for run in experiment.runs],
+        source=options.data,
+        device=options.device,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        time_limit=options.time_limit,
+    )
+
+
+def _missing(experiment: "Experiment") -> list:
+    from hardsample.runs import Store
+
+    return Store().missing(experiment.runs)
+
+
+def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> tuple[list[Path], int]:
+    """Run the experiments' notebooks, each in a process of its own: the files they wrote, and how many failed."""
+    knobs = ("profile", "data", "seeds", "device", "workers", "scheduler")
+    parameters = {name: getattr(options, name) for name in knobs if getattr(options, name) is not None}
+    files, failures = [], 0
+    width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(width, spawn, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        try:
+            drawing = {pool.submit(_notebook, experiment.name, parameters): experiment for experiment in experiments}
+            for future in as_completed(drawing):
+                try:
+                    future.result()
+                except RuntimeError as error:
+                    print(f"hardsample: {error}", file=sys.stderr)
+                    failures += 1
+                else:
+                    written = _outputs(drawing[future])
+                    print(*written, sep="\n", flush=True)
+                    files += written
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return files, failures
+
+
+def _notebook(name: str, parameters: dict[str, str | int]) -> None:
+    from hardsample import notebooks
+
+    notebooks.run(name, parameters)
+
+
+def _outputs(experiment: "Experiment") -> list[Path]:
+    from hardsample import figures
+
+    stem = figures.stem(experiment)
+    return sorted({*stem.parent.glob(f"{stem.name}.*"), *stem.parent.glob(f"{stem.name}-*")})
+
+
+def _refuse(sentence: str) -> int:
+    print(f"hardsample: {sentence}", file=sys.stderr)
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments end as every other bad input does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help).")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="hardsample", description="Train with the hard examples first, and repeat the papers' figures."
+    )
+    parser.add_argument("--version", action="version", version=f"hardsample {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    data, what, where = _knobs(DATA), _knobs(WHAT), _knobs(WHERE)
+    for name, function, knobs, does in (
+        ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
+        ("figures", _reproduce, [what, data, where], "draw the figures, once the runs they lack are computed"),
+        ("reproduce", _reproduce, [what, data, where], "everything: compute what is missing, draw every figure"),
+        ("verify", _verify, [], "check every stored run"),
+        ("status", _status, [what, data], "count the runs of each figure: wanted, done, missing"),
+        ("data", _data, [data], "load or download a data set and describe it"),
+    ):
+        command = commands.add_parser(name, help=does, description=does, parents=knobs)
+        command.set_defaults(command=function)
+    return parser
+
+
+def _knobs(knobs: dict[str, dict]) -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    for flag, settings in knobs.items():
+        parent.add_argument(flag, **settings)
+    return parent

@@ -1,0 +1,140 @@
+"""What decides a run's numbers, and nothing that does not: the frozen record that a finished run is stored under."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hardsample.errors import InputError, check_choice
+
+PRECISIONS = ("float32", "bf16")
+STARTS = ("own", "shared")
+OPTIMIZER_STATES = ("fresh", "carried")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training run: data, network, method, optimiser, budget, precision and seed.
+
+    Device, paths, workers and cohort width are not here: they do not decide the numbers.
+    ``epochs`` counts mini-batch epochs (N/n updates each), pre-training included (paper A, section 4.1).
+
+    Raises:
+        InputError: a value is out of range, of the wrong type or not one of the valid names.
+    """
+
+    data: str
+    method: str
+    seed: int
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    network: str = "letters-cnn"
+    optimizer: str = "adadelta"
+    learning_rate: float = 0.05
+    rho: float = 0.95  # Adadelta's; paper A's gamma, section 4.1
+    learning_rate_decay: float = 1.0  # factor after every epoch; the other reading of paper A's gamma
+    batch_size: int = 32
+    epochs: float = 10.0
+    pretrain_epochs: float = 0.0
+    pretrain_start: str = "own"  # or "shared": one pre-trained start for every seed
+    pretrain_optimizer_state: str = "fresh"  # or "carried" into the fine-tuning
+    train_examples: int | None = None  # a fixed subset; None: all of them
+    test_examples: int | None = None
+    evaluate_train_examples: int | None = None
+    evaluations_per_epoch: int = 2
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("pretrain_start", self.pretrain_start, STARTS)
+        check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
+        for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}: give a value above 0.")
+        if not 0 <= self.pretrain_epochs <= self.epochs:
+            raise InputError(f"pretrain_epochs is {self.pretrain_epochs}: give 0 to {self.epochs} (the epochs in all).")
+        for name in ("train_examples", "test_examples", "evaluate_train_examples"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1, or nothing for all.")
+
+    def __hash__(self) -> int:
+        return hash(self.canonical)
+
+    @property
+    def canonical(self) -> str:
+        """The run as JSON, keys sorted, fields at their default left out: what its key is the hash of.
+
+        Leaving defaults out keeps every stored key valid when a later field joins with a default that changes nothing.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(self)} | {"options": {}}
+        chosen = {name: value for name, value in self.to_dict().items() if value != defaults[name]}
+        return json.dumps(chosen, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits: equal for equal runs, different for different ones."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """What a person reads in a file name; the key makes it unique."""
+        parts = (self.data, self.method, f"n{self.batch_size}", f"lr{self.learning_rate:g}")
+        return "-".join((*parts, f"pre{self.pretrain_epochs:g}"))
+
+    @property
+    def start(self) -> "Run | None":
+        """The pre-training this run continues, itself a run of ``MB``; None without pre-training.
+
+        Equal for every method of a seed, so that it is computed once for all of them.
+        """
+        if not self.pretrain_epochs:
+            return None
+        return dataclasses.replace(
+            self,
+            method="MB",
+            options={},
+            epochs=self.pretrain_epochs,
+            pretrain_epochs=0.0,
+            pretrain_start="own",
+            pretrain_optimizer_state="fresh",
+            seed=self.seed if self.pretrain_start == "own" else 0,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {"options": dict(self.options)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Run":
+        """The run that :meth:`to_dict` wrote.
+
+        Raises:
+            InputError: a field is unknown, missing or mistyped.
+        """
+        valid = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            check_choice("field of a run", name, valid)
+        missing = [name for name in ("data", "method", "seed") if name not in values]
+        if missing:
+            raise InputError(f"a run needs {' and '.join(missing)}: its fields are {', '.join(valid)}.")
+        return cls(**values)
+
+    def __reduce__(self):
+        return Run.from_dict, (self.to_dict(),)
+
+
+def _typed(field: dataclasses.Field, value: Any) -> Any:
+    """``value`` as the field's type, refusing what would need a guess."""
+    kinds = {"str": str, "int": int, "float": (int, float), "int | None": (int, type(None))}
+    if field.name == "options":
+        if not isinstance(value, Mapping):
+            raise InputError(f"options is {value!r}: give a mapping of option names to values.")
+        return MappingProxyType(dict(sorted(value.items())))
+    wanted = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    if isinstance(value, bool) or not isinstance(value, kinds[wanted]):
+        raise InputError(f"{field.name} is {value!r} ({type(value).__name__}): give {wanted}.")
+    return float(value) if wanted == "float" else value

@@ -1,0 +1,575 @@
+"""Many runs: in this process, on this machine's cores or GPUs, or on a Dask cluster; every one stored as it ends."""
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import math
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hardsample import training
+from hardsample.configuration import Run
+from hardsample.data import Dataset, load, name_of
+from hardsample.errors import InputError
+from hardsample.runs import Store, check_fingerprints, cohort_name, data_choice, provenance
+from hardsample.training import Outcome, OutOfTime
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+COHORT = 12  # seeds trained together on one GPU
+PROBES = 3  # configurations timed for the estimate
+LINE_EVERY = 5.0  # seconds between plain lines of progress
+WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes takes longer than it saves
+CONNECT_TIMEOUT = 5.0  # seconds
+
+# Workers may start processes of their own (compilers); a worker that trains is not one that hangs.
+_DASK = {
+    "distributed.worker.daemon": False,
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.worker-ttl": None,
+    "logging.distributed": "error",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a launch found done, computed and left: counts of runs, failures with their traceback, seconds in all."""
+
+    found: int
+    computed: int
+    failed: tuple[tuple[Run, str], ...]
+    missing: int
+    seconds: float
+
+    def __str__(self) -> str:
+        total = self.found + self.computed + self.missing + len(self.failed)
+        return (
+            f"{total} runs: {self.found} found, {self.computed} computed, {self.missing} missing,"
+            f" {len(self.failed)} failed in {duration(self.seconds)}"
+        )
+
+    __repr__ = __str__
+
+    def raise_if_incomplete(self) -> None:
+        """Raise unless every run is done.
+
+        Raises:
+            InputError: runs failed, or the time limit left some out.
+        """
+        if self.failed:
+            run, trace = self.failed[0]
+            raise InputError(
+                f"{len(self.failed)} runs failed, the first of them {run.label} with seed {run.seed}:"
+                f" {trace.strip().splitlines()[-1]}"
+            )
+        if self.missing:
+            raise InputError(f"{self.missing} runs are missing, out of time: run the same again to finish them.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A cohort, runs equal but for the seed, trained together; ``is_start`` if it is a pre-training others continue."""
+
+    runs: tuple[Run, ...]
+    is_start: bool
+    seconds: float
+    needs: frozenset[Run] = frozenset()
+    urgency: float = 0.0  # seconds until the last run that it holds up could end
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """All that a worker needs to do a job, ready to travel.
+
+    ``deadline`` is in the seconds of :func:`time.time`. A worker that may not share this machine's files is given the
+    ``starts`` of the runs, if they have any; another one the ``root`` of the store that holds them.
+    """
+
+    runs: tuple[Run, ...]
+    is_start: bool
+    source: str
+    fingerprint: str
+    device: str
+    deadline: float | None
+    root: Path | None = None
+    starts: tuple[Outcome, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of a job: an outcome and a provenance per run, a traceback, or neither when time ran out."""
+
+    finished: tuple[tuple[Outcome, Mapping[str, Any]], ...] = ()
+    failure: str = ""
+
+
+def launch(
+    runs: Iterable[Run],
+    *,
+    source: str,
+    device: str = "auto",
+    workers: int = 0,
+    scheduler: str = "",
+    store: Store | None = None,
+    time_limit: str | float | None = None,
+    quiet: bool = False,
+) -> Report:
+    """Do those of ``runs`` that the store lacks, and store each the moment it ends.
+
+    ``device`` is "auto", "cpu" or "cuda"; ``workers`` 0 chooses one per CPU core or GPU, 1 is this process;
+    ``scheduler`` is the address of a Dask scheduler ("tcp://host:8786"); ``time_limit`` ("9m", "90s", "1h", or seconds)
+    stops cleanly, and the same call goes on from there. A failing run is in the report and stops no other.
+
+    Raises:
+        InputError: bad arguments, data that differ from those of stored runs, or a store that cannot be written.
+    """
+    began = time.time()
+    deadline = None if time_limit is None else began + parse_duration(time_limit)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+        raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
+    check_device(device)
+    store = store or Store()
+    runs = tuple(dict.fromkeys(runs))
+    records = {run: store.find(run) for run in runs}
+    todo = [run for run in runs if records[run] is None]
+    if not todo:
+        report = Report(len(runs), 0, (), 0, time.time() - began)
+        _say(str(report), quiet)
+        return report
+
+    _check_source(todo, source)
+    store.check_writable()
+    store.clean()
+    fingerprints = {choice: _load(choice, source).fingerprint for choice in dict.fromkeys(map(data_choice, todo))}
+    check_fingerprints([record for record in records.values() if record is not None], fingerprints)
+    ready = {start for start in _starts(todo) if store.read_start(start, fingerprints[data_choice(start)]) is not None}
+
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(_connect(scheduler)) if scheduler else None
+        device = client.submit(_resolve, device, pure=False).result() if client else _resolve(device)
+        costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], source, device, client)
+        jobs = _jobs(todo, ready, costs, width=1 if device == "cpu" else COHORT)
+        workers = _workers(client, workers, device, jobs)
+        _say(_summary(len(runs), todo, jobs, workers, device, scheduler), quiet)
+        if client is None and workers > 1:
+            client = stack.enter_context(_local_cluster(workers, device))
+
+        plan = _Plan(jobs, ready, deadline)
+        progress = stack.enter_context(_Progress(len(todo), sum(job.seconds for job in jobs), quiet))
+
+        def task(job: Job) -> Task:
+            fingerprint = fingerprints[data_choice(job.runs[0])]
+            if not scheduler:
+                return Task(job.runs, job.is_start, source, fingerprint, device, deadline, root=store.root)
+            starts = _read_starts(store, job.runs, fingerprint)
+            return Task(job.runs, job.is_start, source, fingerprint, device, deadline, starts=starts)
+
+        results = _in_process(plan, task, progress) if client is None else _on_cluster(plan, task, progress, client)
+        computed, failed = 0, []
+        for job, result in results:
+            if result.failure:
+                failed += [(run, result.failure) for run in plan.fail(job)]
+            for run, (outcome, made) in zip(job.runs, result.finished, strict=False):
+                if job.is_start:
+                    store.write_start(run, made["data"]["fingerprint"], outcome)
+                    plan.ready.add(run)
+                else:
+                    store.write(run, outcome, made)
+                    computed += 1
+            progress.finished(job, result)
+
+    found = len(runs) - len(todo)
+    report = Report(found, computed, tuple(failed), len(todo) - computed - len(failed), time.time() - began)
+    for run, trace in failed:
+        _say(f"\n{run.label} with seed {run.seed} failed:\n{trace}", quiet)
+    _say(str(report), quiet)
+    return report
+
+
+def check_device(device: str) -> None:
+    """Raise :class:`InputError` unless ``device`` is "auto", "cpu" or "cuda"."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device {device!r}: choose one of auto, cpu, cuda.")
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds in "90s", "9m", "1.5h" or a plain number.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip())
+    if match is None:
+        raise InputError(f"time limit {text!r} is no duration: write it as 90s, 9m or 1h, or as a number of seconds.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "4 s", "5 min 3 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> Result:
+    """Do one job, on whatever worker this is; ``tick`` is called now and then while it trains."""
+    began = time.monotonic()
+    try:
+        with _one_thread(task.device):
+            return _attempt(task, began, tick)
+    except OutOfTime:
+        return Result()
+    except Exception:
+        return Result(failure=traceback.format_exc())
+
+
+def _attempt(task: Task, began: float, tick: Callable[[], None]) -> Result:
+    data = _load(data_choice(task.runs[0]), task.source)
+    if data.fingerprint != task.fingerprint:
+        raise InputError(
+            f"{task.source!r} has fingerprint {data.fingerprint} on this worker, but {task.fingerprint} where the runs"
+            " were launched: give all machines the same data."
+        )
+    store = None if task.root is None else Store(task.root)
+    starts = task.starts if store is None else _read_starts(store, task.runs, task.fingerprint)
+    if task.is_start:
+        outcomes = training.pretrain(task.runs, data, device=task.device)
+    else:
+        outcomes = _train(task, data, starts, store, tick)
+    wall, width = time.monotonic() - began, len(outcomes)
+    pretrain = [sum(start.seconds.values()) for start in starts] if starts else [0.0] * width
+    made = [
+        provenance(data, task.device, outcome, pretrain=seconds, wall=wall, cohort=width)
+        for outcome, seconds in zip(outcomes, pretrain, strict=True)
+    ]
+    return Result(tuple(zip(outcomes, made, strict=True)))
+
+
+def _train(
+    task: Task, data: Dataset, starts: Sequence[Outcome] | None, store: Store | None, tick: Callable[[], None]
+) -> list[Outcome]:
+    """Train until the deadline, if there is one; with a store, from the last checkpoint there and with new ones."""
+    hooks: dict[str, Any] = {"device": task.device, "starts": starts, "report": lambda _: tick()}
+    if task.deadline is not None:
+        hooks["deadline"] = time.monotonic() + task.deadline - time.time()
+    if store is None:
+        return training.train(task.runs, data, **hooks)
+    name = cohort_name(task.runs, task.fingerprint)
+    save = functools.partial(store.write_checkpoint, name)
+    outcomes = training.train(task.runs, data, checkpoint=store.read_checkpoint(name), save_checkpoint=save, **hooks)
+    store.drop_checkpoint(name)
+    return outcomes
+
+
+def _read_starts(store: Store, runs: Sequence[Run], fingerprint: str) -> tuple[Outcome, ...] | None:
+    """The stored start of each run; None for runs that have none."""
+    starts = [run.start for run in runs]
+    if None in starts:
+        return None
+    found = tuple(store.read_start(start, fingerprint) for start in starts)
+    if None in found:
+        raise InputError(f"a pre-training is gone from {store.root}: run the same again to compute it anew.")
+    return found
+
+
+class _Plan:
+    """The jobs still to hand out, the most urgent first; a run waits until its start is ready."""
+
+    def __init__(self, jobs: Iterable[Job], ready: set[Run], deadline: float | None) -> None:
+        self.ready = set(ready)
+        self._jobs = sorted(jobs, key=lambda job: -job.urgency)
+        self._deadline = math.inf if deadline is None else deadline
+
+    def next(self) -> Job | None:
+        """A job that can begin now; None if there is none, or no time left."""
+        if time.time() >= self._deadline:
+            return None
+        job = next((job for job in self._jobs if job.needs <= self.ready), None)
+        if job:
+            self._jobs.remove(job)
+        return job
+
+    def fail(self, job: Job) -> list[Run]:
+        """The runs that cannot be done because ``job`` failed: its own, or those that wait for it."""
+        if not job.is_start:
+            return list(job.runs)
+        lost = [other for other in self._jobs if other.needs & set(job.runs)]
+        self._jobs = [other for other in self._jobs if other not in lost]
+        return [run for other in lost for run in other.runs]
+
+
+def _in_process(plan: _Plan, task: Callable[[Job], Task], progress: "_Progress") -> Iterator[tuple[Job, Result]]:
+    while job := plan.next():
+        yield job, attempt(task(job), progress.tick)
+
+
+def _on_cluster(
+    plan: _Plan, task: Callable[[Job], Task], progress: "_Progress", client: "Client"
+) -> Iterator[tuple[Job, Result]]:
+    """One job per worker at a time, so that the order of the plan holds and no result waits in a queue."""
+    from concurrent.futures import CancelledError
+
+    from distributed import wait
+
+    running = {}
+    while True:
+        slots = max(1, len(client.nthreads()))
+        while len(running) < slots and (job := plan.next()):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sending large graph")  # a start's weights, on purpose
+                running[client.submit(attempt, task(job), pure=False)] = job
+        if not running:
+            return
+        try:
+            with client.as_current():
+                done = wait(list(running), timeout=1, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            done = ()
+        except CancelledError as error:
+            raise InputError(
+                "the Dask scheduler is gone; the runs that had ended are stored: start it and run the same again."
+            ) from error
+        for future in done:
+            error = future.exception()
+            yield running.pop(future), Result(failure=f"{type(error).__name__}: {error}") if error else future.result()
+        progress.tick()
+
+
+def _connect(scheduler: str) -> "Client":
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    try:
+        return Client(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler` and give its address,"
+            " such as tcp://host:8786, or none to use this machine."
+        ) from error
+
+
+@contextlib.contextmanager
+def _local_cluster(workers: int, device: str) -> "Iterator[Client]":
+    """One single-threaded process per worker, each on a GPU where there are any; none outlives this process."""
+    import dask
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    gpus = visible or [str(index) for index in range(torch.cuda.device_count())]
+    quiet = {"host": "127.0.0.1", "dashboard": False, "silence_logs": logging.ERROR}
+
+    def worker(index: int) -> dict[str, Any]:
+        gpu = {} if device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]}
+        options = {"nthreads": 1, "memory_limit": 0, "preload": [__name__], "env": {"OMP_NUM_THREADS": "1", **gpu}}
+        return {"cls": Nanny, "options": options | quiet}
+
+    server = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    with (
+        dask.config.set(_DASK),
+        SpecCluster({i: worker(i) for i in range(workers)}, server, silence_logs=logging.ERROR) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def dask_setup(worker: Any) -> None:
+    """Called by Dask as a worker begins, through its ``preload``: Ctrl-C is for the driver alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _workers(client: "Client | None", workers: int, device: str, jobs: Sequence[Job]) -> int:
+    """How many worker processes; 1 is this one."""
+    if client is not None:
+        return len(client.nthreads())
+    if not workers:
+        if sum(job.seconds for job in jobs) < WORTH_WORKERS:
+            return 1
+        workers = _cores() if device == "cpu" else torch.cuda.device_count()
+    return min(workers, len(jobs))
+
+
+def _cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _jobs(todo: Sequence[Run], ready: set[Run], costs: Mapping[Run, float], width: int) -> list[Job]:
+    """``todo`` and the starts it still needs, as cohorts of up to ``width`` seeds."""
+    jobs = [
+        Job(cohort, False, seconds := sum(costs[run] for run in cohort), frozenset(_starts(cohort)), seconds)
+        for cohort in _cohorts(todo, width)
+    ]
+    for cohort in _cohorts([start for start in _starts(todo) if start not in ready], width):
+        seconds = sum(costs[start] for start in cohort)
+        held_up = max(job.seconds for job in jobs if job.needs & set(cohort))
+        jobs.append(Job(cohort, True, seconds, urgency=seconds + held_up))
+    return jobs
+
+
+def _cohorts(runs: Iterable[Run], width: int) -> list[tuple[Run, ...]]:
+    groups = defaultdict(list)
+    for run in runs:
+        groups[dataclasses.replace(run, seed=0)].append(run)
+    return [tuple(group[i : i + width]) for group in groups.values() for i in range(0, len(group), width)]
+
+
+def _starts(runs: Iterable[Run]) -> list[Run]:
+    """The distinct pre-trainings that ``runs`` continue."""
+    return list(dict.fromkeys(start for run in runs if (start := run.start) is not None))
+
+
+def _costs(runs: Sequence[Run], source: str, device: str, client: "Client | None") -> dict[Run, float]:
+    """Seconds each run will take: a few configurations timed, the others by their number of updates."""
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.batch_size, run.network, run.precision].append(run)
+    rates = {}  # seconds per update
+    largest = sorted(groups, key=lambda group: -sum(map(_updates, groups[group])))
+    for group in largest[:PROBES]:
+        probe = max(groups[group], key=_updates)
+        arguments = (_probe, probe, source, device)
+        seconds = client.submit(*arguments, pure=False).result() if client else _probe(*arguments[1:])
+        if seconds is not None:
+            rates[group] = seconds / _updates(probe)
+    usual = sum(rates.values()) / len(rates) if rates else 0.0
+    return {run: rates.get(group, usual) * _updates(run) for group, members in groups.items() for run in members}
+
+
+def _probe(run: Run, source: str, device: str) -> float | None:
+    """An estimate of a run's seconds; None where it cannot even begin, which will be reported when it is run."""
+    try:
+        with _one_thread(device):
+            return training.estimate(run, _load(data_choice(run), source), device=device)
+    except Exception:
+        return None
+
+
+def _updates(run: Run) -> float:
+    """What a run's time grows with, up to a constant of its data."""
+    return max(run.epochs - run.pretrain_epochs, 1e-9) / run.batch_size
+
+
+def _load(choice: tuple, source: str) -> Dataset:
+    _, train_examples, test_examples = choice
+    return load(source, train_examples=train_examples, test_examples=test_examples)
+
+
+def _check_source(runs: Iterable[Run], source: str) -> None:
+    name = name_of(source)
+    for run in runs:
+        if run.data != name:
+            raise InputError(
+                f"the runs are of the data {run.data!r}, but the source {source!r} holds {name!r}: give {run.data!r}."
+            )
+
+
+def _resolve(device: str) -> str:
+    """The torch device behind "auto", "cpu" or "cuda" on this machine."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' was asked for, but no CUDA GPU is at hand: choose cpu or auto.")
+    return device
+
+
+@contextlib.contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    """On a CPU, one thread per run is faster than many and gives the same bits everywhere."""
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _summary(total: int, todo: Sequence[Run], jobs: Sequence[Job], workers: int, device: str, scheduler: str) -> str:
+    starts = sum(len(job.runs) for job in jobs if job.is_start)
+    seconds = sum(job.seconds for job in jobs) / max(1, workers)
+    where = (
+        {1: "in this process"}.get(workers, f"on {workers} workers")
+        if not scheduler
+        else f"on {workers} workers at {scheduler}"
+    )
+    return (
+        f"{total} runs: {total - len(todo)} done, {len(todo)} to do"
+        + (f" after {starts} pre-trainings" if starts else "")
+        + f" {where} ({device})"
+        + (f", about {duration(seconds)}" if seconds else "")
+    )
+
+
+class _Progress:
+    """One bar over all runs on a terminal, plain lines elsewhere, nothing if quiet.
+
+    The time left is reckoned from each job's estimated seconds, since runs differ widely in length.
+    """
+
+    def __init__(self, total: int, seconds: float, quiet: bool) -> None:
+        self._total, self._seconds, self._quiet = total, seconds, quiet
+        self._done, self._spent, self._began, self._printed = 0, 0.0, time.time(), 0.0
+        self._bar = None
+
+    def __enter__(self) -> "_Progress":
+        if not self._quiet and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
+            self._bar = tqdm(total=self._seconds, bar_format=form, desc=f"0/{self._total}", dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def tick(self) -> None:
+        """Let the clock on the bar go on."""
+        if self._bar is not None and time.time() - self._printed >= 1:
+            self._bar.refresh()
+            self._printed = time.time()
+
+    def finished(self, job: Job, result: Result) -> None:
+        """Count a job unless time ran out, and show the last evaluation of its last run."""
+        if not result.finished and not result.failure:
+            return
+        self._spent += job.seconds
+        self._done += 0 if job.is_start else len(job.runs)
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self._done}/{self._total}", refresh=False)
+            self._bar.set_postfix_str(_last(job, result), refresh=False)
+            self._bar.update(job.seconds)
+        elif not job.is_start and (self._done == self._total or time.time() - self._printed >= LINE_EVERY):
+            left = (time.time() - self._began) * (self._seconds / self._spent - 1) if self._spent else 0.0
+            _say(f"[{self._done}/{self._total}] {_last(job, result)}, {duration(left)} left", self._quiet)
+            self._printed = time.time()
+
+
+def _last(job: Job, result: Result) -> str:
+    name = f"{job.runs[-1].label}-s{job.runs[-1].seed}"
+    if result.failure:
+        return f"{name} failed"
+    outcome = result.finished[-1][0]
+    last = dict(zip(outcome.columns, outcome.rows[-1], strict=True))
+    return f"{name} acc/val {last['acc/val']:.3f} loss/val {last['loss/val']:.3f}"
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        print(text, flush=True)

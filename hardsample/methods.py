@@ -1,0 +1,273 @@
+"""How the next mini-batch is chosen: MB, SMB, LB, PLB and PEB behind one interface."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from hardsample import randomness
+from hardsample.base_values import BaseValues
+from hardsample.errors import InputError, check_choice
+from hardsample.randomness import Stream
+
+
+class Method(Protocol):
+    """Chooses mini-batches for S seeds and learns from what the network made of them.
+
+    A method is built as ``Method(size, n, seeds, first_step, **options)``: N examples, mini-batches of n, int64 seeds
+    [S] and the step of its first draw. Everything it learns is in :attr:`tensors`; everything random is a function of
+    (seed, stream, step).
+    """
+
+    capturable: ClassVar[bool]  # may draw and observe run inside a CUDA graph?
+    scored: tuple[str, bool]  # what observe is given: "before" or "after" the update, and with dropout on or off
+
+    def prepare(self, step: int) -> Tensor | None:
+        """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m]."""
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        """The answer to :meth:`prepare`, in evaluation mode: [S, m], [S, m, K], [S, m]."""
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        """The examples of a step: int64 [S, n]. ``step`` is an int, or an int64 tensor [] inside a captured graph."""
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        """What the network made of the drawn examples: [S, n], [S, n, K], [S, n]."""
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, by name: live tensors, to be copied out of or into."""
+
+
+class _Indifferent:
+    """The parts of a method that looks at no score."""
+
+    capturable = True
+    scored = ("before", True)
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+
+class MiniBatches(_Indifferent):
+    """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
+        self.size, self.seeds = size, seeds
+        self._lane = torch.arange(n, device=seeds.device)
+        self._epoch = -1
+        spare = -(-n // size)  # a mini-batch may reach into the epochs after its own
+        self._orders = torch.empty(seeds.numel(), (1 + spare) * size, dtype=torch.int64, device=seeds.device)
+
+    def prepare(self, step: int) -> None:
+        epoch = step * len(self._lane) // self.size
+        if epoch != self._epoch:
+            self._epoch = epoch
+            for place, order in enumerate(self._orders.split(self.size, dim=1)):
+                order.copy_(randomness.permutations(self.seeds, Stream.ORDER, epoch + place, self.size))
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self._orders.index_select(1, self._lane + step * len(self._lane) % self.size)
+
+
+class UniformStream(_Indifferent):
+    """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
+        self.size, self.n, self.seeds = size, n, seeds
+
+    def prepare(self, step: int) -> None:
+        pass
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long()
+
+
+class PersistentLoss:
+    """PLB: a base value per example, its loss when last seen (paper A, Algorithm 1 and equation 5).
+
+    Args:
+        floor: the smallest base value, so that no example is lost for good.
+        score: "before", from the logits of the step itself; or "after", from one more forward pass after the update.
+        score_dropout: score with dropout on? None: as the step's own logits have it, on for "before", off for "after".
+    """
+
+    capturable = True
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        floor: float = 1e-8,
+        score: str = "before",
+        score_dropout: bool | None = None,
+    ) -> None:
+        check_choice("score", score, ("before", "after"))
+        self.scored = (score, score == "before" if score_dropout is None else score_dropout)
+        self.base_values = BaseValues(size, seeds, floor=floor)
+        self._n, self._first_step = n, first_step
+
+    def prepare(self, step: int) -> Tensor | None:
+        self.base_values.prepare(step, self._n)
+        if step == self._first_step:
+            seeds = self.base_values.seeds
+            return torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
+        return None
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.base_values.fill(self.values(logits, losses))
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self.base_values.draw(step, self._n)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.base_values.update(indices, self.values(logits, losses))
+
+    @staticmethod
+    def values(logits: Tensor, losses: Tensor) -> Tensor:
+        """Base values [S, n] from logits [S, n, K] and losses [S, n]."""
+        return losses  # eq. 5
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return self.base_values.tensors
+
+
+class PersistentEntropy(PersistentLoss):
+    """PEB: as PLB, but the base value is the entropy of the network's softmax, in nats (paper A, equation 6)."""
+
+    @staticmethod
+    def values(logits: Tensor, losses: Tensor) -> Tensor:
+        log_p = logits.log_softmax(-1)
+        return (log_p.exp() * log_p).sum(-1).neg_()  # eq. 6
+
+
+class LossBased:
+    """LB: probabilities rewritten by each mini-batch and reset when the held-out loss has improved.
+
+    Paper A names the method and does not define it. This is the reading of PROTOCOL: n draws without replacement;
+    utility u_i = tanh(loss_i) / times drawn; u_i / sum(u) written into the probability vector, which is renormalised; a
+    CUSUM of the fall of the held-out loss, S += max(0, l_before - l_now - alpha), whose alarm S > threshold sets the
+    vector back to uniform.
+
+    Args:
+        alpha, threshold: of the CUSUM.
+        reset: False loses the reset, as the method's first published code does; it then collapses onto few examples.
+        held_out: share of the training set that is monitored and never drawn.
+        monitor_every: steps between two looks at the held-out loss.
+        floor: the smallest weight, relative to a vector that sums to about 1.
+    """
+
+    capturable = False  # drawing without replacement takes as many rounds as it needs
+    scored = ("before", True)
+    _ROUNDS = 32  # random numbers are set aside for so many rounds a step
+    _RESCALE_EVERY = 32  # steps; the sum of the weights at most doubles in each
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        alpha: float = 0.01,
+        threshold: float = 0.1,
+        reset: bool = True,
+        held_out: float = 0.02,
+        monitor_every: int = 50,
+        floor: float = 1e-30,
+    ) -> None:
+        monitored = max(1, round(held_out * size))
+        if not 0 < held_out < 1 or size - monitored < n:
+            raise InputError(
+                f"held_out is {held_out}: give a share above 0 that leaves {n} of {size} examples to draw."
+            )
+        if monitor_every < 1:
+            raise InputError(f"monitor_every is {monitor_every}: give at least 1 step.")
+        self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every
+        self._n, self._first_step = n, first_step
+        order = randomness.permutations(seeds, Stream.HELD_OUT, 0, size)
+        self._monitored, self._pool = order[:, :monitored].contiguous(), order[:, monitored:].contiguous()
+        self._weights = BaseValues(size - monitored, seeds, floor=floor)
+        self._times_drawn = torch.zeros(self._pool.shape, dtype=torch.int32, device=seeds.device)
+        self._cusum = torch.zeros(seeds.numel(), device=seeds.device)
+        self._loss_before = torch.full_like(self._cusum, -torch.inf)
+
+    def prepare(self, step: int) -> Tensor | None:
+        if step % self._RESCALE_EVERY == 0:
+            self._weights.fill(self._weights.values * torch.exp2(-self._weights.totals.log2().floor())[:, None])
+        return self._monitored if (step - self._first_step) % self.monitor_every == 0 else None
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        loss = losses.mean(1)
+        self._cusum += (self._loss_before - loss - self.alpha).clamp_(min=0)
+        self._loss_before.copy_(loss)
+        alarm = self._cusum > self.threshold
+        self._cusum.masked_fill_(alarm, 0)
+        if self.reset and alarm.any():
+            self._weights.fill(self._weights.values.masked_fill(alarm[:, None], 1 / self._weights.size))
+
+    def draw(self, step: int) -> Tensor:
+        self._mass = self._weights.totals
+        chosen: list[list[int]] = [[] for _ in self._pool]
+        rounds = 0
+        while True:  # draws with replacement, repeats passed over, are draws without; the taken are then set aside
+            drawn = self._weights.draw(step * self._ROUNDS + rounds, self._n)
+            chosen = [list(dict.fromkeys(c + d))[: self._n] for c, d in zip(chosen, drawn.tolist(), strict=True)]
+            if all(len(c) == self._n for c in chosen):
+                break
+            taken = [c if len(c) == self._n else d for c, d in zip(chosen, drawn.tolist(), strict=True)]
+            self._weights.update(
+                torch.tensor(taken, device=drawn.device), torch.zeros(drawn.shape, device=drawn.device)
+            )
+            rounds += 1
+        self._drawn = torch.tensor(chosen, device=self._pool.device)
+        return self._pool.gather(1, self._drawn)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self._times_drawn.scatter_add_(1, self._drawn, torch.ones_like(self._drawn, dtype=torch.int32))
+        utility = losses.tanh() / self._times_drawn.gather(1, self._drawn)
+        share = utility / utility.sum(1, keepdim=True)
+        self._weights.update(self._drawn, share * self._mass[:, None])  # the vector sums to _mass where the text has 1
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        own = {"times_drawn": self._times_drawn, "cusum": self._cusum, "loss_before": self._loss_before}
+        return own | self._weights.tensors
+
+
+METHODS: dict[str, type] = {
+    "MB": MiniBatches,
+    "SMB": UniformStream,
+    "LB": LossBased,
+    "PLB": PersistentLoss,
+    "PEB": PersistentEntropy,
+}
+
+
+def build(
+    name: str, size: int, n: int, seeds: Tensor, *, first_step: int = 0, options: Mapping[str, Any] | None = None
+) -> Method:
+    """The method of that name for N = ``size`` examples, mini-batches of ``n`` and int64 seeds [S].
+
+    Raises:
+        InputError: unknown method or option, or an option's value out of its range.
+    """
+    check_choice("method", name, METHODS)
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    valid = [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+    for option in options or {}:
+        check_choice(f"option of {name}", option, valid or ["none: it has no options"])
+    return METHODS[name](size, n, seeds, first_step, **(options or {}))

@@ -1,0 +1,102 @@
+"""Run a notebook through papermill, strictly: typed parameters, this interpreter, and a whole output file or none."""
+
+import logging
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+from hardsample import paths
+from hardsample.errors import InputError, check_choice
+
+SHOWN_LINES = 12  # of the cell that failed
+
+logging.getLogger("papermill").setLevel(logging.ERROR)
+logging.getLogger("blib2to3").setLevel(logging.ERROR)
+
+
+class ThisInterpreter(AsyncKernelManager):
+    """Starts a kernel of the running interpreter that sees the same packages, whatever kernels are installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"],
+            display_name="Python 3",
+            language="python",
+            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+
+
+def names() -> tuple[str, ...]:
+    """Every notebook's name: its path in the notebooks folder, without the suffix."""
+    folder = paths.notebooks_dir()
+    found = (path.relative_to(folder) for path in folder.rglob("*.ipynb"))
+    visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
+    return tuple(sorted(path.with_suffix("").as_posix() for path in visible))
+
+
+def run(name: str, parameters: Mapping[str, Any] | None = None, output: Path | None = None) -> Path:
+    """Execute a notebook with ``parameters`` and return the executed copy, ``runs/notebooks/<name>.ipynb`` by default.
+
+    Raises:
+        InputError: the notebook or a parameter is unknown, or a value has another type than the notebook's own.
+        RuntimeError: a cell failed; says which, its last lines and its error. The copy is not written.
+    """
+    check_choice("notebook", name, names())
+    source = paths.notebooks_dir() / f"{name}.ipynb"
+    parameters = checked(name, papermill.inspect_notebook(str(source)), parameters or {})
+    output = Path(output) if output else paths.runs_dir() / "notebooks" / f"{name}.ipynb"
+    with tempfile.TemporaryDirectory() as folder:
+        executed = Path(folder) / "executed.ipynb"
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(executed),
+                parameters,
+                kernel_name="python3",
+                kernel_manager_class=ThisInterpreter,
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+            )
+        except papermill.PapermillExecutionError as error:
+            raise RuntimeError(_failure(name, error)) from None
+        notebook = nbformat.read(executed, as_version=4)
+    notebook.metadata.pop("papermill", None)  # temporary paths and the time of day
+    paths.write_atomically(output, nbformat.writes(notebook).encode())
+    return output
+
+
+def checked(name: str, declared: Mapping[str, Mapping[str, str]], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``parameters`` as plain values of the types that the notebook's parameters cell declares.
+
+    NumPy scalars become Python's and a path becomes text. ``declared`` is papermill's: each name's inferred type.
+
+    Raises:
+        InputError: a name is not declared, or a value is of another type.
+    """
+    plain = {}
+    for parameter, value in parameters.items():
+        check_choice(f"parameter of notebook {name}", parameter, declared)
+        value = value.item() if isinstance(value, np.generic) else str(value) if isinstance(value, Path) else value
+        wanted = declared[parameter]["inferred_type_name"]
+        given = type(value).__name__
+        if given != wanted and not (wanted == "float" and given == "int"):
+            raise InputError(f"parameter {parameter} of notebook {name} is {value!r} ({given}): give {wanted}.")
+        plain[parameter] = value
+    return plain
+
+
+def _failure(name: str, error: papermill.PapermillExecutionError) -> str:
+    lines = error.source.strip().splitlines()[-SHOWN_LINES:]
+    cell = textwrap.indent("\n".join(lines), "    ")
+    return f"notebook {name} failed in this cell:\n{cell}\n{error.ename}: {error.evalue}"

@@ -1,0 +1,88 @@
+"""Counter-based random bits: pure functions of (seed, stream, step), with no generator to carry along or to save.
+
+The bits are SplitMix64's: its finaliser (Steele, Lea and Flood, OOPSLA 2014) over a counter that starts at a key hashed
+from seed, stream and step. Plain 64-bit integer operations, so a seed gets the same bits alone or in a cohort, on a CPU
+or a GPU.
+"""
+
+import enum
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
+_MULTIPLIERS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
+
+
+class Stream(enum.IntEnum):
+    """What a random number is for; every use has a stream of its own."""
+
+    INITIALISE = 0
+    ORDER = 1
+    DRAW = 2
+    DROPOUT = 3  # one stream per dropout layer, from here up
+    SUBSET = 64
+    HELD_OUT = 65
+
+
+def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
+    """``n`` words of 64 random bits for every seed.
+
+    Args:
+        seeds: int64 [S], on the device where the bits are wanted.
+        stream: one of :class:`Stream`.
+        step: the counter, an int or an int64 tensor of no dimension on the same device.
+        n: words per seed.
+
+    Returns:
+        int64 [S, n].
+    """
+    if isinstance(step, int):
+        step = torch.tensor(step, device=seeds.device)
+    key = _mix(_mix(seeds * _GOLDEN + int(stream)) + step * _GOLDEN)
+    counter = torch.arange(1, n + 1, device=seeds.device).mul_(_GOLDEN)
+    return _mix(key.unsqueeze(1) + counter)
+
+
+def uniforms(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
+    """``n`` numbers in [0, 1) for every seed: float64 [S, n], multiples of 2^-53."""
+    return (bits(seeds, stream, step, n) >> 11).bitwise_and_((1 << 53) - 1).mul(2.0**-53)
+
+
+def permutations(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
+    """A random order of ``range(n)`` for every seed: int64 [S, n]."""
+    return bits(seeds, stream, step, n).argsort(dim=1, stable=True)
+
+
+def keep_masks(seeds: Tensor, stream: int, step: int | Tensor, shape: Sequence[int], drop: float) -> Tensor:
+    """Dropout masks, True where a value is kept: bool [S, *shape].
+
+    One byte decides a value, so that one word serves eight.
+
+    Raises:
+        ValueError: ``drop`` is no multiple of 1/256 in [0, 1).
+    """
+    threshold = drop * 256
+    if threshold != int(threshold) or not 0 <= drop < 1:
+        raise ValueError(f"a dropout rate of {drop} is not a multiple of 1/256 in [0, 1).")
+    size = math.prod(shape)
+    octets = bits(seeds, stream, step, -(-size // 8)).view(torch.uint8)[:, :size]
+    return (octets >= int(threshold)).view(-1, *shape)
+
+
+def word(seed: int, stream: int) -> int:
+    """One non-negative word of 63 bits, for seeding what wants a seed of its own."""
+    return bits(torch.tensor([seed]), stream, 0, 1).item() & (2**63 - 1)
+
+
+def _mix(z: Tensor) -> Tensor:
+    """SplitMix64's finaliser, in place."""
+    for shift, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
+        z.bitwise_xor_(_logical_shift(z, shift)).mul_(multiplier)
+    return z.bitwise_xor_(_logical_shift(z, 31))
+
+
+def _logical_shift(z: Tensor, by: int) -> Tensor:
+    return (z >> by).bitwise_and_((1 << (64 - by)) - 1)

@@ -1,0 +1,404 @@
+"""The store of finished runs: one JSON file each, written once and whole, and never changed."""
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+import uuid
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hardsample import paths
+from hardsample.configuration import Run
+from hardsample.data import Dataset
+from hardsample.errors import InputError
+from hardsample.training import COLUMNS, Outcome, State
+
+if TYPE_CHECKING:
+    import pandas
+
+    from hardsample.experiments import Experiment
+
+FOLDER = "base-values"
+LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
+
+_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A finished run as stored: what was run, where and with what, and its metrics over time.
+
+    ``rows`` holds one tuple per evaluation, in the order of ``columns``; a diverged metric is NaN.
+    """
+
+    run: Run
+    provenance: Mapping[str, Any]
+    columns: tuple[str, ...]
+    rows: tuple[tuple, ...]
+
+
+class Store:
+    """Finished runs under ``root`` (default: :func:`hardsample.paths.runs_dir`).
+
+    A file appears whole or not at all, and the first writer wins: neither a kill nor two launches at once do any harm.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = Path(root) if root is not None else paths.runs_dir()
+
+    def path(self, run: Run) -> Path:
+        """Where ``run`` is stored, or will be."""
+        return self.root / FOLDER / run.data / f"{_stem(run)}.json"
+
+    def find(self, run: Run) -> Record | None:
+        """The stored record of ``run``; None if it is absent, unreadable or that of another run."""
+        try:
+            record = _read(self.path(run))
+        except (FileNotFoundError, InputError):
+            return None
+        return record if record.run == run else None
+
+    def has(self, run: Run) -> bool:
+        """Whether ``run`` is done: its file exists, parses and is its own."""
+        return self.find(run) is not None
+
+    def read(self, run: Run) -> Record:
+        """The stored record of ``run``.
+
+        Raises:
+            InputError: there is none.
+        """
+        record = self.find(run)
+        if record is None:
+            raise InputError(f"no finished run at {self.path(run)}: launch it first, or see `hardsample verify`.")
+        return record
+
+    def missing(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of ``runs`` that are not done, in their order."""
+        return [run for run in runs if not self.has(run)]
+
+    def write(self, run: Run, outcome: Outcome, provenance: Mapping[str, Any]) -> bool:
+        """Store a finished run; False if another writer was first, whose record stays.
+
+        A broken file in its place is kept beside it as ``<name>.broken``.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        if self.has(run):
+            return False
+        path = self.path(run)
+        content = _encode(Record(run, provenance, outcome.columns, outcome.rows))
+        paths.write_atomically(path, content, overwrite=False)
+        if not self.has(run):
+            os.replace(path, path.with_name(f"{path.name}.broken"))
+            paths.write_atomically(path, content, overwrite=False)
+        return path.read_bytes() == content
+
+    def records(self) -> list[Record]:
+        """Every readable stored record, in the order of the file names."""
+        return list(_readable(self._files()))
+
+    def verify(self) -> list[str]:
+        """What is wrong in the store, one sentence a problem; empty if all is well."""
+        problems, sound = [], []
+        for path in self._files():
+            try:
+                record = _read(path)
+            except InputError as error:
+                problems.append(str(error))
+                continue
+            sound.append(record)
+            if path != self.path(record.run):
+                problems.append(f"{path} holds the run of {self.path(record.run).name}: rename or delete it.")
+        problems += [
+            f"{path} was unreadable and set aside: delete it." for path in sorted(self.root.glob("*/*/*.broken"))
+        ]
+        try:
+            check_fingerprints(sound)
+        except InputError as error:
+            problems.append(str(error))
+        return problems
+
+    def check_writable(self) -> None:
+        """Raise :class:`InputError` unless runs can be stored: better now than after the first one."""
+        probe = self.root / f".{uuid.uuid4().hex}.tmp"
+        paths.write_atomically(probe, b"")
+        probe.unlink()
+
+    def clean(self, age: float = LEFTOVER_AGE) -> None:
+        """Remove the temporary files that killed writers left more than ``age`` seconds ago."""
+        for path in self.root.rglob(".*.tmp"):
+            try:
+                if time.time() - path.stat().st_mtime >= age:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # its writer lives and has moved it into place
+
+    def curves(self, experiment: "Experiment") -> "pandas.DataFrame":
+        """The stored metrics of an experiment, one row per evaluation of a run in a panel.
+
+        Columns: panel, method, seed, those of the records, batch_size, pretrain_epochs, learning_rate. Order: panels
+        and methods as in the experiment, then seed, then step. Missing runs are absent; ``attrs["missing"]`` counts
+        them and ``attrs["panels"]`` maps each panel's title to its methods.
+
+        Raises:
+            InputError: stored runs were made with different data of the same name.
+        """
+        import pandas
+
+        found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
+        check_fingerprints(found.values())
+        columns = ("panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate")
+        rows = []
+        for panel in experiment.panels:
+            methods = list(dict.fromkeys(run.method for run in panel.runs))
+            for run in sorted(panel.runs, key=lambda run: (methods.index(run.method), run.seed)):
+                if run in found:
+                    before = (panel.title, run.method, run.seed)
+                    after = (run.batch_size, run.pretrain_epochs, run.learning_rate)
+                    rows += [(*before, *row, *after) for row in found[run].rows]
+        frame = pandas.DataFrame(rows, columns=columns)
+        frame.attrs = {
+            "data": experiment.data,
+            "profile": experiment.profile,
+            "note": experiment.note,
+            "stand_in": any(record.provenance["data"]["stand_in"] for record in found.values()),
+            "missing": len(experiment.runs) - len(found),
+            "panels": {
+                panel.title: tuple(dict.fromkeys(run.method for run in panel.runs)) for panel in experiment.panels
+            },
+        }
+        return frame
+
+    def read_start(self, start: Run, fingerprint: str) -> Outcome | None:
+        """The stored pre-training ``start`` on the data of that fingerprint, its state included, or None."""
+        try:
+            text, state = _load(self._start(start, fingerprint).read_bytes())
+            values = json.loads(text)
+            return Outcome(tuple(values["columns"]), _with_nan(values), values["seconds"], state)
+        except _BROKEN:
+            return None
+
+    def write_start(self, start: Run, fingerprint: str, outcome: Outcome) -> None:
+        """Store a pre-training for every run that continues it."""
+        rows = [_without_nan(outcome.columns, row) for row in outcome.rows]
+        text = json.dumps({"columns": outcome.columns, "rows": rows, "seconds": outcome.seconds}, allow_nan=False)
+        paths.write_atomically(self._start(start, fingerprint), _dump(outcome.state, text))
+
+    def read_checkpoint(self, name: str) -> State | None:
+        """The state last saved under ``name`` (see :func:`cohort_name`), or None."""
+        try:
+            return _load(self._checkpoint(name).read_bytes())[1]
+        except _BROKEN:
+            return None
+
+    def write_checkpoint(self, name: str, state: State) -> None:
+        """Replace the state saved under ``name``."""
+        paths.write_atomically(self._checkpoint(name), _dump(state))
+
+    def drop_checkpoint(self, name: str) -> None:
+        """Forget the state saved under ``name``, if any."""
+        self._checkpoint(name).unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.root.glob("*/*/*.json"))
+
+    def _start(self, start: Run, fingerprint: str) -> Path:
+        return self.root / "starts" / f"{_stem(start)}-{fingerprint}.npz"
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.root / "checkpoints" / f"{name}.npz"
+
+
+def cohort_name(runs: Sequence[Run], fingerprint: str) -> str:
+    """What a cohort's checkpoint is kept under: 16 hexadecimal digits, other ones for other members or other data."""
+    return hashlib.sha256("-".join((*(run.key for run in runs), fingerprint)).encode()).hexdigest()[:16]
+
+
+def check_fingerprints(records: Iterable[Record], at_hand: Mapping[tuple, str] | None = None) -> None:
+    """Raise unless all records of one data set, and the data ``at_hand``, have one fingerprint.
+
+    ``at_hand`` maps :func:`data_choice` of a run to the fingerprint of the data that it would be trained on now.
+
+    Raises:
+        InputError: numbers of different data would be mixed.
+    """
+    known = dict(at_hand or {})
+    for record in records:
+        found = record.provenance["data"]["fingerprint"]
+        expected = known.setdefault(data_choice(record.run), found)
+        if found != expected:
+            raise InputError(
+                f"the data {record.run.data!r} have fingerprint {expected}, but the stored run {_stem(record.run)} was"
+                f" made with {found}: give changed data another name, or move their old runs out of the store."
+            )
+
+
+def data_choice(run: Run) -> tuple:
+    """What decides the arrays that a run is trained and tested on: (name, train_examples, test_examples)."""
+    return run.data, run.train_examples, run.test_examples
+
+
+def provenance(
+    data: Dataset, device: str, outcome: Outcome, *, pretrain: float, wall: float, cohort: int
+) -> dict[str, Any]:
+    """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
+    return {
+        "commit": _commit(),
+        "versions": _versions(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "cohort": cohort,
+        "seconds": outcome.seconds | {"pretrain": pretrain, "wall": wall},
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "stand_in": data.stand_in,
+            "classes": len(data.classes),
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def device_name(device: str) -> str:
+    """The model of the GPU or CPU behind a torch device."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return _processor()
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+@functools.cache
+def _commit() -> str:
+    """HEAD of the checkout this package runs from, "-dirty" if its own files differ; "unknown" outside of one."""
+    package = Path(__file__).parent
+    if not (package.parent / ".git").exists():
+        return "unknown"
+    head = _git(package, "rev-parse", "HEAD")
+    return head and head + ("-dirty" if _git(package, "status", "--porcelain", "--", ".") else "") or "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        return subprocess.run(
+            ("git", "-C", str(folder), *arguments), capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    try:
+        return versions | {"hardsample": metadata.version("hardsample")}
+    except metadata.PackageNotFoundError:
+        return versions | {"hardsample": "unknown"}
+
+
+def _stem(run: Run) -> str:
+    return f"{run.label}-s{run.seed}-{run.key}"
+
+
+def _is_metric(column: str) -> bool:
+    return column.startswith(("acc/", "loss/"))
+
+
+def _without_nan(columns: Sequence[str], row: Sequence) -> list:
+    """JSON has no NaN: a metric that is not finite becomes null."""
+    return [
+        None if _is_metric(column) and not math.isfinite(value) else value
+        for column, value in zip(columns, row, strict=True)
+    ]
+
+
+def _with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
+    metrics = [index for index, column in enumerate(values["columns"]) if _is_metric(column)]
+    rows = values["rows"]
+    for row in rows:
+        if len(row) != len(values["columns"]):
+            raise ValueError(f"a row has {len(row)} values for {len(values['columns'])} columns")
+        for index in metrics:
+            if row[index] is None:
+                row[index] = math.nan
+    return tuple(map(tuple, rows))
+
+
+def _encode(record: Record) -> bytes:
+    """The record as JSON, one row of metrics a line."""
+    head = {
+        "key": record.run.key,
+        "run": record.run.to_dict(),
+        "provenance": record.provenance,
+        "columns": record.columns,
+    }
+    lines = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in head.items()]
+    rows = [json.dumps(_without_nan(record.columns, row), allow_nan=False) for row in record.rows]
+    return "\n".join(("{", *lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
+
+
+def _read(path: Path) -> Record:
+    """The record in a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is not a whole record, or its key is not that of its run.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        record = Record(Run.from_dict(values["run"]), values["provenance"], tuple(values["columns"]), _with_nan(values))
+        record.provenance["data"]["fingerprint"]
+        if values["key"] != record.run.key:
+            raise ValueError(f"its key is {values['key']}, that of its run {record.run.key}")
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        raise InputError(f"{path} is no finished run ({error}): delete it and launch its run again.") from error
+    return record
+
+
+def _readable(files: Iterable[Path]) -> Iterable[Record]:
+    for path in files:
+        try:
+            yield _read(path)
+        except (FileNotFoundError, InputError):
+            continue
+
+
+def _dump(state: State, text: str = "") -> bytes:
+    """A state, and a text beside it, as the bytes of an .npz."""
+    file = io.BytesIO()
+    arrays = {f"state/{name}": array for name, array in state.items()}
+    np.savez(file, text=np.array(text), allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def _load(content: bytes) -> tuple[str, State]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        state = {name.removeprefix("state/"): file[name] for name in file.files if name.startswith("state/")}
+        return str(file["text"]), state

@@ -1,0 +1,181 @@
+"""The statistics beside a figure: final metrics of every method, and what sets each apart from MB, seed by seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hardsample import paths, statistics
+from hardsample.figures import METRICS, data_statement, layout
+
+BASELINE = "MB"
+READABLE = ("acc/val", "loss/val")
+COLUMNS = (
+    *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
+    *("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs"),
+    *("updates", "reached", "updates_ratio"),
+)
+
+
+def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per panel, method and metric, from the last evaluation of every seed.
+
+    - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
+    - ``difference``: the method minus MB over the same seeds, with its t interval, exact sign-flip ``p``, ``p_holm``
+      adjusted over the whole table, and the ``seeds_won`` of ``pairs`` seeds run under both.
+    - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
+      its MB twin, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number divided by
+      the number MB itself took to get there first. For accuracies alone.
+
+    NaN where there is nothing to compare. ``attrs`` are those of the curves.
+    """
+    rows = [
+        {"panel": panel, "method": method, "metric": metric} | _row(curves[curves.panel == panel], method, metric)
+        for panel, methods in layout(curves).items()
+        for method in methods
+        for metric in METRICS
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table["p_holm"] = statistics.holm(table.p)
+    table.attrs = dict(curves.attrs)
+    return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table of :func:`final_metrics` for readers: validation accuracy and loss, a line per panel and method."""
+    header = ("panel", "method")
+    for metric in READABLE:
+        header += (metric, f"{metric} - {BASELINE}", "p (Holm)", "seeds won")
+    header += (f"updates to {BASELINE}'s final {READABLE[0]}",)
+    lines = [header, ("---",) * len(header)]
+    for (panel, method), rows in table.groupby(["panel", "method"], sort=False):
+        line = (panel, method)
+        for metric in READABLE:
+            line += _cells(rows[rows.metric == metric].iloc[0])
+        lines.append((*line, _updates(rows[rows.metric == READABLE[0]].iloc[0])))
+    return "\n".join((_heading(table), "", *(f"| {' | '.join(line)} |" for line in lines), "", _notes(table), ""))
+
+
+def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
+    """Write ``stem``-statistics.csv and .md, each whole or not at all; equal tables give equal bytes.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    texts = {"csv": table.to_csv(index=False, float_format="%.9g", lineterminator="\n"), "md": markdown(table)}
+    written = {stem.with_name(f"{stem.name}-statistics.{suffix}"): text for suffix, text in texts.items()}
+    for path, text in written.items():
+        paths.write_atomically(path, text.encode())
+    return tuple(written)
+
+
+def _row(panel: pd.DataFrame, method: str, metric: str) -> dict[str, float]:
+    """The numbers of one row, given all curves of its panel."""
+    finals = _finals(panel, method, metric)
+    summary = statistics.summary(finals)
+    row = {
+        "n": summary.n,
+        "diverged": summary.diverged,
+        "mean": summary.mean,
+        "sd": summary.sd,
+        "low": summary.interval.low,
+        "high": summary.interval.high,
+    }
+    baseline = _finals(panel, BASELINE, metric)
+    pairs = finals.index.intersection(baseline.index)
+    if method != BASELINE and len(pairs):
+        better = metric.startswith("acc")
+        paired = statistics.paired(finals[pairs], baseline[pairs], higher_is_better=better)
+        row |= {
+            "difference": paired.difference,
+            "difference_low": paired.interval.low,
+            "difference_high": paired.interval.high,
+            "p": paired.p,
+            "seeds_won": paired.won,
+            "pairs": len(pairs),
+        }
+    if metric.startswith("acc") and len(pairs):
+        row |= _reaching(panel, method, metric, baseline[pairs])
+    return row
+
+
+def _finals(panel: pd.DataFrame, method: str, metric: str) -> pd.Series:
+    """Each seed's last value, by seed; one that is not finite says that the seed diverged."""
+    own = panel[panel.method == method].sort_values("step")
+    return own.drop_duplicates("seed", keep="last").set_index("seed")[metric].astype(float)
+
+
+def _reaching(panel: pd.DataFrame, method: str, metric: str, targets: pd.Series) -> dict[str, float]:
+    """Updates after which each seed first has the final accuracy of its MB twin, beside MB's own way there."""
+    updates, ratios = [], []
+    for seed, target in targets.items():
+        seeds = panel[panel.seed == seed].sort_values("step")
+        own, baseline = seeds[seeds.method == method], seeds[seeds.method == BASELINE]
+        reached = statistics.updates_to_reach(own.step, own[metric], target)
+        first = statistics.updates_to_reach(baseline.step, baseline[metric], target)
+        if reached is not None:
+            updates.append(reached)
+            ratios.append(reached / first if first else np.nan)
+    if not updates:
+        return {"reached": 0}
+    return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
+
+
+def _heading(table: pd.DataFrame) -> str:
+    counts = (table.n + table.diverged)[table.n + table.diverged > 0]
+    if counts.empty:
+        seeds = "no run is done yet"
+    else:
+        seeds = f"n = {counts.min()}" if counts.min() == counts.max() else f"n = {counts.min()} to {counts.max()}"
+        seeds += " seeds" if counts.max() > 1 else " seed"
+    data = data_statement(table)
+    return f"**{data[0].upper()}{data[1:]}. Profile {table.attrs.get('profile', 'unknown')}, {seeds}.**"
+
+
+def _notes(table: pd.DataFrame) -> str:
+    notes = [
+        "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
+        f"Differences are paired by seed: method minus {BASELINE} [95 % t interval], two-sided exact sign-flip test,"
+        f" p adjusted by Holm over the {int(table.p.notna().sum())} tests of the whole table.",
+    ]
+    if table.pairs.notna().any():
+        pairs = int(table.pairs.max())
+        notes.append(f"The smallest p that {pairs} seeds can give before Holm is {2.0 ** (1 - pairs):.2g}.")
+    notes.append(
+        "A seed is won by higher accuracy, or lower loss. Updates count pre-training; the ratio is to the updates after"
+        f" which {BASELINE} itself first had that accuracy, seed by seed; in brackets, the seeds that ever had it."
+    )
+    if table.diverged.any():
+        notes.append("Diverged seeds are left out of means and differences, and are never won.")
+    if table.attrs.get("missing"):
+        notes.append(f"Runs still missing: {table.attrs['missing']}.")
+    if table.attrs.get("note"):
+        note = table.attrs["note"]
+        notes.append(f"{note[0].upper()}{note[1:]}.")
+    return " ".join(notes)
+
+
+def _cells(row: pd.Series) -> tuple[str, str, str, str]:
+    if not row.n:
+        return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "")
+    value = _with_interval(row["mean"], row.low, row.high, "")
+    value += f" ({row.diverged} diverged)" if row.diverged else ""
+    if np.isnan(row.pairs):
+        return value, "", "", ""
+    p = f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else ""
+    difference = _with_interval(row.difference, row.difference_low, row.difference_high, "+")
+    return value, difference, p, f"{row.seeds_won:.0f}/{row.pairs:.0f}"
+
+
+def _with_interval(value: float, low: float, high: float, sign: str) -> str:
+    interval = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if np.isfinite(low) else ""
+    return f"{value:{sign}.3f}{interval}" if np.isfinite(value) else ""
+
+
+def _updates(row: pd.Series) -> str:
+    if np.isnan(row.reached):
+        return ""
+    if not row.reached:
+        return "never"
+    seeds = int(row.pairs if np.isfinite(row.pairs) else row.n + row.diverged)
+    return f"{row.updates:,.0f} = {row.updates_ratio:.2f} x {BASELINE}'s ({row.reached:.0f}/{seeds})"

@@ -1,0 +1,360 @@
+"""The one loop: a cohort of seeds, one method, one budget -> rows of metrics."""
+
+import contextlib
+import ctypes
+import dataclasses
+import functools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hardsample import methods, models, optimizers
+from hardsample.configuration import Run
+from hardsample.data import Dataset
+from hardsample.errors import InputError, check_choice
+from hardsample.models import Cohort
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("step", "epoch", "acc/train", "acc/val", "loss/train", "loss/val", "draws/distinct", "draws/per-class")
+
+State = dict[str, np.ndarray]
+"""All that continues a training, by name; fit for an .npz without pickle."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one run gives: rows under ``columns``, seconds spent, and of a pre-training the state to go on from.
+
+    Accuracies are shares in [0, 1], losses nats. ``draws/distinct`` (distinct examples drawn) and ``draws/per-class``
+    (draws by class) count the epoch that a row ends, and are None in other rows.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple, ...]
+    seconds: dict[str, float]
+    state: State | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a training stands after an evaluation: steps done and in all, and the first seed's newest row."""
+
+    step: int
+    steps: int
+    row: tuple
+
+
+class OutOfTime(Exception):
+    """The deadline passed; what was trained is in the checkpoint."""
+
+
+def pretrain(runs: Sequence[Run], data: Dataset, *, device: str = "cpu") -> list[Outcome]:
+    """Train a cohort of pre-trainings (:attr:`Run.start`) and keep the states that the methods go on from."""
+    trainer = _Trainer(runs, data, torch.device(device), None)
+    trainer.advance()
+    return trainer.outcomes(with_state=True)
+
+
+def train(
+    runs: Sequence[Run],
+    data: Dataset,
+    *,
+    device: str = "cpu",
+    starts: Sequence[Outcome] | None = None,
+    checkpoint: State | None = None,
+    save_checkpoint: Callable[[State], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+    deadline: float | None = None,
+    report: Callable[[Progress], None] | None = None,
+) -> list[Outcome]:
+    """Train a cohort: runs that differ in their seed alone.
+
+    Args:
+        starts: the outcome of every run's :attr:`Run.start`, where it has one.
+        checkpoint: the whole cohort's state, to go on from bit for bit.
+        save_checkpoint: called with such a state about every ``checkpoint_seconds``, and at the deadline.
+        deadline: of ``time.monotonic()``.
+        report: called after every evaluation.
+
+    Raises:
+        InputError: the runs are no cohort, a start is missing, or a name or option is unknown.
+        OutOfTime: the deadline passed.
+    """
+    trainer = _Trainer(runs, data, torch.device(device), starts)
+    if checkpoint is not None:
+        trainer.load(checkpoint)
+    trainer.advance(save_checkpoint, checkpoint_seconds, deadline, report)
+    return trainer.outcomes()
+
+
+def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) -> float:
+    """About how many seconds the run takes without its pre-training, from a few timed steps and a timed evaluation."""
+    trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
+    trainer.plain_step(0)
+    began = time.perf_counter()
+    for step in range(1, steps + 1):
+        trainer.plain_step(step)
+    per_step = (time.perf_counter() - began) / steps
+    began = time.perf_counter()
+    images, labels = data.x_test[: models.IMAGES_AT_ONCE], data.y_test[: models.IMAGES_AT_ONCE]
+    trainer.cohort.scores(images, labels)
+    per_image = (time.perf_counter() - began) / len(images)
+    whole = len(data.x_test) + min(run.evaluate_train_examples or len(data.x_train), len(data.x_train))
+    share = 1 - run.pretrain_epochs / run.epochs
+    return share * (trainer.steps * per_step + len(trainer.evaluations) * whole * per_image)
+
+
+class _Trainer:
+    """A cohort in training; everything that changes is in :meth:`_tensors`, ``step`` and ``rows``."""
+
+    def __init__(
+        self, runs: Sequence[Run], data: Dataset, device: torch.device, starts: Sequence[Outcome] | None
+    ) -> None:
+        self.run = run = runs[0]
+        if any(dataclasses.replace(other, seed=run.seed) != run for other in runs):
+            raise InputError("the runs of a cohort must differ in their seed alone: train the others on their own.")
+        if run.start is not None and starts is None:
+            raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
+        check_choice("optimizer", run.optimizer, optimizers.OPTIMIZERS)
+        self.data, self.device = data.to(device), device
+        size, n = len(data.x_train), run.batch_size
+        if device.type == "cpu":
+            torch.set_flush_denormal(True)
+            _keep_freed_memory()
+        self.steps = _steps(run.epochs, size, n)
+        self.first_step = _steps(run.pretrain_epochs, size, n)
+        per_epoch = run.evaluations_per_epoch
+        count = round(run.epochs * per_epoch)
+        self.epoch_ends = {_steps(k, size, n) for k in range(1, int(run.epochs) + 1)}
+        self.evaluations = {_steps(k / per_epoch, size, n) for k in range(count + 1)} | {self.steps}
+
+        seeds = [run.seed for run in runs]
+        self.cohort = Cohort(run.network, data.num_classes, seeds, device, run.precision)
+        self.optimizer = optimizers.OPTIMIZERS[run.optimizer](self.cohort.parameters, rho=run.rho)
+        self.method = methods.build(
+            run.method, size, n, self.cohort.seeds, first_step=self.first_step, options=run.options
+        )
+        self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
+        self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
+        self.step = self.first_step
+        self.rows: list[list[tuple]] = [[] for _ in runs]
+        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        if run.start is not None:
+            self._load_starts(starts)
+
+    def advance(
+        self,
+        save_checkpoint: Callable[[State], None] | None = None,
+        checkpoint_seconds: float = 60.0,
+        deadline: float | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Train to the end of the budget."""
+        if self.step == 0 and not self.rows[0]:
+            self._evaluate()
+        one_step = self._captured_step() or self.plain_step
+        saved = time.monotonic()
+        while self.step < self.steps:
+            now = time.monotonic()
+            late = deadline is not None and deadline < now
+            if save_checkpoint is not None and (late or now > saved + checkpoint_seconds):
+                save_checkpoint(self.save())
+                saved = now
+            if late:
+                raise OutOfTime(f"{self.run.label}: {self.step} of {self.steps} steps done.")
+            with self._timed("train"):
+                self._prepare(self.step)
+                one_step(self.step)
+            self.step += 1
+            if self.step in self.evaluations:
+                self._evaluate()
+                if report is not None:
+                    report(Progress(self.step, self.steps, self.rows[0][-1]))
+
+    def plain_step(self, step: int | Tensor) -> None:
+        """Draw, forward, backward, update, observe."""
+        indices = self.method.draw(step)
+        images, labels = self.data.x_train[indices], self.data.y_train[indices]
+        masks = self.cohort.masks(step, self.run.batch_size)
+        logits = self.cohort.logits(images, masks, training=True)
+        losses = models.losses(logits, labels)
+        gradients = torch.autograd.grad(
+            losses.mean(1).sum(), self.cohort.parameters
+        )  # each seed's own: they share nothing
+        with torch.no_grad():
+            logits, losses = logits.detach(), losses.detach()
+            when, dropout = self.method.scored
+            if when == "before" and not dropout:
+                logits, losses = self.cohort.scores(images, labels)
+            self.optimizer.step(gradients, self._learning_rate(step))
+            if when == "after":
+                logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
+                losses = models.losses(logits, labels)
+            self.counts.scatter_add_(1, indices, self.one)
+            self.method.observe(indices, logits, losses)
+
+    def save(self) -> State:
+        """The whole cohort, to go on from bit for bit."""
+        state = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._tensors().items()}
+        rest = {"step": self.step, "rows": self.rows, "seconds": self.seconds}
+        return state | {"rest": np.frombuffer(json.dumps(rest).encode(), np.uint8)}
+
+    def load(self, state: State) -> None:
+        """Go on from what :meth:`save` gave."""
+        self._copy_in({name: array for name, array in state.items() if name != "rest"}, self._tensors())
+        rest = json.loads(state["rest"].tobytes())
+        self.step, self.seconds = rest["step"], rest["seconds"]
+        self.rows = [[tuple(row) for row in rows] for rows in rest["rows"]]
+
+    def outcomes(self, *, with_state: bool = False) -> list[Outcome]:
+        """One outcome a seed; the time of a cohort is shared out evenly."""
+        share = {name: seconds / len(self.rows) for name, seconds in self.seconds.items()}
+        return [
+            Outcome(COLUMNS, tuple(rows), share, self._state_of(place) if with_state else None)
+            for place, rows in enumerate(self.rows)
+        ]
+
+    def _prepare(self, step: int) -> None:
+        wanted = self.method.prepare(step)
+        if wanted is not None:
+            logits, losses = self.cohort.scores(self.data.x_train[wanted], self.data.y_train[wanted])
+            self.method.examined(wanted, logits, losses)
+
+    def _learning_rate(self, step: int | Tensor) -> float:
+        if self.run.learning_rate_decay == 1:
+            return self.run.learning_rate
+        return self.run.learning_rate * self.run.learning_rate_decay ** (
+            step * self.run.batch_size // len(self.data.x_train)
+        )
+
+    def _evaluate(self) -> None:
+        with self._timed("evaluate"):
+            data, most = self.data, self.run.evaluate_train_examples
+            train = _mean_scores(self.cohort, data.x_train[:most], data.y_train[:most])
+            val = _mean_scores(self.cohort, data.x_test, data.y_test)
+            epoch = self.step * self.run.batch_size / len(data.x_train)
+            distinct, per_class = [None] * len(self.rows), [None] * len(self.rows)
+            if self.step in self.epoch_ends:
+                distinct = (self.counts > 0).sum(1).tolist()
+                zeros = torch.zeros(len(self.rows), data.num_classes, dtype=torch.int32, device=self.device)
+                per_class = zeros.scatter_add_(1, data.y_train.expand_as(self.counts), self.counts).tolist()
+                self.counts.zero_()
+            columns = zip(train[0], val[0], train[1], val[1], distinct, per_class, strict=True)
+            for rows, values in zip(self.rows, columns, strict=True):
+                rows.append((self.step, epoch, *values))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        parts = {"network": self.cohort.tensors, "optimizer": self.optimizer.tensors, "method": self.method.tensors}
+        named = {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+        return named | {"counts": self.counts}
+
+    def _state_of(self, place: int) -> State:
+        """Network and optimiser of one seed."""
+        tensors = {name: t for name, t in self._tensors().items() if name.startswith(("network/", "optimizer/"))}
+        if self.cohort.stacked:
+            tensors = {name: tensor[place] for name, tensor in tensors.items()}
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+    def _load_starts(self, starts: Sequence[Outcome]) -> None:
+        parts = ("network/",) if self.run.pretrain_optimizer_state == "fresh" else ("network/", "optimizer/")
+        states = [{n: array for n, array in start.state.items() if n.startswith(parts)} for start in starts]
+        whole = {n: np.stack([s[n] for s in states]) for n in states[0]} if self.cohort.stacked else states[0]
+        self._copy_in(whole, {n: tensor for n, tensor in self._tensors().items() if n.startswith(parts)})
+        self.rows = [list(start.rows) for start in starts]
+
+    @staticmethod
+    def _copy_in(arrays: State, tensors: dict[str, Tensor]) -> None:
+        if arrays.keys() != tensors.keys() or any(arrays[n].shape != tensors[n].shape for n in arrays):
+            raise InputError(
+                "the saved state belongs to another network, method or data set: remove it and train anew."
+            )
+        with torch.no_grad():
+            for name, array in arrays.items():
+                tensors[name].copy_(torch.from_numpy(array))
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - began
+
+    def _captured_step(self) -> Callable[[int], None] | None:
+        """The whole step as one CUDA graph, checked against the plain step; else None, and the reason is logged."""
+        if self.device.type != "cuda" or self.step >= self.steps:
+            return None
+        reason = None
+        if not self.method.capturable:
+            reason = f"{self.run.method} draws in rounds that the host counts"
+        elif self.run.learning_rate_decay != 1:
+            reason = "the learning rate changes"
+        else:
+            self._prepare(self.step)
+            before = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+            try:
+                return self._capture(before)
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0]
+                self._restore(before)
+        logger.warning("%s: plain steps instead of a CUDA graph: %s.", self.run.label, reason)
+        return None
+
+    def _capture(self, before: dict[str, Tensor]) -> Callable[[int], None]:
+        counter = torch.tensor(self.step, device=self.device)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self._restore(before)
+                self.plain_step(counter)
+        torch.cuda.current_stream().wait_stream(side)
+        plain = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+        self._restore(before)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.plain_step(counter)
+        graph.replay()
+        for name, tensor in self._tensors().items():
+            if not torch.allclose(tensor.double(), plain[name].double(), rtol=1e-3, atol=1e-5, equal_nan=True):
+                raise RuntimeError(f"its first replay differs from the plain step in {name}")
+        self._restore(before)
+
+        def replay(step: int) -> None:
+            counter.fill_(step)
+            graph.replay()
+
+        return replay
+
+    @torch.no_grad()
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        for name, tensor in self._tensors().items():
+            tensor.copy_(tensors[name])
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Have glibc, where it is the C library, keep what is freed: every step asks for the same megabytes again.
+
+    Without this a bf16 step has 3,400 page faults, a fifth of its time.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        trim_threshold, mmap_threshold = -1, -3  # their numbers in malloc.h
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def _steps(epochs: float, size: int, n: int) -> int:
+    """Updates in so many mini-batch epochs of N/n updates each."""
+    return round(epochs * size / n)
+
+
+def _mean_scores(cohort: Cohort, images: Tensor, labels: Tensor) -> tuple[list[float], list[float]]:
+    """Accuracy and mean loss of every seed."""
+    logits, losses = cohort.scores(images, labels)
+    return (logits.argmax(2) == labels).double().mean(1).tolist(), losses.double().mean(1).tolist()

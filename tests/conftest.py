@@ -1,0 +1,25 @@
+"""What every test stands on: its own folders, one thread, repeatable examples, GPU tests only where there is one."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for every child process
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """No test reads or writes the checkout's runs and figures."""
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path / "figures"))
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")

@@ -1,0 +1,288 @@
+"""What a person types and sees: one clear sentence for bad input, nothing slow before it, nothing half-written."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardsample import cli, experiments, launch, runs, training
+from hardsample.launch import Report
+
+COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
+KNOBS = ("--profile", "--figure", "--data", "--seeds", "--device", "--workers", "--scheduler")
+SMOKE = ("--profile", "smoke", "--figure", "figure-1")
+
+
+def hardsample(*arguments: str, limit: int | None = None) -> subprocess.CompletedProcess:
+    """The command in a process of its own; ``limit`` bytes is the largest file it may write."""
+    code = "import sys; from hardsample.cli import main; sys.exit(main())"
+    if limit is not None:
+        code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); {code}"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What would be launched, with no training behind it: a list of (runs, keywords)."""
+    calls = []
+
+    def fake(wanted, **keywords):
+        wanted = tuple(dict.fromkeys(wanted))
+        calls.append((wanted, keywords))
+        return Report(0, len(wanted), (), 0, 0.0)
+
+    monkeypatch.setattr(launch, "launch", fake)
+    return calls
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("training began")
+
+    for name in ("train", "pretrain", "estimate"):
+        monkeypatch.setattr(training, name, refuse)
+
+
+def store_all(experiment: experiments.Experiment) -> None:
+    """Finished runs of an experiment, made up."""
+    columns = training.Outcome.COLUMNS if hasattr(training.Outcome, "COLUMNS") else ()
+    row = {"step": 0, "epoch": 0.0, "draws/distinct": None, "draws/per-class": None}
+    rows = (tuple(row.get(column, 0.5) for column in columns),)
+    made = {"data": {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 26}}
+    for run in experiment.runs:
+        runs.Store().write(run, training.Outcome(columns, rows, {}, None), made)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_tells_every_option(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)[^\n]*\n?(?=(?:[ ]{20,}\S)?)", capsys.readouterr().out, re.MULTILINE)
+    expected = {
+        "run": {*KNOBS, "--time-limit"},
+        "figures": {*KNOBS, "--time-limit"},
+        "reproduce": {*KNOBS, "--time-limit"},
+        "status": {"--profile", "--figure", "--data", "--seeds"},
+        "data": {"--data"},
+        "verify": set(),
+    }
+    assert set(options) - {"--help"} == expected[command]
+
+
+def test_help_answers_at_once():
+    def seconds() -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "hardsample", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert re.fullmatch(r"hardsample \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+BAD = [
+    (["--profile", "huge"], ["huge", "smoke, quick, paper"]),
+    (["--figure", "figure-9"], ["figure-9", "figure-1"]),
+    (["--data", "nothing"], ["nothing", "glyphs", "emnist-letters"]),
+    (["--data", "nothing.npz"], ["nothing.npz"]),
+    (["--device", "tpu"], ["tpu", "auto, cpu, cuda"]),
+    (["--seeds", "0"], ["'0'", "from 1 up"]),
+    (["--seeds", "many"], ["'many'", "from 1 up"]),
+    (["--workers", "-1"], ["-1"]),
+    (["--workers", "many"], ["'many'"]),
+    (["--time-limit", "soon"], ["'soon'", "9m"]),
+    (["--colour", "red"], ["--colour", "--help"]),
+]
+
+
+@pytest.mark.parametrize("command", ["run", "reproduce"])
+@pytest.mark.parametrize(("arguments", "told"), BAD, ids=lambda value: " ".join(value))
+def test_bad_input_is_one_sentence_before_anything_starts(command, arguments, told, capsys, no_training, tmp_path):
+    assert cli.main([command, "--profile", "smoke", *arguments]) == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("hardsample: ") and error.endswith(".\n") and error.count("\n") == 1
+    assert all(word in error for word in told)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["paint"], ["status", "--device", "cpu"], ["verify", "--figure", "figure-1"]]
+)
+def test_a_wrong_command_is_one_sentence(arguments, capsys):
+    assert cli.main(arguments) == 2
+    output, error = capsys.readouterr()
+    assert output == "" and error.startswith("hardsample: ") and error.count("\n") == 1 and "--help" in error
+
+
+@pytest.mark.parametrize("variable", ["HARDSAMPLE_RUNS", "HARDSAMPLE_FIGURES"])
+@pytest.mark.parametrize("kind", ["file", "proc"])
+def test_a_folder_that_cannot_be_written_is_told_before_training(
+    variable, kind, capsys, tmp_path, monkeypatch, no_training
+):
+    folder = tmp_path / "file" if kind == "file" else Path("/proc/hardsample")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(folder))
+    assert cli.main(["reproduce", *SMOKE]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("hardsample: cannot write") and str(folder) in error and error.count("\n") == 1
+    assert files(tmp_path) == ["file"]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    ended = hardsample("run", *SMOKE, "--seeds", "1", "--workers", "1", limit=100)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("hardsample: cannot write")
+    assert "Traceback" not in ended.stderr
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_error_anywhere_is_one_sentence(number, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr(launch, "launch", fail)
+    assert cli.main(["run", *SMOKE]) == 2
+    assert re.fullmatch(r"hardsample: cannot write /some/file: the .*\.\n", capsys.readouterr().err)
+
+
+def test_another_os_error_is_not_hidden(monkeypatch):
+    def fail(*_, **__):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+    monkeypatch.setattr(launch, "launch", fail)
+    with pytest.raises(ConnectionResetError):
+        cli.main(["run", *SMOKE])
+
+
+def test_an_interrupt_says_that_finished_runs_are_kept(capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "launch", interrupt)
+    assert cli.main(["run", *SMOKE]) == 130
+    error = capsys.readouterr().err
+    assert "finished runs are kept" in error and error.count("\n") == 1
+
+
+def test_the_knobs_reach_the_launch(launched):
+    knobs = [
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+        "--scheduler",
+        "tcp://host:8786",
+        "--time-limit",
+        "9m",
+        "--seeds",
+        "2",
+    ]
+    assert cli.main(["run", *SMOKE, *knobs]) == 0
+    [(wanted, keywords)] = launched
+    assert wanted == experiments.grid("base-values/figure-1", profile="smoke", seeds=2).runs
+    assert keywords == {
+        "source": "glyphs",
+        "device": "cpu",
+        "workers": 2,
+        "scheduler": "tcp://host:8786",
+        "time_limit": "9m",
+    }
+
+
+def test_without_a_figure_the_runs_of_all_are_launched_once(launched):
+    assert cli.main(["run", "--profile", "smoke"]) == 0
+    [(wanted, _)] = launched
+    every = {run for name in experiments.NAMES for run in experiments.grid(name, profile="smoke").runs}
+    assert set(wanted) == every
+
+
+@pytest.mark.parametrize("report", [Report(0, 0, (), 3, 1.0), Report(0, 2, (("run", "trace"),), 0, 1.0)])
+def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
+    monkeypatch.setattr(launch, "launch", lambda *_, **__: report)
+    assert cli.main(["run", *SMOKE]) == 1
+    assert cli.main(["reproduce", *SMOKE]) == 1
+    assert capsys.readouterr().out.startswith("0 of 1 figures drawn, 0 files written")
+
+
+def test_status_counts_in_aligned_columns(capsys):
+    store_all(experiments.grid("base-values/figure-1", profile="smoke"))
+    assert cli.main(["status", "--profile", "smoke"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["figure", "wanted", "done", "missing"]
+    assert [line.split()[0] for line in lines] == list(experiments.NAMES)
+    assert len({len(line) for line in (head, *lines)}) == 1
+    for line in lines:
+        wanted, done, missing = map(int, line.split()[1:])
+        assert wanted == done + missing > 0
+    assert lines[0].split()[3] == "0" and lines[1].split()[3] != "0"
+
+
+def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):
+    experiment = experiments.grid("base-values/figure-1", profile="smoke")
+    store_all(experiment)
+    assert cli.main(["verify"]) == 0
+    assert capsys.readouterr().out.startswith(f"{len(experiment.runs)} finished runs")
+    broken = runs.Store().path(experiment.runs[0])
+    broken.write_bytes(broken.read_bytes()[:-10])
+    assert cli.main(["verify"]) == 1
+    output, error = capsys.readouterr()
+    assert str(broken) in error and "1 problem" in output
+
+
+def test_data_describes_a_file(capsys, tmp_path):
+    images, labels = np.zeros((6, 28, 28), np.uint8), np.array([0, 1, 2, 0, 1, 2])
+    np.savez(tmp_path / "tiny.npz", x_train=images, y_train=labels, x_test=images[:3], y_test=labels[:3])
+    assert cli.main(["data", "--data", str(tmp_path / "tiny.npz")]) == 0
+    told = dict(re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines())
+    assert told["name"] == "tiny" and told["train"] == "6 x 1 x 28 x 28" and told["test"] == "3 x 1 x 28 x 28"
+    assert told["classes"].startswith("3") and re.fullmatch("[0-9a-f]{16}", told["fingerprint"])
+
+
+def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, monkeypatch):
+    assert cli.main(["reproduce", *SMOKE, "--seeds", "1"]) == 0
+    output = capsys.readouterr().out
+    figures = tmp_path / "figures" / "base-values"
+    assert {"figure-1.pdf", "figure-1.png", "figure-1.csv"} <= set(files(figures))
+    assert all(str(figures / name) in output for name in files(figures))
+    assert output.splitlines()[-1].startswith("1 of 1 figures drawn")
+    monkeypatch.setattr(training, "train", None)
+    assert cli.main(["run", *SMOKE, "--seeds", "1"]) == 0
+    assert " 0 computed" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_notebook_that_fails_is_told_and_stops_no_other(capsys, launched, monkeypatch):
+    drawn = []
+
+    def notebook(name, parameters):
+        assert parameters["profile"] == "smoke" and "seeds" not in parameters
+        if name == "base-values/figure-2":
+            raise RuntimeError("notebook base-values/figure-2 failed in this cell")
+        drawn.append(name)
+
+    monkeypatch.setattr(runs.Store, "missing", lambda *_: [])
+    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(cli, "_notebook", notebook)
+    assert cli.main(["figures", "--profile", "smoke"]) == 1
+    output, error = capsys.readouterr()
+    assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"
+    assert set(drawn) == {*experiments.NAMES} - {"base-values/figure-2"}
+    assert output.splitlines()[-1].startswith(f"{len(drawn)} of {len(experiments.NAMES)} figures drawn")

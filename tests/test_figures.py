@@ -1,0 +1,289 @@
+"""Figures as structure: what is drawn, what is said, where it goes; and equal bytes for equal data."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import METHODS, curves
+
+from hardsample import figures, paths
+from hardsample.errors import InputError
+
+
+def texts(figure):
+    legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    axes = [text.get_text() for axes in figure.axes for text in axes.texts]
+    titles = [axes.get_title(loc) for axes in figure.axes for loc in ("left", "right")]
+    return (
+        legend
+        + axes
+        + titles
+        + [text.get_text().replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ") for text in figure.texts]
+    )
+
+
+def grid(figure):
+    return np.array(figure.axes).reshape(len(figures.METRICS), -1)
+
+
+def line(axes, method):
+    return next(line for line in axes.lines if line.get_label() == method)
+
+
+@pytest.fixture(scope="module")
+def two_panels():
+    return curves(("pre-training 1", "pre-training 2"), seeds=3)
+
+
+@pytest.fixture(scope="module")
+def figure(two_panels):
+    return figures.trajectories(two_panels)
+
+
+def test_rows_are_metrics_and_columns_panels(figure):
+    axes = grid(figure)
+    assert axes.shape == (4, 2)
+    assert [row.get_ylabel() for row in axes[:, 0]] == ["acc/train", "acc/val", "loss/train", "loss/val"]
+    assert [top.get_title("left") for top in axes[0]] == ["pre-training 1", "pre-training 2"]
+    assert all("epochs" in bottom.get_xlabel() for bottom in axes[-1])
+
+
+def test_lines_are_means_over_seeds(figure, two_panels):
+    wanted = two_panels[(two_panels.panel == "pre-training 2") & (two_panels.method == "PEB")]
+    drawn = line(grid(figure)[1, 1], "PEB")
+    np.testing.assert_allclose(drawn.get_ydata(), wanted.groupby("step")["acc/val"].mean())
+    np.testing.assert_allclose(drawn.get_xdata(), np.arange(0, 10.5, 0.5))
+
+
+def test_the_band_is_two_standard_deviations(figure, two_panels):
+    wanted = two_panels[(two_panels.panel == "pre-training 1") & (two_panels.method == "MB") & (two_panels.epoch == 10)]
+    mean, sd = wanted["loss/val"].mean(), wanted["loss/val"].std(ddof=1)
+    band = grid(figure)[3, 0].collections[0].get_paths()[0].vertices
+    at_end = band[band[:, 0] == 10, 1]
+    assert at_end.min() == pytest.approx(mean - 2 * sd) and at_end.max() == pytest.approx(mean + 2 * sd)
+
+
+def test_a_row_shares_its_scale(figure):
+    for row in grid(figure):
+        assert row[0].get_ylim() == row[1].get_ylim()
+
+
+def test_every_seeds_final_value_is_a_dot(figure, two_panels):
+    finals = two_panels[(two_panels.panel == "pre-training 1") & (two_panels.method == "LB") & (two_panels.epoch == 10)]
+    dots = [dot for dot in grid(figure)[3, 0].lines if dot.get_marker() == "." and len(dot.get_ydata()) == 3]
+    assert any(np.allclose(sorted(dot.get_ydata()), sorted(finals["loss/val"])) for dot in dots)
+
+
+def test_the_figure_says_seeds_band_profile_and_note(two_panels):
+    two_panels = two_panels.copy()
+    two_panels.attrs |= {"note": "profile quick: a tenth of the letters"}
+    said = " ".join(texts(figures.trajectories(two_panels)))
+    for words in ("n = 3 seeds", "2 standard deviations", "Profile quick: a tenth of the letters."):
+        assert words in said
+
+
+def test_one_legend_names_every_method_once(figure):
+    assert len(figure.legends) == 1
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MB", "LB", "PEB", "end of pre-training"]
+
+
+def test_no_pretraining_no_line():
+    drawn = figures.trajectories(curves(pretrain=0.0, seeds=1))
+    assert "end of pre-training" not in texts(drawn)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "said"),
+    [
+        ({}, "stand-in data: glyphs"),
+        ({"data": "ocr-letters", "stand_in": False}, "ocr-letters, not emnist-letters"),
+        ({"data": "emnist-letters", "stand_in": False}, "emnist-letters"),
+    ],
+)
+@pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
+def test_the_figure_says_what_the_data_are(draw, attrs, said):
+    assert said in texts(draw(curves(seeds=1, epochs=3, attrs=attrs)))
+
+
+def test_one_seed_has_no_band():
+    drawn = figures.trajectories(curves(seeds=1))
+    assert all(not collection.get_paths() for axes in drawn.axes for collection in axes.collections)
+    assert any("n = 1" in text for text in texts(drawn))
+
+
+def test_what_was_not_run_is_said():
+    panels = {"default": ("MB", "LB", "PEB", "PLB"), "other": ("MB",)}
+    drawn = figures.trajectories(curves(seeds=1, attrs={"panels": panels, "missing": 2}))
+    assert grid(drawn).shape == (4, 2)
+    assert "PLB not run" in texts(drawn) and "not run" in texts(drawn)
+    assert any("Runs still missing: 2" in text for text in texts(drawn))
+
+
+@pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
+def test_no_run_at_all_is_still_a_figure(draw):
+    made = curves(seeds=1, epochs=1)
+    nothing = pd.DataFrame([], columns=made.columns)
+    nothing.attrs |= made.attrs | {"panels": {"default": ("MB", "PEB")}}
+    assert "not run" in texts(draw(nothing))
+    nothing.attrs.pop("panels")
+    assert any("No run is done yet" in text for text in texts(draw(nothing)))
+
+
+def test_a_diverged_seed_is_said_and_left_out():
+    broken = curves(seeds=3)
+    broken.loc[(broken.method == "LB") & (broken.seed == 1) & (broken.epoch > 5), "loss/val"] = np.nan
+    drawn = figures.trajectories(broken)
+    assert any("LB: 1 seed diverged" in text for text in texts(drawn))
+    assert np.isfinite(line(grid(drawn)[3, 0], "LB").get_ydata()).all()
+    points = figures.trajectory_data(broken)
+    assert set(points[(points.method == "LB") & (points.metric == "loss/val") & (points.epoch > 5)].n) == {2}
+
+
+def test_a_tenfold_loss_leaves_the_others_readable(figure):
+    axes = grid(figure)[3, 0]
+    heights = {
+        method: axes.transAxes.inverted().transform(axes.transData.transform((10, line(axes, method).get_ydata()[-1])))[
+            1
+        ]
+        for method in ("MB", "PEB", "LB")
+    }
+    assert 0 < heights["PEB"] < heights["MB"] < heights["LB"] < 1
+    assert heights["MB"] - heights["PEB"] > 0.03
+
+
+def test_final_values_do_not_overlap():
+    close = curves(seeds=2)
+    close["acc/val"] = 0.5 + 0.4 * close.epoch / 10
+    axes = grid(figures.trajectories(close))[1, 0]
+    heights = sorted(text.get_position()[1] for text in axes.texts)
+    inches = np.diff(heights) * axes.get_position().height * axes.figure.get_figheight()
+    assert len(heights) == 3 and (inches > 7.5 / 72).all()
+
+
+def test_one_method_looks_the_same_everywhere(figure):
+    for drawn in (figure, figures.draws(curves(methods=tuple(METHODS), seeds=2))):
+        for axes in drawn.axes:
+            for drawn_line in axes.lines:
+                if drawn_line.get_label() in figures.STYLES:
+                    look = figures.STYLES[drawn_line.get_label()]
+                    assert (drawn_line.get_color(), drawn_line.get_marker()) == (look.color, look.marker)
+    looks = figures.STYLES.values()
+    assert len({look.color for look in looks}) == len({look.marker for look in looks}) == len(looks)
+
+
+def test_a_method_without_a_style_gets_one():
+    assert figures.style("delta 0.5") == figures.style("delta 0.5")
+    assert figures.style("delta 0.5") in figures.SPARE_STYLES
+
+
+def test_drawing_changes_no_global_style():
+    before = dict(matplotlib.rcParams)
+    figures.trajectories(curves(seeds=1))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_trajectory_data(two_panels):
+    points = figures.trajectory_data(two_panels)
+    assert list(points) == [
+        *("panel", "method", "epoch", "step", "metric", "mean", "sd", "n"),
+        *("seed 0", "seed 1", "seed 2"),
+    ]
+    assert len(points) == 2 * 3 * 4 * 21
+    assert list(points.panel.unique()) == ["pre-training 1", "pre-training 2"]
+    assert list(points.method.unique()) == ["MB", "LB", "PEB"]
+    row = points[(points.method == "LB") & (points.step == 700) & (points.metric == "acc/val")].iloc[1]
+    wanted = two_panels[(two_panels.panel == "pre-training 2") & (two_panels.method == "LB") & (two_panels.step == 700)]
+    assert row["mean"] == pytest.approx(wanted["acc/val"].mean())
+    assert row.sd == pytest.approx(wanted["acc/val"].std(ddof=1)) and row.n == 3
+    np.testing.assert_allclose(row[["seed 0", "seed 1", "seed 2"]].astype(float), wanted["acc/val"])
+
+
+def test_draws_data_by_hand():
+    tiny = curves(methods=("MB", "PEB"), seeds=1, epochs=3, classes=2, pretrain=1.0)
+    ends = tiny["draws/distinct"].notna() & (tiny.method == "PEB")
+    tiny.loc[ends, "draws/distinct"] = [8, 4, 2]
+    for index, counts in zip(tiny.index[ends], ([4, 4], [2, 6], [1, 7]), strict=True):
+        tiny.at[index, "draws/per-class"] = counts
+    points = figures.draws_data(tiny)
+    points = points[points.method == "PEB"]
+    assert list(points[points.metric == "draws/distinct"]["mean"]) == [1.0, 0.5, 0.25]
+    # after pre-training: 3 of 16 draws on class 0
+    shares = points[points.metric != "draws/distinct"]
+    assert dict(zip(shares.metric, shares["mean"], strict=True)) == {"draws/0": 3 / 16, "draws/1": 13 / 16}
+
+
+def test_draws_shows_every_method_and_class():
+    drawn = figures.draws(curves(methods=tuple(METHODS), seeds=2))
+    above, below = drawn.axes[:2]
+    assert {line.get_label() for line in above.lines} >= set(METHODS)
+    assert [label.get_text() for label in below.get_yticklabels()] == list(METHODS)
+    letters = [label.get_text() for label in below.get_xticklabels()]
+    assert sorted(letters) == list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert letters.index("Z") < letters.index("A")  # the made-up PEB draws late letters more often
+    assert "26.0 of 26" in [text.get_text() for text in below.texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("glyphs", ""), ("emnist-letters", ""), ("ocr-letters", "ocr-letters"), ("mnist", "mnist")]
+)
+def test_substitute_data_get_their_own_folder(name, folder):
+    stem = figures.stem(SimpleNamespace(name="base-values/figure-2", data=name))
+    assert stem == paths.figures_dir() / "base-values" / folder / "figure-2"
+
+
+def test_save_writes_pdf_png_and_csv(figure, two_panels, tmp_path):
+    points = figures.trajectory_data(two_panels)
+    files = figures.save(figure, points, tmp_path / "deep" / "figure-2.1")
+    assert [file.name for file in files] == ["figure-2.1.pdf", "figure-2.1.png", "figure-2.1.csv"]
+    pdf = files[0].read_bytes()
+    assert pdf.startswith(b"%PDF") and b"/FontFile2" in pdf and b"CreationDate" not in pdf
+    width = int.from_bytes(files[1].read_bytes()[16:20], "big")
+    assert width == int(figure.get_figwidth() * 200)
+    pd.testing.assert_frame_equal(pd.read_csv(files[2]), points, check_dtype=False, rtol=1e-8)
+
+
+def test_a_folder_that_cannot_be_written(figure, two_panels, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="file"):
+        figures.save(figure, figures.trajectory_data(two_panels), tmp_path / "file" / "figure-1")
+
+
+DRAW_BOTH = """
+import sys
+from pathlib import Path
+
+from synthetic import curves
+
+from hardsample import figures
+
+made = curves(seeds=2, epochs=4)
+figures.save(figures.trajectories(made), figures.trajectory_data(made), Path(sys.argv[1]) / "trajectories")
+figures.save(figures.draws(made), figures.draws_data(made), Path(sys.argv[1]) / "draws")
+"""
+
+
+def test_equal_data_give_equal_bytes_in_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["here", str(tmp_path / "here")])
+    exec(DRAW_BOTH, {})
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", DRAW_BOTH, str(tmp_path / "there")], env=environment, check=True)
+    here, there = (
+        {file.name: file.read_bytes() for file in (tmp_path / place).iterdir()} for place in ("here", "there")
+    )
+    assert len(here) == 6 and here == there
+
+
+def test_ticks_stand_apart_and_are_round():
+    for low, high in ((0.2, 5.0), (1.2, 3.7), (0.001, 300.0), (2.2, 2.9)):
+        axes = figures.Figure().subplots()
+        axes.set_yscale("log")
+        axes.set_ylim(low, high)
+        figures._set_ticks(axes, figures.LOSS_TICKS, np.log10)
+        ticks = np.sort(axes.get_yticks())
+        assert 1 <= len(ticks) <= 9 and low <= ticks[0] and ticks[-1] <= high
+        assert set(ticks) <= set(figures.LOSS_TICKS)

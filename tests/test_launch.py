@@ -1,0 +1,346 @@
+"""Launching: the same rows in this process, on Dask and after any kill; nothing done twice, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from hardsample import launch as launching
+from hardsample import training
+from hardsample.configuration import Run
+from hardsample.errors import InputError
+from hardsample.launch import Report, duration, launch, parse_duration
+from hardsample.runs import Store
+
+SMALL = {"epochs": 2.0, "pretrain_epochs": 1.0, "batch_size": 16}
+RUNS = [Run("dots", method, seed, **SMALL) for method in ("MB", "PEB") for seed in (0, 1)]
+
+
+def rows(store):
+    """What must not depend on where and how often interrupted a run was made."""
+    return {record.run.key: repr(record.rows) for record in store.records()}
+
+
+def here(store, runs=RUNS, **options):
+    return launch(runs, source="dots", device="cpu", workers=1, store=store, quiet=True, **options)
+
+
+def count_calls(monkeypatch, name):
+    calls, function = [], getattr(training, name)
+
+    def counted(runs, *arguments, **options):
+        calls.extend(runs)
+        return function(runs, *arguments, **options)
+
+    monkeypatch.setattr(training, name, counted)
+    return calls
+
+
+def until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """A data set that takes no time to load: noise, of four classes that differ in brightness."""
+    folder, noise = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 160), ("test", 40)):
+        labels = np.arange(count) % 4
+        arrays[f"y_{split}"] = labels
+        arrays[f"x_{split}"] = (40 * labels[:, None, None] + noise.integers(0, 99, (count, 28, 28))).astype(np.uint8)
+    np.savez(folder / "dots.npz", **arrays)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_data(data_folder, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_DATA", str(data_folder))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, data_folder):
+    """The rows of RUNS as an uninterrupted launch in this process makes them."""
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARDSAMPLE_DATA", str(data_folder))
+        here(store).raise_if_incomplete()
+    return rows(store)
+
+
+def test_every_start_is_computed_once_and_what_is_done_is_not_computed_again(tmp_path, monkeypatch, undisturbed):
+    starts, trained = count_calls(monkeypatch, "pretrain"), count_calls(monkeypatch, "train")
+    store = Store(tmp_path)
+    first = here(store, RUNS[:2])
+    assert (first.found, first.computed, first.missing, first.failed) == (0, 2, 0, ())
+    second = here(store, RUNS + RUNS)
+    assert (second.found, second.computed, second.missing, second.failed) == (2, 2, 0, ())
+    assert sorted(start.seed for start in starts) == [0, 1] and sorted(run.key for run in trained) == sorted(
+        undisturbed
+    )
+    assert rows(store) == undisturbed
+
+    third = here(store)
+    assert (third.found, third.computed) == (4, 0) and len(trained) == 4
+    record = store.read(RUNS[0])
+    assert record.provenance["threads"] == 1 and record.provenance["seconds"]["pretrain"] > 0
+    assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, capsys, undisturbed):
+    train, pretrain = training.train, training.pretrain
+
+    def failing_train(runs, *arguments, **options):
+        if runs[0] == RUNS[0]:
+            raise RuntimeError("the weather")
+        return train(runs, *arguments, **options)
+
+    def failing_pretrain(runs, *arguments, **options):
+        if runs[0].seed == 1:
+            raise MemoryError("no room")
+        return pretrain(runs, *arguments, **options)
+
+    monkeypatch.setattr(training, "train", failing_train)
+    monkeypatch.setattr(training, "pretrain", failing_pretrain)
+    store = Store(tmp_path)
+    report = launch(RUNS, source="dots", device="cpu", workers=1, store=store)
+    assert (report.computed, report.missing) == (1, 0)
+    failed = dict(report.failed)
+    assert set(failed) == {RUNS[0], RUNS[1], RUNS[3]}
+    assert "the weather" in failed[RUNS[0]] and "failing_train" in failed[RUNS[0]]
+    assert "no room" in failed[RUNS[1]] and "no room" in failed[RUNS[3]]
+    assert rows(store) == {RUNS[2].key: undisturbed[RUNS[2].key]}
+    shown = capsys.readouterr().out
+    assert "RuntimeError: the weather" in shown and str(report) in shown
+    with pytest.raises(InputError, match="3 runs failed.*"):
+        report.raise_if_incomplete()
+
+
+def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch, undisturbed):
+    monkeypatch.setattr(training, "estimate", lambda *_, **__: 1.0)
+    store, within, between = Store(tmp_path), 0, 0
+    for _ in range(200):
+        report = here(store, time_limit=0.4)
+        assert not report.failed
+        if not report.missing:
+            break
+        with pytest.raises(InputError, match="missing"):
+            report.raise_if_incomplete()
+        stopped_within = any((tmp_path / "checkpoints").glob("*.npz"))
+        within, between = within + stopped_within, between + (not stopped_within)
+    assert within and within + between >= 2
+    assert rows(store) == undisturbed and not any((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
+    """The way to any Dask cluster: nothing is shared with the workers but what travels through Dask."""
+    store = Store(tmp_path)
+    monkeypatch.setattr(launching, "_costs", lambda runs, *_: dict.fromkeys(runs, 1.0))
+    with launching._local_cluster(2, "cpu") as client:
+        pids = list(client.run(os.getpid).values())
+        victim = pids[0]
+        monkeypatch.setattr(store, "write_start", kill_after(store.write_start, victim))
+        scheduler = client.scheduler.address
+        launch(RUNS, source="dots", device="cpu", scheduler=scheduler, store=store, quiet=True).raise_if_incomplete()
+        assert victim not in client.run(os.getpid).values()
+    assert rows(store) == undisturbed
+
+
+def kill_after(function, victim):
+    def killing(*arguments):
+        function(*arguments)
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # killed after the first start already
+
+    return killing
+
+
+# It stands still once its first run is stored, so that whoever kills it finds its workers alive.
+DRIVER = """
+import sys, time; sys.path.insert(0, sys.argv[1])
+from test_launch import RUNS, Store, launch
+
+def write_and_wait(self, *arguments, write=Store.write):
+    write(self, *arguments)
+    time.sleep(60)
+
+Store.write = write_and_wait
+if __name__ == "__main__":
+    launch(RUNS, source="dots", device="cpu", workers=2)
+"""
+
+
+def start_driver(folder, environment):
+    script = folder / "driver.py"
+    script.write_text(DRIVER)
+    return subprocess.Popen(
+        [sys.executable, script, os.path.dirname(__file__)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes(session):
+    """The living processes of a session, by /proc."""
+    found = []
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            fields = open(f"/proc/{entry}/stat").read().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(entry))
+    return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
+def test_a_killed_driver_leaves_no_process_and_the_same_command_goes_on(tmp_path, monkeypatch, undisturbed):
+    store = Store(tmp_path / "runs")
+    driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(store.root)})
+    assert until(store.records, 60), driver.communicate()[0]
+    assert len(processes(driver.pid)) >= 3
+    driver.kill()
+    driver.wait()
+    assert until(lambda: not processes(driver.pid), 15), processes(driver.pid)
+
+    done = rows(store)
+    assert len(done) == 1
+    trained = count_calls(monkeypatch, "train")
+    report = here(store)
+    assert report.found == len(done) and {run.key for run in trained} == undisturbed.keys() - done.keys()
+    assert rows(store) == undisturbed and store.verify() == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
+def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
+    store = Store(tmp_path / "runs")
+    driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(store.root)})
+    assert until(store.records, 60), driver.communicate()[0]
+    os.killpg(driver.pid, signal.SIGINT)  # as Ctrl-C does
+    shown = driver.communicate(timeout=20)[0]
+    assert driver.returncode != 0 and "KeyboardInterrupt" in shown
+    assert shown.count("Traceback") == 1 and " - ERROR - " not in shown, shown
+    assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
+
+
+def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(launching, "CONNECT_TIMEOUT", 1.0)
+    began = time.monotonic()
+    for address in ("tcp://127.0.0.1:9", "nonsense://"):
+        with pytest.raises(InputError, match=f"no Dask scheduler answers at '{address}': start one with"):
+            launch(RUNS, source="dots", scheduler=address, store=Store(tmp_path), quiet=True)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "unknown device 'tpu': choose one of auto, cpu, cuda"),
+        ({"workers": -1}, "workers is -1"),
+        ({"workers": 1.5}, "workers is 1.5"),
+        ({"time_limit": "soon"}, "time limit 'soon' is no duration: write it as 90s, 9m or 1h"),
+        ({"time_limit": "-3m"}, "time limit '-3m'"),
+        ({"source": "mnist"}, "the runs are of the data 'dots', but the source 'mnist' holds 'mnist'"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        launch(RUNS, **{"source": "dots", "store": Store(tmp_path / "new")} | options)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_cuda_without_a_gpu_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no CUDA GPU is at hand: choose cpu or auto"):
+        launch(RUNS, source="dots", device="cuda", store=Store(tmp_path), quiet=True)
+
+
+def test_stored_runs_of_other_data_stop_the_launch(tmp_path):
+    store = Store(tmp_path)
+    here(store, RUNS[:1])
+    path = store.path(RUNS[0])
+    fingerprint = store.read(RUNS[0]).provenance["data"]["fingerprint"]
+    path.write_text(path.read_text().replace(fingerprint, "f" * 16))
+    with pytest.raises(InputError, match=f"fingerprint {fingerprint}, but the stored run .* with ffff"):
+        here(store)
+
+
+def test_a_start_is_urgent_and_long_jobs_go_first():
+    long, short = Run("glyphs", "MB", 0, epochs=9.0), Run("glyphs", "MB", 0, epochs=1.0)
+    waiting = [Run("glyphs", "MB", seed, epochs=4.0, pretrain_epochs=1.0) for seed in (0, 1)]
+    runs = [short, *waiting, long]
+    costs = {run: run.epochs for run in (*runs, *(run.start for run in waiting))}
+    plan = launching._Plan(launching._jobs(runs, set(), costs, width=1), set(), None)
+    order = [plan.next() for _ in range(4)]
+    assert [job.runs[0] for job in order] == [long, waiting[0].start, waiting[1].start, short]
+    assert plan.next() is None
+    plan.ready.add(waiting[1].start)
+    assert plan.next().runs == (waiting[1],)
+    assert plan.fail(order[1]) == [waiting[0]] and plan.next() is None
+
+
+def test_cohorts_are_seeds_of_one_configuration():
+    runs = [Run("glyphs", method, seed) for seed in range(5) for method in ("MB", "PEB")]
+    cohorts = launching._cohorts(runs, 3)
+    assert [[(run.method, run.seed) for run in cohort] for cohort in cohorts] == [
+        [("MB", 0), ("MB", 1), ("MB", 2)],
+        [("MB", 3), ("MB", 4)],
+        [("PEB", 0), ("PEB", 1), ("PEB", 2)],
+        [("PEB", 3), ("PEB", 4)],
+    ]
+
+
+def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):
+    monkeypatch.setattr(launching, "_cores", lambda: 8)
+
+    def jobs(count, seconds):
+        return [SimpleNamespace(seconds=seconds)] * count
+
+    assert launching._workers(None, 0, "cpu", jobs(20, 60.0)) == 8
+    assert launching._workers(None, 0, "cpu", jobs(3, 60.0)) == 3
+    assert launching._workers(None, 0, "cpu", jobs(20, 0.1)) == 1
+    assert launching._workers(None, 4, "cpu", jobs(20, 0.1)) == 4
+
+
+def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
+    report = launch(RUNS[:2], source="dots", device="cpu", workers=1, store=Store(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("2 runs: 0 done, 2 to do after 2 pre-trainings in this process (cpu), about ")
+    assert lines[-2].startswith("[2/2] dots-MB-n16-lr0.05-pre1-s") and "acc/val 0." in lines[-2]
+    assert lines[-1] == str(report) == repr(report)
+    launch(RUNS[:2], source="dots", store=Store(tmp_path), quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_durations_and_reports_in_words():
+    assert [parse_duration(text) for text in ("90s", "9m", "1.5h", "30", 12, 0.5)] == [90, 540, 5400, 30, 12, 0.5]
+    assert [duration(seconds) for seconds in (0.4, 59, 303, 7810)] == ["0 s", "59 s", "5 min 3 s", "2 h 10 min"]
+    report = Report(12, 70, ((RUNS[0], "Traceback\nValueError: no"),), 1, 303.0)
+    assert str(report) == "84 runs: 12 found, 70 computed, 1 missing, 1 failed in 5 min 3 s"
+    Report(12, 72, (), 0, 1.0).raise_if_incomplete()
+
+
+def test_threads_are_given_back():
+    torch.set_num_threads(2)
+    try:
+        with launching._one_thread("cpu"):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert threading.current_thread() is threading.main_thread()

@@ -1,0 +1,142 @@
+"""Equations 5 and 6 by hand, what each method draws, and how LB collapses without its reset."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from hardsample import methods
+from hardsample.methods import METHODS
+
+SEED = torch.tensor([1])
+
+
+def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
+    return methods.build(name, size, n, seeds, options=options)
+
+
+def stream(method: methods.Method, steps: int, loss=lambda indices: torch.ones(indices.shape)) -> torch.Tensor:
+    """The draws of so many steps, [steps, S, n]."""
+    drawn = []
+    for step in range(steps):
+        wanted = method.prepare(step)
+        if wanted is not None:
+            method.examined(wanted, torch.zeros(*wanted.shape, 26), loss(wanted))
+        indices = method.draw(step)
+        method.observe(indices, torch.zeros(*indices.shape, 26), loss(indices))
+        drawn.append(indices)
+    return torch.stack(drawn)
+
+
+def test_equation_5_the_base_value_is_the_loss():
+    losses = torch.tensor([[0.25, 3.0]])
+    assert methods.PersistentLoss.values(torch.randn(1, 2, 5), losses).tolist() == losses.tolist()
+
+
+def test_equation_6_the_base_value_is_the_entropy_in_nats():
+    p = torch.tensor([[[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3], [1.0, 1e-30, 1e-30]]])
+    by_hand = [1.5 * math.log(2), math.log(3), 0.0]
+    entropy = methods.PersistentEntropy.values(p.log() + 7, torch.zeros(1, 3))[0]
+    assert entropy.tolist() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_mini_batches_draw_every_example_once_an_epoch_in_a_new_order():
+    method = built("MB", 24, 8, torch.tensor([1, 2]))
+    drawn = stream(method, 9).transpose(0, 1).reshape(2, 3, 24)
+    assert torch.equal(drawn.sort(2)[0], torch.arange(24).expand(2, 3, -1))
+    assert len({tuple(order.tolist()) for order in drawn.flatten(0, 1)}) == 6
+
+
+@pytest.mark.parametrize("size, n", [(10, 4), (5, 12)])
+def test_epochs_that_mini_batches_do_not_divide_follow_each_other(size, n):
+    drawn = stream(built("MB", size, n), 5 * size)[:, 0].flatten()
+    assert torch.equal(drawn.view(-1, size).sort(1)[0], torch.arange(size).expand(5 * n, -1))
+
+
+def test_uniform_stream_is_uniform_and_repeats():
+    drawn = stream(built("SMB", 50, 25), 400).flatten()
+    assert stats.chisquare(torch.bincount(drawn, minlength=50).numpy()).pvalue > 1e-3
+    assert len(drawn[:50].unique()) < 50
+
+
+@pytest.mark.parametrize("name", ["PLB", "PEB"])
+def test_base_values_start_from_a_pass_over_all_examples(name):
+    method = built(name, 6, 2, floor=1e-8)
+    wanted = method.prepare(0)
+    assert wanted.tolist() == [[0, 1, 2, 3, 4, 5]]
+    losses = torch.arange(1.0, 7.0)[None]
+    logits = torch.arange(6.0)[None, :, None] * torch.tensor([1.0, 0.0])
+    method.examined(wanted, logits, losses)
+    expected = losses if name == "PLB" else method.values(logits, losses)
+    torch.testing.assert_close(method.base_values.values, expected)
+    assert method.prepare(1) is None
+
+
+def test_plb_follows_the_losses_it_observes():
+    method = built("PLB", 4, 2)
+    method.examined(method.prepare(0), torch.zeros(1, 4, 3), torch.ones(1, 4))
+    method.observe(torch.tensor([[1, 1]]), torch.zeros(1, 2, 3), torch.tensor([[9.0, 0.0]]))
+    assert method.base_values.values[0].tolist() == pytest.approx([1, 1e-8, 1, 1])  # the later duplicate, floored
+
+
+def test_lb_draws_without_replacement_and_never_what_it_monitors():
+    method = built("LB", 100, 20, torch.tensor([1, 2]), held_out=0.1)
+    drawn = stream(method, 60, loss=lambda indices: 1.0 / (1 + indices))
+    assert all(len(batch.unique()) == 20 for batch in drawn.flatten(0, 1))
+    for seed in (0, 1):
+        assert not set(drawn[:, seed].flatten().tolist()) & set(method._monitored[seed].tolist())
+
+
+def test_lb_writes_its_utilities_by_hand():
+    method = built("LB", 10, 2, held_out=0.1)
+    method.prepare(0)
+    indices = method.draw(0)
+    p = (method._weights.values / method._weights.totals[:, None])[0]
+    taken = method._drawn[0]
+    losses = torch.tensor([[0.5, 2.0]])
+    method.observe(indices, torch.zeros(1, 2, 3), losses)
+    utility = losses[0].tanh()  # both drawn once
+    written = torch.full((9,), 1 / 9)
+    written[taken] = utility / utility.sum()
+    got = (method._weights.values / method._weights.totals[:, None])[0]
+    torch.testing.assert_close(got, written / written.sum(), rtol=1e-5, atol=0, check_dtype=False)
+    assert p.shape == (9,)
+
+
+def test_lb_collapses_without_its_reset_and_not_with_it():
+    """Utilities give a batch half of the mass: what was drawn is drawn again, whatever its loss."""
+    falling = [10.0]
+
+    def loss(indices: torch.Tensor) -> torch.Tensor:
+        falling[0] -= 0.01
+        return torch.full(indices.shape, falling[0])
+
+    lost = stream(built("LB", 4000, 32, reset=False), 125).unique()
+    kept = stream(built("LB", 4000, 32, monitor_every=5), 125, loss).unique()
+    uniform = stream(built("SMB", 4000, 32), 125).unique()
+    assert len(lost) < 0.05 * len(uniform) < 0.2 * len(kept)
+
+
+def test_lb_raises_its_alarm_when_the_held_out_loss_has_fallen_by_more_than_the_threshold():
+    method = built("LB", 50, 4, alpha=0.01, threshold=0.1)
+    stream(method, 3)
+    skewed = method._weights.values.clone()
+    for loss, alarm in ((1.0, False), (0.95, False), (0.90, False), (0.85, True), (0.845, False)):
+        method.examined(method._monitored, torch.zeros(1), torch.full(method._monitored.shape, loss))
+        uniform = torch.unique(method._weights.values).numel() == 1
+        assert uniform == alarm, loss
+        assert (method._cusum.item() == 0) == (alarm or loss in (1.0, 0.845))
+        method._weights.fill(skewed)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
+    seeds = torch.arange(1, 13)
+
+    def loss(indices: torch.Tensor) -> torch.Tensor:
+        return (indices * 0.7).sin().abs() + 0.1
+
+    together = stream(built(name, 300, 8, seeds), 60, loss)
+    for place, seed in enumerate(seeds):
+        assert torch.equal(stream(built(name, 300, 8, seed.view(1)), 60, loss)[:, 0], together[:, place])

@@ -1,0 +1,169 @@
+"""Notebooks: the wrapper is strict and leaves nothing half-written; every notebook of the project runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from hardsample import notebooks, paths
+from hardsample.errors import InputError
+
+PROJECT = (
+    "00-tutorial",
+    "base-values/draws",
+    "base-values/figure-1",
+    "base-values/figure-2",
+    "base-values/figure-3",
+    "base-values/figure-4",
+)
+KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A notebooks folder with one notebook, whose metadata ask for a kernel that does not exist."""
+    folder = tmp_path / "notebooks"
+    parameters = 'word: str = "quick"\ncount: int = 0\nrate: float = 0.5'
+    body = (
+        "import sys, os\nassert count >= 0, 'count is negative'\nprint(word, count, rate, sys.executable, os.getcwd())"
+    )
+    book = new_notebook(
+        cells=[new_code_cell(parameters, metadata={"tags": ["parameters"]}), new_code_cell(body)],
+        metadata={"kernelspec": KERNELSPEC},
+    )
+    (folder / "paper").mkdir(parents=True)
+    (folder / "paper" / "figure.ipynb").write_text(nbformat.writes(book))
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "figure-checkpoint.ipynb").write_text(nbformat.writes(book))
+    monkeypatch.setattr(paths, "notebooks_dir", lambda: folder)
+    return folder
+
+
+def printed(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells if cell.cell_type == "code" for output in cell.outputs)
+
+
+def files(folder):
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_names_are_paths_without_checkpoints(folder):
+    assert notebooks.names() == ("paper/figure",)
+
+
+def test_run_uses_this_interpreter_and_the_parameters(folder, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    environment = dict(os.environ)
+    output = notebooks.run("paper/figure", {"word": "mine", "count": np.int64(3), "rate": 1})
+    assert dict(os.environ) == environment
+    assert output == paths.runs_dir() / "notebooks" / "paper" / "figure.ipynb"
+    assert printed(output).split() == ["mine", "3", "1", sys.executable, str(elsewhere)]
+    assert not files(elsewhere)
+
+
+def test_a_foreign_kernel_named_python3_is_not_used(folder, tmp_path, monkeypatch):
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "Broken", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert sys.executable in printed(notebooks.run("paper/figure", {}))
+
+
+def test_the_output_goes_where_it_is_wanted_and_the_source_stays(folder, tmp_path):
+    before = (folder / "paper" / "figure.ipynb").read_bytes()
+    output = notebooks.run("paper/figure", {"word": "here"}, tmp_path / "copy.ipynb")
+    assert output == tmp_path / "copy.ipynb" and "here" in printed(output)
+    assert (folder / "paper" / "figure.ipynb").read_bytes() == before
+
+
+def test_a_failing_cell_is_shown_and_leaves_nothing(folder, tmp_path):
+    before = files(tmp_path)
+    with pytest.raises(RuntimeError) as failure:
+        notebooks.run("paper/figure", {"count": -1}, tmp_path / "copy.ipynb")
+    for words in ("paper/figure", "assert count >= 0", "AssertionError", "count is negative"):
+        assert words in str(failure.value)
+    assert files(tmp_path) == before
+
+
+def test_a_failing_cell_leaves_the_former_copy(folder, tmp_path):
+    output = notebooks.run("paper/figure", {}, tmp_path / "copy.ipynb")
+    before = output.read_bytes()
+    with pytest.raises(RuntimeError):
+        notebooks.run("paper/figure", {"count": -1}, output)
+    assert output.read_bytes() == before
+
+
+def test_an_unknown_notebook_is_refused(folder):
+    with pytest.raises(InputError, match="unknown notebook 'figure'.*paper/figure"):
+        notebooks.run("figure", {})
+
+
+def test_an_unknown_parameter_is_refused(folder):
+    with pytest.raises(InputError, match="unknown parameter of notebook paper/figure 'words'.*word, count, rate"):
+        notebooks.run("paper/figure", {"words": "mine"})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "wanted"),
+    [
+        *(("count", "3", "int"), ("count", 3.0, "int"), ("count", True, "int"), ("count", None, "int")),
+        *(("word", 3, "str"), ("word", ["a"], "str"), ("rate", "0.5", "float"), ("word", np.arange(2), "str")),
+    ],
+)
+def test_a_mistyped_parameter_is_refused(folder, parameter, value, wanted):
+    with pytest.raises(InputError, match=f"parameter {parameter} of notebook paper/figure .*give {wanted}"):
+        notebooks.run("paper/figure", {parameter: value})
+
+
+def test_paths_and_numpy_values_become_plain():
+    declared = {name: {"inferred_type_name": kind} for name, kind in (("data", "str"), ("n", "int"), ("x", "float"))}
+    plain = notebooks.checked("any", declared, {"data": Path("a/b.npz"), "n": np.int32(2), "x": np.float32(0.5)})
+    assert plain == {"data": "a/b.npz", "n": 2, "x": 0.5}
+    assert [type(value) for value in plain.values()] == [str, int, float]
+
+
+def test_the_projects_notebooks():
+    assert notebooks.names() == PROJECT
+
+
+def test_the_projects_notebooks_hold_no_output():
+    files = [str(paths.notebooks_dir() / f"{name}.ipynb") for name in PROJECT]
+    subprocess.run([sys.executable, "-m", "nbstripout", "--verify", *files], check=True)
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_a_notebook_has_a_caption_and_one_parameters_cell(name):
+    path = paths.notebooks_dir() / f"{name}.ipynb"
+    book = nbformat.read(path, as_version=4)
+    assert book.metadata.kernelspec.name == "python3"
+    assert book.cells[0].cell_type == "markdown"
+    assert sum("parameters" in cell.metadata.get("tags", ()) for cell in book.cells) == 1
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_every_notebook_runs(name, shared, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(shared / "runs"))
+    monkeypatch.setenv("HARDSAMPLE_FIGURES", str(shared / "figures"))
+    output = notebooks.run(name, {"profile": "smoke", "workers": 1, "device": "cpu"})
+    cells = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
+    images = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    assert images
+    if name != "00-tutorial":
+        assert len(images) == 1
+        written = {f"{Path(name).name}{end}" for end in (".pdf", ".png", ".csv", "-statistics.csv", "-statistics.md")}
+        assert written <= {path.name for path in (shared / "figures" / "base-values").iterdir()}
+        assert all(str(shared / "figures") in line for line in printed(output).splitlines()[-5:])

@@ -1,0 +1,297 @@
+"""The store: a record comes back as it was written, once, whole, and whatever dies meanwhile."""
+
+import dataclasses
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hardsample.configuration import Run
+from hardsample.errors import InputError
+from hardsample.runs import Store, check_fingerprints, cohort_name, provenance
+from hardsample.training import COLUMNS, Outcome
+
+KILLS = 100
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def run(seed=0, method="MB", **fields):
+    return Run("glyphs", method, seed, **fields)
+
+
+def outcome(seed=0, state=None):
+    rows = [(0, 0.0, 0.1, seed / 7, math.nan, 3.2, None, None), (4, 1.0, 0.2, seed / 3, 0.5, math.nan, 3, [1, 0, 3])]
+    return Outcome(COLUMNS, tuple(rows), {"train": 1.5, "evaluate": 0.5}, state)
+
+
+def made(fingerprint="0123456789abcdef", stand_in=True):
+    return {"data": {"name": "glyphs", "fingerprint": fingerprint, "stand_in": stand_in, "classes": 26}}
+
+
+def same(rows, others):
+    """Equality of rows in which NaN equals NaN: repr tells every float64 apart."""
+    return repr(list(rows)) == repr(list(others))
+
+
+def experiment(*panels):
+    runs = tuple(dict.fromkeys(run for panel in panels for run in panel.runs))
+    return SimpleNamespace(panels=panels, runs=runs, data="glyphs", profile="quick", note="a note")
+
+
+def test_a_record_comes_back_as_written(store):
+    wanted = run(3, "PEB", options={"floor": 1e-8}, learning_rate=0.1)
+    assert not store.has(wanted)
+    assert store.write(wanted, outcome(3), made())
+    record = store.read(wanted)
+    assert record.run == wanted and record.columns == COLUMNS and record.provenance == made()
+    assert same(record.rows, outcome(3).rows)
+    assert store.path(wanted) == store.root / "base-values/glyphs" / f"{wanted.label}-s3-{wanted.key}.json"
+    assert [path.name for path in store.root.rglob("*") if path.is_file()] == [store.path(wanted).name]
+    assert store.records()[0].run == wanted and store.verify() == []
+
+
+def test_the_file_is_strict_json_with_null_for_nan(store):
+    store.write(run(), outcome(), made())
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    values = json.loads(store.path(run()).read_text(), parse_constant=refuse)
+    assert values["key"] == run().key and values["rows"][0][4] is None and values["rows"][0][6] is None
+
+
+def test_the_first_writer_wins(store):
+    assert store.write(run(), outcome(1), made())
+    before = store.path(run()).read_bytes()
+    assert not store.write(run(), outcome(2), made())
+    assert store.path(run()).read_bytes() == before
+
+
+def test_missing_keeps_order_and_reading_what_is_absent_says_what_to_do(store):
+    runs = [run(seed) for seed in (5, 1, 3)]
+    store.write(runs[1], outcome(), made())
+    assert store.missing(runs) == [runs[0], runs[2]]
+    with pytest.raises(InputError, match="no finished run at .*launch it"):
+        store.read(runs[0])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: "[]",
+        lambda text: text.replace('"seed": 0', '"seed": 1'),
+        lambda text: text.replace('"fingerprint"', '"fingerprints"'),
+        lambda text: text.replace("[0, 0.0, ", "[0, "),
+        lambda text: text.replace('"optimizer"', '"optimiser"'),
+    ],
+    ids=["truncated", "empty", "not a record", "other run", "no fingerprint", "short row", "unknown field"],
+)
+def test_a_broken_file_counts_as_absent_is_reported_and_set_aside(store, spoil):
+    store.write(run(), outcome(), made())
+    path = store.path(run())
+    broken = spoil(path.read_text())
+    path.write_text(broken)
+    assert not store.has(run()) and store.records() == []
+    assert len(store.verify()) == 1 and path.name in store.verify()[0]
+
+    assert store.write(run(), outcome(), made())
+    assert same(store.read(run()).rows, outcome().rows)
+    assert path.with_name(f"{path.name}.broken").read_text() == broken
+    assert len(store.verify()) == 1 and "set aside" in store.verify()[0]
+
+
+def test_a_record_under_another_name_is_reported(store):
+    store.write(run(0), outcome(), made())
+    store.path(run(0)).rename(store.path(run(1)))
+    assert store.missing([run(0), run(1)]) == [run(0), run(1)]
+    assert len(store.verify()) == 1 and "holds the run of" in store.verify()[0]
+
+
+def test_numbers_of_different_data_are_never_mixed(store):
+    store.write(run(0), outcome(), made("a" * 16))
+    store.write(run(1), outcome(), made("b" * 16))
+    store.write(run(1, train_examples=100), outcome(), made("c" * 16))  # a subset has a fingerprint of its own
+    panel = SimpleNamespace(title="all", runs=(run(0), run(1)))
+    for mix in (lambda: store.curves(experiment(panel)), lambda: check_fingerprints(store.records())):
+        with pytest.raises(InputError, match="'glyphs' have fingerprint [ab]{16}"):
+            mix()
+    assert len(store.verify()) == 1
+    other = SimpleNamespace(title="all", runs=(run(0), run(1, train_examples=100)))
+    assert set(store.curves(experiment(other)).seed) == {0, 1}
+    with pytest.raises(InputError, match="fingerprint dddd"):
+        check_fingerprints([store.read(run(0))], {("glyphs", None, None): "d" * 16})
+
+
+def test_curves_come_in_the_order_of_the_experiment(store):
+    panels = [
+        SimpleNamespace(title="slow", runs=tuple(run(s, m, learning_rate=0.01) for s in (1, 0) for m in ("PEB", "MB"))),
+        SimpleNamespace(title="fast", runs=tuple(run(s, m) for m in ("PEB", "MB") for s in (0, 1, 2))),
+    ]
+    wanted = experiment(*panels)
+    for each in wanted.runs[:-1]:
+        store.write(each, outcome(each.seed), made())
+    curves = store.curves(wanted)
+    order = list(dict.fromkeys(zip(curves.panel, curves.method, curves.seed, strict=True)))
+    assert order == [
+        *(("slow", method, seed) for method in ("PEB", "MB") for seed in (0, 1)),
+        *(("fast", method, seed) for method, seeds in (("PEB", 3), ("MB", 2)) for seed in range(seeds)),
+    ]
+    assert list(curves.step[:4]) == [0, 4, 0, 4]
+    assert list(curves.columns) == [
+        "panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate"
+    ]  # fmt: skip
+    assert curves.learning_rate[0] == 0.01 and math.isnan(curves["loss/train"][0])
+    assert curves["draws/per-class"][1] == [1, 0, 3]
+    assert curves.attrs == {
+        "data": "glyphs",
+        "profile": "quick",
+        "note": "a note",
+        "stand_in": True,
+        "missing": 1,
+        "panels": {"slow": ("PEB", "MB"), "fast": ("PEB", "MB")},
+    }
+
+
+def test_curves_of_nothing_have_their_columns(store):
+    curves = store.curves(experiment(SimpleNamespace(title="all", runs=(run(),))))
+    assert len(curves) == 0 and "acc/val" in curves and curves.attrs["missing"] == 1
+
+
+def test_a_start_comes_back_whole_and_belongs_to_its_data(store):
+    start = run(2, pretrain_epochs=2.0).start
+    state = {"model/w": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(7)}
+    assert store.read_start(start, "a" * 16) is None
+    store.write_start(start, "a" * 16, outcome(2, state))
+    found = store.read_start(start, "a" * 16)
+    assert same(found.rows, outcome(2).rows) and found.columns == COLUMNS and found.seconds == outcome().seconds
+    assert found.state.keys() == state.keys()
+    for name, array in state.items():
+        assert found.state[name].dtype == array.dtype and np.array_equal(found.state[name], array)
+    assert store.read_start(start, "b" * 16) is None
+    assert store.records() == [] and store.verify() == []
+
+    (file,) = (store.root / "starts").iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert store.read_start(start, "a" * 16) is None
+
+
+def test_a_state_is_never_pickled(store):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        store.write_checkpoint("a", {"w": np.array([{}], dtype=object)})
+    assert store.read_checkpoint("a") is None
+
+
+def test_checkpoints_are_replaced_and_dropped(store):
+    name = cohort_name([run(0), run(1)], "a" * 16)
+    assert name != cohort_name([run(0)], "a" * 16) and name != cohort_name([run(0), run(1)], "b" * 16)
+    assert store.read_checkpoint(name) is None
+    for step in (1, 2):
+        store.write_checkpoint(name, {"step": np.array(step)})
+    assert store.read_checkpoint(name)["step"] == 2
+    store.drop_checkpoint(name)
+    store.drop_checkpoint(name)
+    assert store.read_checkpoint(name) is None
+
+
+def test_leftovers_of_the_living_are_kept(store):
+    store.write(run(), outcome(), made())
+    folder = store.path(run()).parent
+    young, old = folder / ".young.tmp", folder / ".old.tmp"
+    for path in (young, old):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    store.clean()
+    assert young.exists() and not old.exists() and store.has(run())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "file" / "runs")
+    for attempt in (store.check_writable, lambda: store.write(run(), outcome(), made())):
+        with pytest.raises(InputError, match="cannot write"):
+            attempt()
+
+
+def test_ten_thousand_runs_are_looked_up_in_seconds(store, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    between, end = outcome().rows
+    ten_epochs = dataclasses.replace(outcome(), rows=(between, (*end[:7], list(range(1000, 1026)))) * 10)
+    runs = [run(seed) for seed in range(1000)]
+    for each in runs:
+        store.write(each, ten_epochs, made())
+    began = time.process_time()
+    assert store.missing(runs) == []
+    assert time.process_time() - began < 0.3  # ten times as many in 3 s, on a machine that is busy
+
+
+def write_without_end(root):
+    store, seed = Store(root), 0
+    while True:
+        store.write(run(seed), outcome(seed), made())
+        seed += 1
+
+
+def test_a_hundred_kills_at_random_moments_leave_only_whole_records(store):
+    chance = random.Random(0)
+    for _ in range(KILLS):
+        child = os.fork()
+        if child == 0:
+            try:
+                write_without_end(store.root)
+            finally:
+                os._exit(1)
+        time.sleep(chance.uniform(0.001, 0.05))
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    records = store.records()
+    seeds = [record.run.seed for record in records]
+    assert len(records) == len(list(store.root.rglob("*.json"))) > KILLS / 2
+    assert sorted(seeds) == list(range(len(seeds)))
+    assert all(same(record.rows, outcome(record.run.seed).rows) for record in records)
+    assert store.verify() == []
+    store.clean(age=0)
+    assert not list(store.root.rglob("*.tmp")) and len(store.records()) == len(records)
+
+
+def test_two_writers_at_once_store_each_run_once(store):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from test_runs import *\n"
+        "store = Store(sys.argv[1])\n"
+        "print(sum(store.write(run(seed), outcome(seed), made() | {'who': sys.argv[3]}) for seed in range(150)))"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, store.root, os.path.dirname(__file__), who], stdout=subprocess.PIPE, text=True
+        )
+        for who in "ab"
+    ]
+    won = [int(writer.communicate()[0]) for writer in writers]
+    assert sum(won) == 150
+    by = [record.provenance["who"] for record in store.records()]
+    assert [by.count("a"), by.count("b")] == won and store.verify() == []
+
+
+def test_provenance_says_where_and_with_what_but_not_who():
+    data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
+    values = provenance(data, "cpu", outcome(), pretrain=3.0, wall=9.0, cohort=1)
+    assert json.loads(json.dumps(values)) == values
+    assert values["seconds"] == {"train": 1.5, "evaluate": 0.5, "pretrain": 3.0, "wall": 9.0}
+    assert values["data"] == {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 3}
+    assert set(values["versions"]) == {"python", "torch", "numpy", "hardsample"}
+    assert values["device"] and values["threads"] == 1 and values["finished"].endswith("+00:00")
+    assert os.uname().nodename not in json.dumps(values) and "/" not in values["platform"]

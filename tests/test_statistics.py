@@ -1,0 +1,117 @@
+"""Statistics against arithmetic done by hand, and against SciPy where hands are too slow."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hardsample import statistics
+
+
+def test_summary_by_hand():
+    result = statistics.summary([1.0, 2.0, 3.0])
+    assert (result.mean, result.sd, result.n, result.diverged) == (2.0, 1.0, 3, 0)
+    # t(0.975, 2 degrees of freedom) = 4.30265; half width 4.30265 / sqrt(3)
+    assert result.interval.low == pytest.approx(2 - 2.48414, abs=1e-5)
+    assert result.interval.high == pytest.approx(2 + 2.48414, abs=1e-5)
+
+
+def test_interval_is_scipys():
+    values = np.random.default_rng(0).normal(size=12)
+    low, high = stats.t.interval(0.95, 11, loc=values.mean(), scale=stats.sem(values))
+    interval = statistics.t_interval(values)
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+
+
+def test_one_value_has_no_spread():
+    result = statistics.summary([0.5])
+    assert result.mean == 0.5 and result.n == 1
+    assert np.isnan([result.sd, result.interval.low, result.interval.high]).all()
+
+
+def test_diverged_seeds_are_counted_not_averaged():
+    result = statistics.summary([1.0, np.nan, 3.0, np.inf])
+    assert (result.mean, result.n, result.diverged) == (2.0, 2, 2)
+    nothing = statistics.summary([np.nan])
+    assert np.isnan(nothing.mean) and (nothing.n, nothing.diverged) == (0, 1)
+
+
+def test_sign_flip_by_hand():
+    # |sums| of the 8 patterns of (1, 2, 3): 6 4 2 0 0 2 4 6; observed 6, then 4, then 0
+    assert statistics.sign_flip_p([1, 2, 3]) == 2 / 8
+    assert statistics.sign_flip_p([-1, 2, 3]) == 4 / 8
+    assert statistics.sign_flip_p([1, 2, -3]) == 1.0
+
+
+def test_sign_flip_counts_patterns_that_rounding_would_part():
+    assert statistics.sign_flip_p([0.1, 0.2, 0.3]) == 2 / 8
+    assert statistics.sign_flip_p([0.1, 0.2, -0.3]) == 1.0
+
+
+def test_sign_flip_smallest_p_at_twelve_seeds():
+    assert statistics.sign_flip_p(np.arange(1, 13)) == 2 / 4096
+
+
+def test_sign_flip_is_every_pattern():
+    differences = np.random.default_rng(1).normal(0.4, 1, size=9)
+    observed = abs(differences.sum())
+    patterns = itertools.product((-1, 1), repeat=9)
+    expected = np.mean([abs(differences @ np.array(signs)) >= observed - 1e-12 for signs in patterns])
+    assert statistics.sign_flip_p(differences) == expected
+
+
+def test_sign_flip_of_many_seeds_never_reaches_zero():
+    p = statistics.sign_flip_p(np.ones(24))
+    assert 0 < p < 1e-4
+    assert p == statistics.sign_flip_p(np.ones(24))
+
+
+def test_paired_by_hand():
+    result = statistics.paired([0.9, 0.8, 0.7], [0.8, 0.6, 0.7])
+    assert result.difference == pytest.approx(0.1)
+    assert (result.won, result.n, result.diverged) == (2, 3, 0)
+    # differences 0.1, 0.2, 0: sums of the 8 patterns 0.3 twice +, twice -, 0.1 four times
+    assert result.p == 4 / 8
+    # sd of the differences 0.1: half width 4.30265 * 0.1 / sqrt(3)
+    assert result.interval.high == pytest.approx(0.1 + 0.248414, abs=1e-6)
+
+
+def test_paired_of_losses_wins_downwards():
+    assert statistics.paired([1.0, 3.0, 2.0], [2.0, 2.0, 2.0], higher_is_better=False).won == 1
+
+
+def test_paired_with_one_seed_says_nothing():
+    result = statistics.paired([0.9], [0.8])
+    assert result.p == 1.0 and result.won == 1
+    assert np.isnan(result.interval.low) and np.isnan(result.interval.high)
+
+
+def test_paired_with_a_diverged_seed():
+    result = statistics.paired([0.9, np.nan, 0.9], [0.8, 0.8, 0.8])
+    assert (result.won, result.n, result.diverged) == (2, 2, 1)
+    assert result.difference == pytest.approx(0.1)
+
+
+def test_paired_needs_the_same_seeds():
+    with pytest.raises(ValueError, match="same seeds"):
+        statistics.paired([1.0, 2.0], [1.0])
+
+
+def test_holm_by_hand():
+    # sorted 0.01 0.02 0.03 0.04, times 4 3 2 1 = 0.04 0.06 0.06 0.04, running maximum 0.04 0.06 0.06 0.06
+    np.testing.assert_allclose(statistics.holm([0.04, 0.01, 0.03, 0.02]), [0.06, 0.04, 0.06, 0.06])
+
+
+def test_holm_skips_what_was_not_tested_and_stops_at_one():
+    np.testing.assert_allclose(statistics.holm([np.nan, 0.6, 0.02]), [np.nan, 0.6, 0.04])
+    np.testing.assert_allclose(statistics.holm([0.7, 0.8]), [1.0, 1.0])
+    assert statistics.holm([]).shape == (0,)
+
+
+def test_updates_to_reach():
+    steps, accuracy = [0, 10, 20, 30], [0.1, 0.5, np.nan, 0.8]
+    assert statistics.updates_to_reach(steps, accuracy, 0.5) == 10
+    assert statistics.updates_to_reach(steps, accuracy, 0.6) == 30
+    assert statistics.updates_to_reach(steps, accuracy, 0.9) is None
+    assert statistics.updates_to_reach(steps, [3.0, 2.0, 1.0, 1.5], 1.2, higher_is_better=False) == 20

@@ -1,0 +1,195 @@
+"""The loop: same key same bits, cohorts, resuming, pre-training, and every option of PROTOCOL's table."""
+
+import dataclasses
+import math
+import time
+
+import pytest
+import torch
+
+from hardsample import training
+from hardsample.configuration import Run
+from hardsample.data import Dataset, load
+from hardsample.errors import InputError
+from hardsample.methods import METHODS
+
+RUN = Run(
+    data="glyphs",
+    method="PEB",
+    seed=1,
+    train_examples=96,
+    test_examples=40,
+    batch_size=16,
+    epochs=3.0,
+    pretrain_epochs=1.0,
+    learning_rate=1.0,
+)
+
+
+@pytest.fixture(scope="module")
+def letters() -> Dataset:
+    return load("glyphs", train_examples=96, test_examples=40)
+
+
+def outcome(run: Run, data: Dataset, **hooks) -> training.Outcome:
+    starts = training.pretrain([run.start], data) if run.start else None
+    return training.train([run], data, starts=starts, **hooks)[0]
+
+
+def column(result: training.Outcome, name: str) -> list:
+    return [row[result.columns.index(name)] for row in result.rows]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_run_same_bits_and_another_seed_other_ones(method, letters):
+    run = dataclasses.replace(RUN, method=method)
+    assert outcome(run, letters).rows == outcome(run, letters).rows
+    assert outcome(dataclasses.replace(run, seed=2), letters).rows != outcome(run, letters).rows
+
+
+def test_rows_stand_at_the_cadence_and_epoch_ends_count_the_draws(letters):
+    result = outcome(RUN, letters)
+    assert column(result, "step") == [0, 3, 6, 9, 12, 15, 18]
+    assert column(result, "epoch") == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    distinct, per_class = column(result, "draws/distinct"), column(result, "draws/per-class")
+    assert distinct[:3] == [None, None, 96]  # the pre-training draws every example once
+    assert per_class[2] == torch.bincount(letters.y_train, minlength=26).tolist()
+    assert [sum(draws) for draws in per_class[2::2]] == [96, 96, 96]
+    assert 0 < distinct[4] < 96
+
+
+def test_training_learns(letters):
+    run = dataclasses.replace(RUN, method="MB", epochs=12.0)
+    losses = column(outcome(run, letters), "loss/train")
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
+    run = dataclasses.replace(RUN, method=method)
+    starts = training.pretrain([run.start], letters)
+    whole = training.train([run], letters, starts=starts)[0]
+    for steps_before in (0, 5):
+        saved = []
+        with pytest.raises(training.OutOfTime):
+            training.train([run], letters, starts=starts, save_checkpoint=saved.append, deadline=_After(steps_before))
+        resumed = training.train([run], letters, starts=starts, checkpoint=saved[-1])[0]
+        assert resumed.rows == whole.rows
+
+
+class _After(float):
+    """A deadline that passes when it has been looked at so many times."""
+
+    def __new__(cls, looks):
+        self = super().__new__(cls, math.inf)
+        self.looks = looks
+        return self
+
+    def __lt__(self, now: float) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_a_past_deadline_without_a_checkpoint_hook_still_stops(letters):
+    with pytest.raises(training.OutOfTime, match="6 of 18 steps"):
+        outcome(RUN, letters, deadline=time.monotonic() - 1)
+
+
+@pytest.mark.parametrize("method", ["MB", "PEB", "LB"])
+def test_a_member_of_a_cohort_trains_as_it_does_alone(method, letters):
+    runs = [dataclasses.replace(RUN, method=method, seed=seed, batch_size=48) for seed in (1, 2)]
+    together = training.train(runs, letters, starts=training.pretrain([run.start for run in runs], letters))
+    for run, member in zip(runs, together, strict=True):
+        alone = outcome(run, letters)
+        for name in ("loss/train", "loss/val"):
+            assert column(member, name) == pytest.approx(column(alone, name), rel=2e-2)
+        assert column(member, "draws/per-class") == column(alone, "draws/per-class")
+
+
+def test_methods_share_the_start_of_their_seed(letters):
+    starts = {dataclasses.replace(RUN, method=method).start for method in METHODS}
+    assert len(starts) == 1
+    plb, peb = (outcome(dataclasses.replace(RUN, method=method), letters) for method in ("PLB", "PEB"))
+    assert plb.rows[:3] == peb.rows[:3]
+    assert plb.rows[3:] != peb.rows[3:]
+
+
+FLIPS = [
+    {"options": {"score": "after"}},
+    {"options": {"score_dropout": False}},
+    {"options": {"score": "after", "score_dropout": True}},
+    {"options": {"floor": 5.0}},
+    {"pretrain_start": "shared"},
+    {"pretrain_optimizer_state": "carried"},
+    {"rho": 0.9, "learning_rate_decay": 0.95},
+    {"precision": "bf16"},
+]
+
+
+@pytest.mark.parametrize("flip", FLIPS, ids=str)
+def test_every_open_question_is_an_option_that_changes_the_run(flip, letters):
+    flipped = dataclasses.replace(RUN, **flip)
+    assert flipped.key != RUN.key
+    rows = outcome(flipped, letters).rows
+    assert rows[-1] != outcome(RUN, letters).rows[-1]
+    assert all(math.isfinite(value) for value in rows[-1][2:6])
+
+
+def test_a_shared_start_is_the_same_for_every_seed(letters):
+    runs = [dataclasses.replace(RUN, pretrain_start="shared", seed=seed) for seed in (1, 2)]
+    assert runs[0].start == runs[1].start
+    first, second = (outcome(run, letters) for run in runs)
+    assert first.rows[:3] == second.rows[:3] and first.rows[-1] != second.rows[-1]
+
+
+def test_a_diverged_run_ends_with_a_record(letters):
+    result = outcome(dataclasses.replace(RUN, learning_rate=1e30), letters)
+    assert len(result.rows) == 7 and math.isnan(result.rows[-1][4])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"method": "XX"}, "unknown method 'XX': choose one of MB, SMB, LB, PLB, PEB"),
+        ({"options": {"flor": 1}}, "unknown option of PEB 'flor': choose one of floor, score, score_dropout"),
+        ({"method": "MB", "options": {"floor": 1}}, "it has no options"),
+        ({"options": {"score": "never"}}, "unknown score 'never'"),
+        ({"options": {"floor": 0}}, "floor is 0"),
+        ({"method": "LB", "options": {"held_out": 0.9}}, "held_out is 0.9"),
+        ({"network": "vgg"}, "unknown network 'vgg'"),
+        ({"optimizer": "adam"}, "unknown optimizer 'adam'"),
+    ],
+)
+def test_bad_runs_are_refused_with_the_valid_names(change, message, letters):
+    run = dataclasses.replace(RUN, pretrain_epochs=0.0, **change)
+    with pytest.raises(InputError, match=message):
+        training.train([run], letters)
+
+
+def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
+    with pytest.raises(InputError, match="differ in their seed alone"):
+        training.train([RUN, dataclasses.replace(RUN, method="MB")], letters)
+    with pytest.raises(InputError, match="train its start first"):
+        training.train([RUN], letters)
+    other = load("glyphs", train_examples=64, test_examples=40)
+    saved = []
+    with pytest.raises(training.OutOfTime):
+        outcome(RUN, letters, save_checkpoint=saved.append, deadline=0.0)
+    with pytest.raises(InputError, match="belongs to another"):
+        training.train([RUN], other, starts=training.pretrain([RUN.start], other), checkpoint=saved[0])
+
+
+def test_the_estimate_is_of_the_right_size(letters):
+    assert 0 < training.estimate(RUN, letters) < 60
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_the_graph_equals_the_plain_loop(method, letters, monkeypatch):
+    runs = [dataclasses.replace(RUN, method=method, seed=seed) for seed in range(1, 13)]
+    starts = training.pretrain([run.start for run in runs], letters, device="cuda")
+    captured = training.train(runs, letters, device="cuda", starts=starts)
+    monkeypatch.setattr(training._Trainer, "_captured_step", lambda self: None)
+    plain = training.train(runs, letters, device="cuda", starts=starts)
+    for one, other in zip(captured, plain, strict=True):
+        assert column(one, "loss/val") == pytest.approx(column(other, "loss/val"), rel=2e-2)
