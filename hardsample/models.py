@@ -16,8 +16,8 @@ class LettersCNN(nn.Module):
     """Paper A's network (section 4.1): 1,201,946 parameters for 28x28 grey images and 26 classes.
 
     Convolutions 32 and 64 of 3x3, max-pooling 2, dropout 0.25, linear 128, dropout 0.5, linear to the classes, and ReLU
-    between. ReLU comes after the pooling, which changes no value and works on a quarter of them. The features enter the first
-    linear layer with the channels last, as the convolutions leave them in memory.
+    between. ReLU comes after the pooling, which changes no value and works on a quarter of them. The features enter the
+    first linear layer with the channels last, as the convolutions leave them in memory.
     """
 
     dropout = ((0.25, (12, 12, 64)), (0.5, (128,)))  # rate and shape of each mask

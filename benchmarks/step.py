@@ -1,0 +1,79 @@
+"""The training step on a CPU, one thread, against the same network, loss and optimiser written in the ordinary way."""
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks.measure import Comparison, compare, in_turns
+from hardsample.configuration import Run
+from hardsample.data import Dataset, load
+from hardsample.training import _Trainer
+
+RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
+
+
+class OrdinaryCNN(nn.Module):
+    """Paper A's network as its text lists the layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 26)
+        )
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+def trainer(data: Dataset, **changes) -> _Trainer:
+    """The library's own loop, ready for its first step."""
+    made = _Trainer([dataclasses.replace(RUN, **changes)], data, torch.device("cpu"), None)
+    made._prepare(0)
+    return made
+
+
+def steps(made: _Trainer):
+    """One step of the loop a call, the host's work before it included."""
+
+    def step(number: int) -> None:
+        made._prepare(number)
+        made.plain_step(number)
+
+    return step
+
+
+def ordinary_steps(data: Dataset, n: int):
+    """One ordinary step a call: shuffled mini-batches of device tensors, eager network, ``torch.optim.Adadelta``."""
+    network = OrdinaryCNN().train()
+    optimizer = torch.optim.Adadelta(network.parameters(), lr=0.05, rho=0.95)
+    images, order = data.x_train.float() / 255, torch.randperm(len(data.x_train))
+
+    def step(number: int) -> None:
+        start = number * n % (len(order) - n + 1)
+        batch = order[start : start + n]
+        optimizer.zero_grad()
+        F.cross_entropy(network(images[batch]), data.y_train[batch]).backward()
+        optimizer.step()
+
+    return step
+
+
+def measure() -> list[Comparison]:
+    """Both precisions at the paper's three mini-batch sizes."""
+    data = load("glyphs", train_examples=RUN.train_examples, test_examples=RUN.test_examples)
+    rows = []
+    for n, rounds in ((32, 60), (4, 60), (1024, 5)):
+        ways = {"ordinary": ordinary_steps(data, n)}
+        ways |= {
+            precision: steps(trainer(data, batch_size=n, precision=precision)) for precision in ("float32", "bf16")
+        }
+        seconds = in_turns(ways, rounds=rounds)
+        for precision in ("float32", "bf16"):
+            wanted = "at least 1.5" if (n, precision) == (32, "float32") else ""
+            rows.append(compare(f"training step, n = {n}, {precision}", seconds, precision, "ordinary", wanted))
+    return rows
