@@ -33,6 +33,8 @@ COHORT = 12  # seeds trained together on one GPU
 PROBES = 3  # configurations timed for the estimate
 LINE_EVERY = 5.0  # seconds between plain lines of progress
 WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes takes longer than it saves
+UNKNOWN = 1e-9  # stands for the seconds of an update where none could be timed: the order of the jobs still holds
+WORTH_SAYING = 1e-3  # seconds
 CONNECT_TIMEOUT = 5.0  # seconds
 
 # Workers may start processes of their own (compilers); a worker that trains is not one that hangs.
@@ -40,7 +42,7 @@ _DASK = {
     "distributed.worker.daemon": False,
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-ttl": None,
-    "logging.distributed": "error",
+    "logging.distributed": "critical",
 }
 
 
@@ -141,6 +143,7 @@ def launch(
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
     check_device(device)
+    device = device if scheduler else _resolve(device)
     store = store or Store()
     runs = tuple(dict.fromkeys(runs))
     records = {run: store.find(run) for run in runs}
@@ -159,7 +162,9 @@ def launch(
 
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(_connect(scheduler)) if scheduler else None
-        device = client.submit(_resolve, device, pure=False).result() if client else _resolve(device)
+        if client is not None:
+            _say(f"waiting for a worker at {scheduler}", quiet or bool(client.nthreads()))
+            device = client.submit(_resolve, device, pure=False).result()
         costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], source, device, client)
         jobs = _jobs(todo, ready, costs, width=1 if device == "cpu" else COHORT)
         workers = _workers(client, workers, device, jobs)
@@ -178,18 +183,7 @@ def launch(
             return Task(job.runs, job.is_start, source, fingerprint, device, deadline, starts=starts)
 
         results = _in_process(plan, task, progress) if client is None else _on_cluster(plan, task, progress, client)
-        computed, failed = 0, []
-        for job, result in results:
-            if result.failure:
-                failed += [(run, result.failure) for run in plan.fail(job)]
-            for run, (outcome, made) in zip(job.runs, result.finished, strict=False):
-                if job.is_start:
-                    store.write_start(run, made["data"]["fingerprint"], outcome)
-                    plan.ready.add(run)
-                else:
-                    store.write(run, outcome, made)
-                    computed += 1
-            progress.finished(job, result)
+        computed, failed = _collect(results, plan, store, progress)
 
     found = len(runs) - len(todo)
     report = Report(found, computed, tuple(failed), len(todo) - computed - len(failed), time.time() - began)
@@ -197,6 +191,27 @@ def launch(
         _say(f"\n{run.label} with seed {run.seed} failed:\n{trace}", quiet)
     _say(str(report), quiet)
     return report
+
+
+def _collect(
+    results: Iterable[tuple[Job, Result]], plan: "_Plan", store: Store, progress: "_Progress"
+) -> tuple[int, list[tuple[Run, str]]]:
+    """Store every result as it comes; how many runs were computed, and which failed."""
+    computed, failed = 0, []
+    for job, result in results:
+        if result.failure:
+            failed += [(run, result.failure) for run in plan.fail(job)]
+        for run, (outcome, made) in zip(job.runs, result.finished, strict=False):
+            if job.is_start:
+                store.write_start(run, made["data"]["fingerprint"], outcome)
+                plan.ready.add(run)
+            else:
+                store.write(run, outcome, made)
+                computed += 1
+        if result.finished:
+            store.drop_checkpoint(cohort_name(job.runs, result.finished[0][1]["data"]["fingerprint"]))
+        progress.finished(job, result)
+    return computed, failed
 
 
 def check_device(device: str) -> None:
@@ -248,10 +263,7 @@ def _attempt(task: Task, began: float, tick: Callable[[], None]) -> Result:
         )
     store = None if task.root is None else Store(task.root)
     starts = task.starts if store is None else _read_starts(store, task.runs, task.fingerprint)
-    if task.is_start:
-        outcomes = training.pretrain(task.runs, data, device=task.device)
-    else:
-        outcomes = _train(task, data, starts, store, tick)
+    outcomes = _train(task, data, starts, store, tick)
     wall, width = time.monotonic() - began, len(outcomes)
     pretrain = [sum(start.seconds.values()) for start in starts] if starts else [0.0] * width
     made = [
@@ -265,16 +277,16 @@ def _train(
     task: Task, data: Dataset, starts: Sequence[Outcome] | None, store: Store | None, tick: Callable[[], None]
 ) -> list[Outcome]:
     """Train until the deadline, if there is one; with a store, from the last checkpoint there and with new ones."""
-    hooks: dict[str, Any] = {"device": task.device, "starts": starts, "report": lambda _: tick()}
+    hooks: dict[str, Any] = {"device": task.device, "report": lambda _: tick()}
     if task.deadline is not None:
         hooks["deadline"] = time.monotonic() + task.deadline - time.time()
-    if store is None:
-        return training.train(task.runs, data, **hooks)
-    name = cohort_name(task.runs, task.fingerprint)
-    save = functools.partial(store.write_checkpoint, name)
-    outcomes = training.train(task.runs, data, checkpoint=store.read_checkpoint(name), save_checkpoint=save, **hooks)
-    store.drop_checkpoint(name)
-    return outcomes
+    if store is not None:
+        name = cohort_name(task.runs, task.fingerprint)
+        hooks["checkpoint"] = store.read_checkpoint(name)
+        hooks["save_checkpoint"] = functools.partial(store.write_checkpoint, name)
+    if task.is_start:
+        return training.pretrain(task.runs, data, **hooks)
+    return training.train(task.runs, data, starts=starts, **hooks)
 
 
 def _read_starts(store: Store, runs: Sequence[Run], fingerprint: str) -> tuple[Outcome, ...] | None:
@@ -354,7 +366,7 @@ def _on_cluster(
 def _connect(scheduler: str) -> "Client":
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         return Client(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -372,17 +384,17 @@ def _local_cluster(workers: int, device: str) -> "Iterator[Client]":
 
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     gpus = visible or [str(index) for index in range(torch.cuda.device_count())]
-    quiet = {"host": "127.0.0.1", "dashboard": False, "silence_logs": logging.ERROR}
+    local = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    options = {"nthreads": 1, "memory_limit": 0, "preload": [__name__], "silence_logs": logging.CRITICAL}
 
     def worker(index: int) -> dict[str, Any]:
         gpu = {} if device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]}
-        options = {"nthreads": 1, "memory_limit": 0, "preload": [__name__], "env": {"OMP_NUM_THREADS": "1", **gpu}}
-        return {"cls": Nanny, "options": options | quiet}
+        return {"cls": Nanny, "options": local | options | {"env": {"OMP_NUM_THREADS": "1", **gpu}}}
 
-    server = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    server = {"cls": Scheduler, "options": local | {"port": 0}}
     with (
         dask.config.set(_DASK),
-        SpecCluster({i: worker(i) for i in range(workers)}, server, silence_logs=logging.ERROR) as cluster,
+        SpecCluster({i: worker(i) for i in range(workers)}, server, silence_logs=logging.CRITICAL) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -447,7 +459,7 @@ def _costs(runs: Sequence[Run], source: str, device: str, client: "Client | None
         seconds = client.submit(*arguments, pure=False).result() if client else _probe(*arguments[1:])
         if seconds is not None:
             rates[group] = seconds / _updates(probe)
-    usual = sum(rates.values()) / len(rates) if rates else 0.0
+    usual = sum(rates.values()) / len(rates) if rates else UNKNOWN
     return {run: rates.get(group, usual) * _updates(run) for group, members in groups.items() for run in members}
 
 
@@ -503,16 +515,12 @@ def _one_thread(device: str) -> Iterator[None]:
 def _summary(total: int, todo: Sequence[Run], jobs: Sequence[Job], workers: int, device: str, scheduler: str) -> str:
     starts = sum(len(job.runs) for job in jobs if job.is_start)
     seconds = sum(job.seconds for job in jobs) / max(1, workers)
-    where = (
-        {1: "in this process"}.get(workers, f"on {workers} workers")
-        if not scheduler
-        else f"on {workers} workers at {scheduler}"
-    )
+    where = "in this process" if workers == 1 and not scheduler else f"on {workers} workers"
     return (
         f"{total} runs: {total - len(todo)} done, {len(todo)} to do"
         + (f" after {starts} pre-trainings" if starts else "")
-        + f" {where} ({device})"
-        + (f", about {duration(seconds)}" if seconds else "")
+        + f" {where}{f' at {scheduler}' if scheduler else ''} ({device})"
+        + (f", about {duration(max(seconds, 1.0))}" if seconds > WORTH_SAYING else "")
     )
 
 

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,11 +55,12 @@ class OutOfTime(Exception):
     """The deadline passed; what was trained is in the checkpoint."""
 
 
-def pretrain(runs: Sequence[Run], data: Dataset, *, device: str = "cpu") -> list[Outcome]:
-    """Train a cohort of pre-trainings (:attr:`Run.start`) and keep the states that the methods go on from."""
-    trainer = _Trainer(runs, data, torch.device(device), None)
-    trainer.advance()
-    return trainer.outcomes(with_state=True)
+def pretrain(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", **hooks: Any) -> list[Outcome]:
+    """Train a cohort of pre-trainings (:attr:`Run.start`) and keep the states that the methods go on from.
+
+    ``hooks`` are those of :func:`train`, from ``checkpoint`` on.
+    """
+    return _trained(_Trainer(runs, data, torch.device(device), None), **hooks).outcomes(with_state=True)
 
 
 def train(
@@ -86,19 +88,23 @@ def train(
         InputError: the runs are no cohort, a start is missing, or a name or option is unknown.
         OutOfTime: the deadline passed.
     """
-    trainer = _Trainer(runs, data, torch.device(device), starts)
-    if checkpoint is not None:
-        trainer.load(checkpoint)
-    trainer.advance(save_checkpoint, checkpoint_seconds, deadline, report)
-    return trainer.outcomes()
+    hooks = {
+        "save_checkpoint": save_checkpoint,
+        "checkpoint_seconds": checkpoint_seconds,
+        "deadline": deadline,
+        "report": report,
+    }
+    return _trained(_Trainer(runs, data, torch.device(device), starts), checkpoint, **hooks).outcomes()
 
 
 def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) -> float:
     """About how many seconds the run takes without its pre-training, from a few timed steps and a timed evaluation."""
     trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
+    trainer._prepare(0)
     trainer.plain_step(0)
     began = time.perf_counter()
     for step in range(1, steps + 1):
+        trainer._prepare(step)
         trainer.plain_step(step)
     per_step = (time.perf_counter() - began) / steps
     began = time.perf_counter()
@@ -108,6 +114,13 @@ def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) ->
     whole = len(data.x_test) + min(run.evaluate_train_examples or len(data.x_train), len(data.x_train))
     share = 1 - run.pretrain_epochs / run.epochs
     return share * (trainer.steps * per_step + len(trainer.evaluations) * whole * per_image)
+
+
+def _trained(trainer: "_Trainer", checkpoint: State | None = None, **hooks: Any) -> "_Trainer":
+    if checkpoint is not None:
+        trainer.load(checkpoint)
+    trainer.advance(**hooks)
+    return trainer
 
 
 class _Trainer:

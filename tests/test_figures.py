@@ -279,7 +279,7 @@ def test_equal_data_give_equal_bytes_in_another_process(tmp_path, monkeypatch):
 
 
 def test_ticks_stand_apart_and_are_round():
-    for low, high in ((0.2, 5.0), (1.2, 3.7), (0.001, 300.0), (2.2, 2.9)):
+    for low, high in ((0.2, 5.0), (1.2, 3.7), (0.001, 300.0), (2.2, 3.4)):
         axes = figures.Figure().subplots()
         axes.set_yscale("log")
         axes.set_ylim(low, high)

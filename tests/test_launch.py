@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
@@ -343,4 +342,3 @@ def test_threads_are_given_back():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
-    assert threading.current_thread() is threading.main_thread()
