@@ -5,6 +5,8 @@ PROFILE   ?= ## how much is computed: smoke, quick (the default) or paper
 FIGURE    ?= ## one figure: figure-1, figure-2, figure-3, figure-4 or draws (default: all)
 DATA      ?= ## glyphs (the default), emnist-letters, mnist, or a file.npz of your own
 SEEDS     ?= ## number of seeds for each method (default: the profile's)
+EXAMPLES  ?= ## at most so many training examples (default: the profile's)
+PRECISION ?= ## auto (the default), float32 or bf16
 DEVICE    ?= ## auto (the default), cpu or cuda
 WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
@@ -21,7 +23,8 @@ export PYTHONPATH := $(CURDIR)
 endif
 
 flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
-what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds)
+what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds) \
+	$(call flag,EXAMPLES,examples) $(call flag,PRECISION,precision)
 where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
 hardsample := $(python) -m hardsample
 

@@ -33,6 +33,8 @@ WHAT = {
     "--profile": {"default": "quick", "help": "how much is computed: smoke, quick or paper (default: %(default)s)"},
     "--figure": {"default": "", "help": "one figure, such as figure-2 or base-values/figure-2 (default: all)"},
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
+    "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
+    "--precision": {"default": "auto", "help": "auto, float32 or bf16 (default: %(default)s)"},
 }
 DATA = {
     "--data": {"default": "glyphs", "help": "glyphs, emnist-letters, mnist or a file.npz (default: %(default)s)"},
@@ -116,7 +118,8 @@ def _experiments(options: argparse.Namespace) -> "list[Experiment]":
     from hardsample.experiments import NAMES, grid
 
     names = [options.figure] if options.figure else NAMES
-    return [grid(name, profile=options.profile, data=options.data, seeds=options.seeds) for name in names]
+    chosen = {knob: getattr(options, knob) for knob in ("profile", "data", "seeds", "examples", "precision")}
+    return [grid(name, **chosen) for name in names]
 
 
 def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "Report":
@@ -140,7 +143,7 @@ def _missing(experiment: "Experiment") -> list:
 
 def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> tuple[list[Path], int]:
     """Run the experiments' notebooks, each in a process of its own: the files they wrote, and how many failed."""
-    knobs = ("profile", "data", "seeds", "device", "workers", "scheduler")
+    knobs = ("profile", "data", "seeds", "examples", "precision", "device", "workers", "scheduler")
     parameters = {name: getattr(options, name) for name in knobs if getattr(options, name) is not None}
     files, failures = [], 0
     width = min(SIDE_BY_SIDE, os.cpu_count() or 1)

@@ -16,7 +16,8 @@ from hardsample import cli, experiments, launch, runs, training
 from hardsample.launch import Report
 
 COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
-KNOBS = ("--profile", "--figure", "--data", "--seeds", "--device", "--workers", "--scheduler")
+WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision"}
+WHERE = {"--device", "--workers", "--scheduler", "--time-limit"}
 SMOKE = ("--profile", "smoke", "--figure", "figure-1")
 
 
@@ -72,10 +73,10 @@ def test_help_tells_every_option(command, capsys):
     assert ended.value.code == 0
     options = re.findall(r"^  (?:-\w, )?(--[\w-]+)[^\n]*\n?(?=(?:[ ]{20,}\S)?)", capsys.readouterr().out, re.MULTILINE)
     expected = {
-        "run": {*KNOBS, "--time-limit"},
-        "figures": {*KNOBS, "--time-limit"},
-        "reproduce": {*KNOBS, "--time-limit"},
-        "status": {"--profile", "--figure", "--data", "--seeds"},
+        "run": WHAT | WHERE,
+        "figures": WHAT | WHERE,
+        "reproduce": WHAT | WHERE,
+        "status": WHAT,
         "data": {"--data"},
         "verify": set(),
     }
@@ -104,6 +105,8 @@ BAD = [
     (["--data", "nothing.npz"], ["nothing.npz"]),
     (["--device", "tpu"], ["tpu", "auto, cpu, cuda"]),
     (["--seeds", "0"], ["'0'", "from 1 up"]),
+    (["--examples", "0"], ["'0'", "from 1 up"]),
+    (["--precision", "float8"], ["float8", "bf16"]),
     (["--seeds", "many"], ["'many'", "from 1 up"]),
     (["--workers", "-1"], ["-1"]),
     (["--workers", "many"], ["'many'"]),
@@ -206,6 +209,12 @@ def test_the_knobs_reach_the_launch(launched):
         "scheduler": "tcp://host:8786",
         "time_limit": "9m",
     }
+
+
+def test_the_size_of_the_runs_can_be_chosen(launched):
+    assert cli.main(["run", *SMOKE, "--seeds", "1", "--examples", "100", "--precision", "bf16"]) == 0
+    [(wanted, _)] = launched
+    assert {(run.seed, run.train_examples, run.precision) for run in wanted} == {(1, 100, "bf16")}
 
 
 def test_without_a_figure_the_runs_of_all_are_launched_once(launched):

@@ -27,6 +27,7 @@ ORDER = (
     "launch",
     "statistics",
     "figures",
+    "pictures",
     "tables",
     "notebooks",
     "cli",
