@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One way against its rival: medians in CPU milliseconds, and the ratio rival / ours with its quartiles over rounds."""
+    """One way against its rival: medians in CPU milliseconds, and rival / ours with its quartiles over rounds."""
 
     what: str
     ours: str
@@ -26,7 +26,7 @@ class Comparison:
 
 
 def in_turns(ways: Mapping[str, Callable[[int], object]], *, rounds: int, inner: int = 1) -> dict[str, np.ndarray]:
-    """CPU seconds of each way, [rounds] each: every round times ``inner`` calls of every way, after three unmeasured ones.
+    """CPU seconds of each way, [rounds] each: a round times ``inner`` calls of every way, after three unmeasured ones.
 
     A way is called with a number that goes up by one, for what must not do the same thing twice.
     """

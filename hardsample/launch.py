@@ -29,6 +29,8 @@ from hardsample.training import Outcome, OutOfTime
 if TYPE_CHECKING:
     from distributed import Client
 
+logger = logging.getLogger(__name__)
+
 COHORT = 12  # seeds trained together on one GPU
 PROBES = 3  # configurations timed for the estimate
 LINE_EVERY = 5.0  # seconds between plain lines of progress
@@ -469,6 +471,7 @@ def _probe(run: Run, source: str, device: str) -> float | None:
         with _one_thread(device):
             return training.estimate(run, _load(data_choice(run), source), device=device)
     except Exception:
+        logger.warning("no estimate of the time:", exc_info=True)
         return None
 
 
