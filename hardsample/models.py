@@ -94,7 +94,7 @@ class Cohort:
         """uint8 images [S, n, C, H, W], or [n, C, H, W] shown to every network -> float32 logits [S, n, K]."""
         self.module.train(training)
         shared = images.dim() == 4
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == "bf16", cache_enabled=False):
             if not self.stacked:
                 only = images if shared else images[0]
                 return self.module(only, tuple(mask[0] for mask in masks)).float().unsqueeze(0)
