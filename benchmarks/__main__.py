@@ -34,7 +34,6 @@ def main(names: list[str]) -> None:
     """Run the named parts, all by default."""
     if unknown := [name for name in names if name not in PARTS]:
         sys.exit(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(PARTS)}.")
-    torch.set_num_threads(1)
     rows = [row for name in names or PARTS for row in PARTS[name]()]
     machine = device_name("cpu")
     print(table(rows))

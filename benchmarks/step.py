@@ -1,14 +1,15 @@
 """The training step on a CPU, one thread, against the same network, loss and optimiser written in the ordinary way."""
 
 import dataclasses
+import functools
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.measure import Comparison, compare, in_turns
+from benchmarks.measure import Comparison, Way, compare, in_turns
 from hardsample.configuration import Run
-from hardsample.data import Dataset, load
+from hardsample.data import load
 from hardsample.training import _Trainer
 
 RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
@@ -30,27 +31,24 @@ class OrdinaryCNN(nn.Module):
         return self.classifier(self.features(x))
 
 
-def trainer(data: Dataset, **changes) -> _Trainer:
-    """The library's own loop, ready for its first step."""
-    made = _Trainer([dataclasses.replace(RUN, **changes)], data, torch.device("cpu"), None)
-    made._prepare(0)
-    return made
-
-
-def steps(made: _Trainer):
-    """One step of the loop a call, the host's work before it included."""
+def library(**changes) -> Way:
+    """A step of the library's own loop, the host's work before it included."""
+    run = dataclasses.replace(RUN, **changes)
+    data = load(run.data, train_examples=run.train_examples, test_examples=run.test_examples)
+    trainer = _Trainer([run], data, torch.device("cpu"), None)
 
     def step(number: int) -> None:
-        made._prepare(number)
-        made.plain_step(number)
+        trainer._prepare(number)
+        trainer.plain_step(number)
 
     return step
 
 
-def ordinary_steps(data: Dataset, n: int):
-    """One ordinary step a call: shuffled mini-batches of device tensors, eager network, ``torch.optim.Adadelta``."""
+def ordinary(n: int) -> Way:
+    """An ordinary step: shuffled mini-batches of tensors in memory, eager network, ``torch.optim.Adadelta``."""
+    data = load(RUN.data, train_examples=RUN.train_examples, test_examples=RUN.test_examples)
     network = OrdinaryCNN().train()
-    optimizer = torch.optim.Adadelta(network.parameters(), lr=0.05, rho=0.95)
+    optimizer = torch.optim.Adadelta(network.parameters(), lr=RUN.learning_rate, rho=RUN.rho)
     images, order = data.x_train.float() / 255, torch.randperm(len(data.x_train))
 
     def step(number: int) -> None:
@@ -65,14 +63,12 @@ def ordinary_steps(data: Dataset, n: int):
 
 def measure() -> list[Comparison]:
     """Both precisions at the paper's three mini-batch sizes."""
-    data = load("glyphs", train_examples=RUN.train_examples, test_examples=RUN.test_examples)
     rows = []
     for n, rounds in ((32, 60), (4, 60), (1024, 5)):
-        ways = {"ordinary": ordinary_steps(data, n)}
-        ways |= {
-            precision: steps(trainer(data, batch_size=n, precision=precision)) for precision in ("float32", "bf16")
-        }
-        seconds = in_turns(ways, rounds=rounds)
+        makers = {"ordinary": functools.partial(ordinary, n)}
+        for precision in ("float32", "bf16"):
+            makers[precision] = functools.partial(library, batch_size=n, precision=precision)
+        seconds = in_turns(makers, rounds=rounds)
         for precision in ("float32", "bf16"):
             wanted = "at least 1.5" if (n, precision) == (32, "float32") else ""
             rows.append(compare(f"training step, n = {n}, {precision}", seconds, precision, "ordinary", wanted))

@@ -8,7 +8,8 @@ from hardsample import randomness
 from hardsample.errors import InputError
 
 LARGEST = 1e30  # what an infinite score is stored as, so that sums stay finite
-FANOUT = {"cpu": 50, "cuda": 256}  # cheapest walk, measured by benchmarks/choosing.py; a GPU has threads to spare
+FANOUT = {"cpu": 24, "cuda": 256}  # children of a node: few make short sums, many make few levels
+TOP = 1024  # most children of the root, which a draw sums but once
 BLOCK = 8192  # draws whose random numbers are made at once
 
 
@@ -107,50 +108,54 @@ class BaseValues:
 
         Args:
             indices: int64 [S, n].
-            values: float [S, n]. NaN is stored as the floor, infinity as ``LARGEST``.
+            values: float [S, n] without a gradient. NaN is stored as the floor, infinity as ``LARGEST``.
         """
-        self._trees.update(indices, values.detach())
+        self._trees.update(indices, values)
 
 
 def _shapes(size: int, fanout: int) -> list[tuple[int, int]]:
-    """Blocks and children of every level, leaves first, up to the one block at the top."""
+    """Blocks and children of every level, leaves first, up to the one block of the root."""
     shapes = []
-    while not shapes or size > 1:
+    while size > max(TOP, fanout):
         size = -(-size // fanout)
         shapes.append((size, fanout))
-    return shapes
+    return [*shapes, (1, size)]
 
 
 class _HostTrees:
     """The trees on the CPU, seed by seed, in NumPy: its calls on arrays this small cost half of torch's."""
 
     def __init__(self, levels: list[Tensor], floor: float) -> None:
-        arrays = [level.numpy() for level in levels]  # leaves first, [S, blocks, fanout] each, sharing memory
-        self.trees = list(zip(*arrays, strict=True))
-        self.limits = np.array([floor, LARGEST], np.float32)
+        # leaves first; each level as blocks [blocks, fanout] and as one row, sharing memory with the store
+        self.trees = [
+            [(level[i].numpy(), level[i].view(-1).numpy()) for level in levels] for i in range(len(levels[0]))
+        ]
+        self.low, self.high = np.array([floor, LARGEST], np.float32)
 
     def adopt(self, numbers: Tensor, _: np.ndarray | None) -> np.ndarray:
         return numbers.contiguous().numpy()
 
     def draw(self, numbers: np.ndarray) -> Tensor:
-        """[S, levels, n] numbers in [0, 1) -> int64 [S, n]."""
-        drawn = np.empty((len(self.trees), numbers.shape[2]), np.int64)
-        for row, levels, u in zip(drawn, self.trees, numbers, strict=True):
-            top = levels[-1][0].cumsum(dtype=np.float64)
-            node = top.searchsorted(u[0] * top[-1], "right")  # a sum times a number below 1 rounds below the sum
-            for level, v in zip(levels[-2::-1], u[1:], strict=True):
+        """[S, levels, n] numbers in [0, 1) -> int64 [S, n]. A sum times such a number rounds below the sum."""
+        drawn = []
+        for tree, u in zip(self.trees, numbers, strict=True):
+            sums = tree[-1][1].cumsum(dtype=np.float64)
+            node = sums.searchsorted(u[0] * sums[-1], "right")
+            for depth in range(len(tree) - 2, -1, -1):
+                level = tree[depth][0]
                 sums = np.add.accumulate(level.take(node, 0), 1, np.float64)
-                node = node * level.shape[1] + (sums > (sums[:, -1] * v)[:, None]).argmax(1)
-            row[:] = node
-        return torch.from_numpy(drawn)
+                node *= level.shape[1]
+                node += (sums > (sums[:, -1] * u[-1 - depth])[:, None]).argmax(1)
+            drawn.append(node)
+        return torch.from_numpy(np.stack(drawn) if len(drawn) > 1 else drawn[0][None])
 
     def update(self, indices: Tensor, values: Tensor) -> None:
-        new = np.fmin(np.fmax(values.numpy(), self.limits[0]), self.limits[1])  # NaN loses against a number
-        for levels, node, value in zip(self.trees, indices.numpy(), new, strict=True):
-            levels[0].reshape(-1)[node] = value  # NumPy assigns in order: the last duplicate stays
-            for level, parents in zip(levels, levels[1:], strict=False):
+        new = np.fmin(np.fmax(values.numpy(), self.low), self.high)  # NaN loses against a number
+        for tree, node, value in zip(self.trees, indices.numpy(), new, strict=True):
+            tree[0][1][node] = value  # NumPy assigns in order: the last duplicate stays
+            for (level, _), (_, parents) in zip(tree, tree[1:], strict=False):
                 node = node // level.shape[1]
-                parents.reshape(-1)[node] = np.add.reduce(level.take(node, 0), 1, np.float64)
+                parents[node] = np.add.reduce(level.take(node, 0), 1, np.float64)
 
 
 class _DeviceTrees:

@@ -136,6 +136,11 @@ def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve():
         together.update(indices, new)
 
 
+def test_sums_take_little_memory_beside_the_values():
+    values = store(10**6, seeds=torch.tensor([1]))
+    assert sum(level.nbytes for level in values._levels) < 1.1 * 4 * 10**6
+
+
 def test_more_examples_than_a_float32_can_count():
     size = 2**24 + 5
     values = store(size, seeds=torch.tensor([1]))
