@@ -286,9 +286,15 @@ def _train(
         name = cohort_name(task.runs, task.fingerprint)
         hooks["checkpoint"] = store.read_checkpoint(name)
         hooks["save_checkpoint"] = functools.partial(store.write_checkpoint, name)
-    if task.is_start:
-        return training.pretrain(task.runs, data, **hooks)
-    return training.train(task.runs, data, starts=starts, **hooks)
+    train = functools.partial(training.train, starts=starts) if not task.is_start else training.pretrain
+    try:
+        return train(task.runs, data, **hooks)
+    except training.Misfit as error:
+        if hooks.get("checkpoint") is None:
+            raise
+        logger.warning("%s: %s Training anew.", task.runs[0].label, error)
+        store.drop_checkpoint(name)
+        return train(task.runs, data, **hooks | {"checkpoint": None})
 
 
 def _read_starts(store: Store, runs: Sequence[Run], fingerprint: str) -> tuple[Outcome, ...] | None:

@@ -51,6 +51,10 @@ class Progress:
     row: tuple
 
 
+class Misfit(InputError):
+    """A saved state does not fit the run: other code, or another network, method or data set, wrote it."""
+
+
 class OutOfTime(Exception):
     """The deadline passed; what was trained is in the checkpoint."""
 
@@ -86,6 +90,7 @@ def train(
 
     Raises:
         InputError: the runs are no cohort, a start is missing, or a name or option is unknown.
+        Misfit: the checkpoint, or a start, is not of these runs.
         OutOfTime: the deadline passed.
     """
     hooks = {
@@ -284,9 +289,7 @@ class _Trainer:
     @staticmethod
     def _copy_in(arrays: State, tensors: dict[str, Tensor]) -> None:
         if arrays.keys() != tensors.keys() or any(arrays[n].shape != tensors[n].shape for n in arrays):
-            raise InputError(
-                "the saved state belongs to another network, method or data set: remove it and train anew."
-            )
+            raise Misfit("the saved state belongs to another network, method or data set: remove it and train anew.")
         with torch.no_grad():
             for name, array in arrays.items():
                 tensors[name].copy_(torch.from_numpy(array))

@@ -14,9 +14,10 @@ import torch
 from hardsample import launch as launching
 from hardsample import training
 from hardsample.configuration import Run
+from hardsample.data import load
 from hardsample.errors import InputError
 from hardsample.launch import Report, duration, launch, parse_duration
-from hardsample.runs import Store
+from hardsample.runs import Store, cohort_name
 
 SMALL = {"epochs": 2.0, "pretrain_epochs": 1.0, "batch_size": 16}
 RUNS = [Run("dots", method, seed, **SMALL) for method in ("MB", "PEB") for seed in (0, 1)]
@@ -139,6 +140,14 @@ def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch,
         within, between = within + stopped_within, between + (not stopped_within)
     assert within and within + between >= 2
     assert rows(store) == undisturbed and not any((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
+    store, run = Store(tmp_path), RUNS[-1]
+    name = cohort_name((run,), load("dots").fingerprint)
+    store.write_checkpoint(name, {"network/of.another.age": np.zeros(3), "rest": np.frombuffer(b"{}", np.uint8)})
+    here(store, [run]).raise_if_incomplete()
+    assert rows(store) == {run.key: undisturbed[run.key]}
 
 
 def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
