@@ -1,5 +1,7 @@
 """The store of one value per example: draw in proportion to the values and update them, both in O(log N)."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -119,6 +121,8 @@ def _shapes(size: int, fanout: int) -> list[tuple[int, int]]:
     while size > max(TOP, fanout):
         size = -(-size // fanout)
         shapes.append((size, fanout))
+        still = math.ceil(math.log(max(size / TOP, 1), fanout))  # levels before the root, which may as well be narrower
+        fanout = math.ceil((size / TOP) ** (1 / still)) if still else fanout
     return [*shapes, (1, size)]
 
 
