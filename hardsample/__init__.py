@@ -13,7 +13,6 @@ _PUBLIC = {
     "Dataset": "data",  # images and labels as uint8 and int64 tensors
     "Experiment": "experiments",  # the runs of one figure, in panels
     "InputError": "errors",  # bad input, told in one sentence
-    "METHODS": "methods",  # how the next mini-batch is chosen, by name
     "Outcome": "training",  # what one run measured
     "Run": "configuration",  # all that decides a run's numbers
     "Store": "runs",  # finished runs, one file each

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hardsample import training
+from hardsample import paths, training
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load, name_of
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_choice
 from hardsample.runs import Store, check_fingerprints, cohort_name, data_choice, provenance
 from hardsample.training import Outcome, OutOfTime
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEVICES = ("auto", "cpu", "cuda")
 COHORT = 12  # seeds trained together on one GPU
 PROBES = 3  # configurations timed for the estimate
 LINE_EVERY = 5.0  # seconds between plain lines of progress
@@ -144,7 +145,7 @@ def launch(
     deadline = None if time_limit is None else began + parse_duration(time_limit)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
-    check_device(device)
+    check_choice("device", device, DEVICES)
     device = device if scheduler else _resolve(device)
     store = store or Store()
     runs = tuple(dict.fromkeys(runs))
@@ -156,7 +157,7 @@ def launch(
         return report
 
     _check_source(todo, source)
-    store.check_writable()
+    paths.check_writable(store.root)
     store.clean()
     fingerprints = {choice: _load(choice, source).fingerprint for choice in dict.fromkeys(map(data_choice, todo))}
     check_fingerprints([record for record in records.values() if record is not None], fingerprints)
@@ -214,12 +215,6 @@ def _collect(
             store.drop_checkpoint(cohort_name(job.runs, result.finished[0][1]["data"]["fingerprint"]))
         progress.finished(job, result)
     return computed, failed
-
-
-def check_device(device: str) -> None:
-    """Raise :class:`InputError` unless ``device`` is "auto", "cpu" or "cuda"."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device {device!r}: choose one of auto, cpu, cuda.")
 
 
 def parse_duration(text: str | float) -> float:

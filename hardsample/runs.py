@@ -10,7 +10,6 @@ import os
 import platform
 import subprocess
 import time
-import uuid
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -133,12 +132,6 @@ class Store:
         except InputError as error:
             problems.append(str(error))
         return problems
-
-    def check_writable(self) -> None:
-        """Raise :class:`InputError` unless runs can be stored: better now than after the first one."""
-        probe = self.root / f".{uuid.uuid4().hex}.tmp"
-        paths.write_atomically(probe, b"")
-        probe.unlink()
 
     def clean(self, age: float = LEFTOVER_AGE) -> None:
         """Remove the temporary files that killed writers left more than ``age`` seconds ago."""

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hardsample import paths
 from hardsample.configuration import Run
 from hardsample.errors import InputError
 from hardsample.runs import Store, check_fingerprints, cohort_name, provenance
@@ -219,7 +220,7 @@ def test_leftovers_of_the_living_are_kept(store):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file" / "runs")
-    for attempt in (store.check_writable, lambda: store.write(run(), outcome(), made())):
+    for attempt in (lambda: paths.check_writable(store.root), lambda: store.write(run(), outcome(), made())):
         with pytest.raises(InputError, match="cannot write"):
             attempt()
 
