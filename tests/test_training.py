@@ -1,4 +1,4 @@
-"""The loop: same key same bits, cohorts, resuming, pre-training, and every option of PROTOCOL's table."""
+"""The loop: same key same bits, cohorts, resuming, pre-training, and every option for what the paper leaves open."""
 
 import dataclasses
 import math
