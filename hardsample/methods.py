@@ -158,8 +158,8 @@ class LossBased:
     """LB: probabilities rewritten by each mini-batch and reset when the held-out loss has improved.
 
     Paper A names the method and does not define it. Our reading, after what the same group published of it: n draws
-    without replacement; utility u_i = tanh(loss_i) / times drawn; u_i / sum(u) written into the probability vector, which
-    is renormalised; a CUSUM of the fall of the held-out loss, S += max(0, l_before - l_now - alpha), whose alarm
+    without replacement; utility u_i = tanh(loss_i) / times drawn; u_i / sum(u) written into the probability vector,
+    which is renormalised; a CUSUM of the fall of the held-out loss, S += max(0, l_before - l_now - alpha), whose alarm
     S > threshold sets the vector back to uniform.
 
     Args:
