@@ -23,7 +23,6 @@ class Stream(enum.IntEnum):
     ORDER = 1
     DRAW = 2
     DROPOUT = 3  # one stream per dropout layer, from here up
-    SUBSET = 64
     HELD_OUT = 65
 
 
