@@ -30,15 +30,33 @@ def _count(text: str) -> int:
 SIDE_BY_SIDE = 2  # notebooks drawn at once, where there is more than one core
 
 WHAT = {
-    "--profile": {"default": "quick", "help": "how much is computed: smoke, quick or paper (default: %(default)s)"},
-    "--figure": {"default": "", "help": "one figure, such as figure-2 or base-values/figure-2 (default: all)"},
+    "--profile": {
+        "default": "quick",
+        "help": "how much is computed: smoke, quick, small or paper (default: %(default)s)",
+    },
+    "--figure": {
+        "default": "",
+        "help": "a figure or table, such as table-3, or all of a paper: base-values or hard-samples (default: both)",
+    },
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
     "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
     "--precision": {"default": "auto", "help": "auto, float32 or bf16 (default: %(default)s)"},
+    "--networks": {
+        "default": "",
+        "help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)",
+    },
+    "--protocol": {
+        "default": "sound",
+        "help": "hard-samples: sound, or published as the paper did (default: %(default)s)",
+    },
 }
 DATA = {
-    "--data": {"default": "glyphs", "help": "glyphs, emnist-letters, mnist or a file.npz (default: %(default)s)"},
+    "--data": {
+        "default": "auto",
+        "help": "a name such as cifar10 or stand-in, or a file.npz (default: what the profile is for)",
+    },
 }
+ONE = {"--data": {"default": "glyphs", "help": "a name such as emnist-letters, or a file.npz (default: %(default)s)"}}
 WHERE = {
     "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
     "--workers": {"type": int, "default": 0, "help": "worker processes (default: one for each GPU, or each CPU core)"},
@@ -115,11 +133,11 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _experiments(options: argparse.Namespace) -> "list[Experiment]":
-    from hardsample.experiments import NAMES, grid
+    from hardsample.experiments import grid, select
 
-    names = [options.figure] if options.figure else NAMES
-    chosen = {knob: getattr(options, knob) for knob in ("profile", "data", "seeds", "examples", "precision")}
-    return [grid(name, **chosen) for name in names]
+    knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol")
+    chosen = {knob: getattr(options, knob) for knob in knobs}
+    return [grid(name, **chosen) for name in select(options.figure)]
 
 
 def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "Report":
@@ -127,7 +145,7 @@ def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") ->
 
     return launch(
         [run for experiment in experiments for run in experiment.runs],
-        source=options.data,
+        sources={name: source for experiment in experiments for name, source in experiment.sources.items()},
         device=options.device,
         workers=options.workers,
         scheduler=options.scheduler,
@@ -143,8 +161,7 @@ def _missing(experiment: "Experiment") -> list:
 
 def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> tuple[list[Path], int]:
     """Run the experiments' notebooks, each in a process of its own: the files they wrote, and how many failed."""
-    knobs = ("profile", "data", "seeds", "examples", "precision", "device", "workers", "scheduler")
-    parameters = {name: getattr(options, name) for name in knobs if getattr(options, name) is not None}
+    parameters = {name: value for name, value in vars(options).items() if isinstance(value, str | int)}
     files, failures = [], 0
     width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
     spawn = multiprocessing.get_context("spawn")
@@ -170,7 +187,7 @@ def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> t
 def _notebook(name: str, parameters: dict[str, str | int]) -> None:
     from hardsample import notebooks
 
-    notebooks.run(name, parameters)
+    notebooks.run(name, {knob: parameters[knob] for knob in notebooks.parameters(name) if knob in parameters})
 
 
 def _outputs(experiment: "Experiment") -> list[Path]:
@@ -205,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
         ("reproduce", _reproduce, [what, data, where], "everything: compute what is missing, draw every figure"),
         ("verify", _verify, [], "check every stored run"),
         ("status", _status, [what, data], "count the runs of each figure: wanted, done, missing"),
-        ("data", _data, [data], "load or download a data set and describe it"),
+        ("data", _data, [_knobs(ONE)], "load or download a data set and describe it"),
     ):
         command = commands.add_parser(name, help=does, description=does, parents=knobs)
         command.set_defaults(command=function)

@@ -12,6 +12,8 @@ from hardsample.errors import InputError, check_choice
 PRECISIONS = ("float32", "bf16")
 STARTS = ("own", "shared")
 OPTIMIZER_STATES = ("fresh", "carried")
+STATISTICS = ("running", "batch")
+AVERAGES = ("examples", "mini-batches")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Run:
     """One training run: data, network, method, optimiser, budget, precision and seed.
 
     Device, paths, workers and cohort width are not here: they do not decide the numbers.
-    ``epochs`` counts mini-batch epochs (N/n updates each), pre-training included (paper A, section 4.1).
+    ``epochs`` counts mini-batch epochs, pre-training included: N/n updates each for a stream of N examples (paper A,
+    section 4.1), N updates for rounds over N mini-batches (paper B, equation 4).
 
     Raises:
         InputError: a value is out of range, of the wrong type or not one of the valid names.
@@ -33,6 +36,7 @@ class Run:
     optimizer: str = "adadelta"
     learning_rate: float = 0.05
     rho: float = 0.95  # Adadelta's; paper A's gamma, section 4.1
+    momentum: float = 0.9  # SGD's; paper B, section 4.1
     learning_rate_decay: float = 1.0  # factor after every epoch; the other reading of paper A's gamma
     batch_size: int = 32
     epochs: float = 10.0
@@ -42,23 +46,30 @@ class Run:
     train_examples: int | None = None  # a fixed subset; None: all of them
     test_examples: int | None = None
     evaluate_train_examples: int | None = None
-    evaluations_per_epoch: int = 2
+    evaluations_per_epoch: float = 2.0
+    evaluation_statistics: str = "running"  # batch normalisation's, or "batch": those of the mini-batch evaluated
+    evaluation_average: str = "examples"  # or "mini-batches": each counts alike, a short one too
+    image_size: int | None = None  # images are resized to it; None: as they are
     precision: str = "float32"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("evaluation_statistics", self.evaluation_statistics, STATISTICS)
+        check_choice("evaluation_average", self.evaluation_average, AVERAGES)
         check_choice("pretrain_start", self.pretrain_start, STARTS)
         check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
         for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}: give a value above 0.")
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum is {self.momentum}: give 0, or a share below 1.")
         if not 0 <= self.pretrain_epochs <= self.epochs:
             raise InputError(f"pretrain_epochs is {self.pretrain_epochs}: give 0 to {self.epochs} (the epochs in all).")
-        for name in ("train_examples", "test_examples", "evaluate_train_examples"):
+        for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1, or nothing for all.")
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1, or nothing for all there is.")
 
     def __hash__(self) -> int:
         return hash(self.canonical)
@@ -81,8 +92,10 @@ class Run:
     @property
     def label(self) -> str:
         """What a person reads in a file name; the key makes it unique."""
-        parts = (self.data, self.method, f"n{self.batch_size}", f"lr{self.learning_rate:g}")
-        return "-".join((*parts, f"pre{self.pretrain_epochs:g}"))
+        what = [self.method] if self.network == "letters-cnn" else [self.network, self.method]
+        share = [f"d{self.options['delta']}"] if "delta" in self.options else []
+        numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
+        return "-".join((self.data, *what, *share, *numbers))
 
     @property
     def start(self) -> "Run | None":

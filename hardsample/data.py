@@ -12,29 +12,30 @@ import shutil
 import socket
 import string
 import sys
+import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
-from hardsample import glyphs
+from hardsample import formats, glyphs
 from hardsample.errors import InputError
 from hardsample.paths import data_dir
 
-PAPER_DATA = {"base-values": "emnist-letters"}  # what each paper itself was measured on
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+# What each paper itself was measured on, and what is generated in its place.
+PAPER_DATA = {"base-values": ("emnist-letters",), "hard-samples": ("cifar10", "cifar100", "stl10")}
+STAND_INS = {"base-values": ("glyphs",), "hard-samples": ("glyphs10-32", "glyphs100-32", "glyphs10-96")}
 DOWNLOAD_ROUNDS = 2  # times that every mirror is asked
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
-# What reading an absent, cut off or hostile archive can raise.
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# What unpacking a damaged archive, or one of another layout, can raise.
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the four arrays: names, shapes, types and bytes."""
         digest = hashlib.sha256()
-        for name in ARRAYS:
+        for name in formats.ARRAYS:
             array = np.ascontiguousarray(getattr(self, name).cpu().numpy())
             digest.update(f"{name} {array.shape} {array.dtype.str}\n".encode())
             digest.update(array)
@@ -70,7 +71,7 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data on ``device``."""
-        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in ARRAYS})
+        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in formats.ARRAYS})
 
 
 def names() -> tuple[str, ...]:
@@ -148,13 +149,13 @@ def _load(
     if name in glyphs.RECIPES:
         pairs = [glyphs.generate(name, split, count) for split, count in zip(glyphs.SPLITS, counts, strict=True)]
         return _dataset(name, (*pairs[0], *pairs[1]), glyphs.RECIPES[name].classes, stand_in=True)
-    arrays, classes = _read_npz(path) if version else _TORCHVISION[name](name, path)
+    arrays, classes = formats.read_npz(path) if version else _read(name, path)
     x_train, y_train, x_test, y_test = arrays
     train, test = _subset(len(y_train), train_examples), _subset(len(y_test), test_examples)
     return _dataset(name, (x_train[train], y_train[train], x_test[test], y_test[test]), classes, stand_in=False)
 
 
-def _dataset(name: str, arrays: Arrays, classes: tuple[str, ...], stand_in: bool) -> Dataset:
+def _dataset(name: str, arrays: formats.Arrays, classes: tuple[str, ...], stand_in: bool) -> Dataset:
     tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
     return Dataset(name, *tensors, classes=classes, stand_in=stand_in)
 
@@ -165,9 +166,6 @@ def _subset(available: int, wanted: int | None) -> slice | np.ndarray:
     return np.random.Generator(np.random.Philox(0)).permutation(available)[:wanted]
 
 
-# .npz files
-
-
 def _npz_path(source: str) -> Path | None:
     """The .npz file that ``source`` stands for; None for a name that needs no such file."""
     if source.endswith(".npz") or Path(source).name != source:
@@ -176,163 +174,102 @@ def _npz_path(source: str) -> Path | None:
     return beside if source not in glyphs.RECIPES and beside.is_file() else None
 
 
-def _read_npz(path: Path) -> tuple[Arrays, tuple[str, ...]]:
-    """The four arrays of an .npz file, checked, and its classes "0", "1", ..."""
-    members = _open_npz(path)
-    x_train, x_test = (_images(path, name, members[name]) for name in ("x_train", "x_test"))
-    if x_train.shape[1:] != x_test.shape[1:]:
-        sizes = ["x".join(map(str, x.shape[1:])) for x in (x_train, x_test)]
-        raise _fault(path, "x_test", f"has images of {sizes[1]} (C x H x W)", f"give those of x_train, {sizes[0]}")
-    y_train = _labels(path, "y_train", members["y_train"], len(x_train))
-    y_test = _labels(path, "y_test", members["y_test"], len(x_test))
-    present = np.unique(y_train)
-    absent = np.flatnonzero(present != np.arange(len(present)))
-    if absent.size:
-        fault = f"has labels up to {present[-1]} but none of class {absent[0]}"
-        raise _fault(path, "y_train", fault, "number the classes from 0 without a gap")
-    if y_test.max() > present[-1]:
-        raise _fault(path, "y_test", f"has label {y_test.max()}", f"give labels of y_train, 0 to {present[-1]}")
-    return (x_train, y_train, x_test, y_test), tuple(map(str, present.tolist()))
+# torchvision's
 
 
-def _open_npz(path: Path) -> dict[str, np.ndarray]:
-    """The members of the archive, which must be the four arrays, read without unpickling."""
-    reading = "it"
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A data set that torchvision knows: its class there, its folder under the data folder, the files needed."""
+
+    dataset: str
+    folder: str
+    files: tuple[str, ...]
+    read: Callable[[Path], formats.Contents]
+    archive: tuple[str, str] | None = None  # name and MD5 of one in the same place that is read instead
+
+
+@dataclasses.dataclass(frozen=True)
+class _Archive:
+    """A file to download, and what its members are called that hold the needed files."""
+
+    path: Path
+    md5: str
+    urls: list[str]
+    members: dict[str, str]
+
+
+def _read(name: str, root: Path) -> formats.Contents:
+    """A data set from its unpacked files under ``root``, else from its archives there, downloaded when absent."""
+    source = _TORCHVISION[name]
+    folder = root / source.folder
+    origin = {file: folder / file for file in source.files}
+    with tempfile.TemporaryDirectory() as scratch:
+        if not all(path.is_file() for path in origin.values()):
+            folder = Path(scratch)
+            for archive in _archives(source, root):
+                _provide(name, archive, folder)
+                origin |= dict.fromkeys(archive.members, archive.path)
+        try:
+            return source.read(folder)
+        except formats.Malformed as error:
+            raise InputError(f"{error}: delete {origin[error.file]} and run again.") from error
+
+
+def _archives(source: _Source, root: Path) -> list[_Archive]:
+    """What torchvision would download to get the files, and where it would keep that."""
+    known = getattr(import_torchvision("torchvision.datasets"), source.dataset)
+    folder = root / source.folder
+    if not hasattr(known, "url"):
+        md5 = dict(known.resources)
+        packed = {file: f"{file}.gz" for file in source.files}
+        return [
+            _Archive(folder / gz, md5[gz], [mirror + gz for mirror in known.mirrors], {file: file})
+            for file, gz in packed.items()
+        ]
+    place, _, published = known.url.rpartition("/")
+    archive, md5 = source.archive or (published, known.md5 if hasattr(known, "md5") else known.tgz_md5)
+    urls = [f"{place}/{archive}"]
+    if archive.endswith(".zip"):
+        return [_Archive(folder / archive, md5, urls, {file: f"gzip/{file}.gz" for file in source.files})]
+    return [_Archive(root / archive, md5, urls, {file: f"{source.folder}/{file}" for file in source.files})]
+
+
+def _provide(name: str, archive: _Archive, target: Path) -> None:
+    """Unpack ``archive`` into ``target``, after a download when it is absent or not whole."""
+    unpack = _unpack_tar if archive.path.name.endswith(".tar.gz") else _unpack_gz
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [file.removesuffix(".npy") for file in archive.namelist()]
-            if sorted(members) == sorted(ARRAYS):
-                arrays = {}
-                for reading in ARRAYS:
-                    with archive.open(f"{reading}.npy") as stream:
-                        arrays[reading] = np.lib.format.read_array(stream, allow_pickle=False)
-                return arrays
+        unpack(archive, target)
+        return
+    except _DAMAGED:
+        _fetch(name, archive)
+    try:
+        unpack(archive, target)
     except _DAMAGED as error:
         raise InputError(
-            f"{path} cannot be read, {reading} is broken or not plain numbers ({error}):"
-            " write it anew with numpy.savez from numeric arrays."
+            f"{archive.path} cannot be unpacked ({error}): mend that, or delete the file and run again."
         ) from error
-    raise InputError(f"{path} holds {', '.join(members) or 'nothing'}: save {', '.join(ARRAYS)} in it, and no more.")
 
 
-def _images(path: Path, name: str, x: np.ndarray) -> np.ndarray:
-    """uint8 [n, C, H, W] from uint8 or floats in [0, 1] of shape (n, H, W), (n, H, W, C) or (n, C, H, W)."""
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise _fault(path, name, f"has type {x.dtype}", "give uint8 from 0 to 255 or floats from 0 to 1")
-    if x.ndim not in (3, 4):
-        raise _fault(path, name, f"has shape {x.shape}", "give (n, H, W), or (n, H, W, C) with 1 or 3 channels C")
-    if 0 in x.shape:
-        raise _fault(path, name, f"is empty, of shape {x.shape}", "give at least one image")
-    if x.ndim == 3:
-        x = x[:, None]
-    elif (x.shape[1] in (1, 3)) == (x.shape[3] in (1, 3)):
-        fault = f"has shape {x.shape}, where the channels cannot be told"
-        raise _fault(path, name, fault, "give (n, H, W, C) or (n, C, H, W) with 1 or 3 channels C, and H and W larger")
-    elif x.shape[3] in (1, 3):
-        x = x.transpose(0, 3, 1, 2)
-    return x if x.dtype == np.uint8 else _quantised(path, name, x)
-
-
-def _quantised(path: Path, name: str, x: np.ndarray) -> np.ndarray:
-    for wrong, what in ((~np.isfinite(x), "not a finite number"), ((x < 0) | (x > 1), "outside 0 to 1")):
-        if wrong.any():
-            index = tuple(map(int, np.unravel_index(wrong.argmax(), x.shape)))
-            fault = f"is {x[index]} at image {index[0]} (channel, row, column {index[1:]}), {what}"
-            raise _fault(path, name, fault, "give floats from 0 to 1, or uint8")
-    return (x * 255).round().astype(np.uint8)
-
-
-def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
-    """int64 [count] from integers that are not negative."""
-    if y.dtype.kind not in "iu":
-        raise _fault(path, name, f"has type {y.dtype}", "give integers")
-    if y.shape != (count,):
-        raise _fault(path, name, f"has shape {y.shape}", f"give one label per image, shape ({count},)")
-    if y.min() < 0:
-        raise _fault(path, name, f"has label {y.min()} at index {y.argmin()}", "number the classes from 0")
-    return y.astype(np.int64)
-
-
-def _fault(path: Path, name: str, fault: str, remedy: str) -> InputError:
-    return InputError(f"{name} in {path} {fault}: {remedy}.")
-
-
-# torchvision
-
-
-def _read_idx(
-    name: str,
-    root: Path,
-    *,
-    dataset: str,
-    splits: tuple[str, str],
-    classes: tuple[str, ...],
-    first_label: int = 0,
-    transposed: bool = False,
-) -> tuple[Arrays, tuple[str, ...]]:
-    """A data set in MNIST's format from torchvision's own folder of it under ``root``, downloaded when absent.
-
-    ``dataset`` is torchvision's class, ``splits`` what its file names begin with, ``first_label`` the first class's
-    label in the files; ``transposed`` files store each image's columns as rows.
-    """
-    source = getattr(import_torchvision("torchvision.datasets"), dataset)
-    folder = root / dataset / "raw"
-    files = [f"{split}-{kind}-ubyte" for split in splits for kind in ("images-idx3", "labels-idx1")]
-    with tempfile.TemporaryDirectory() as scratch:
-        unpacked = folder
-        if not all((folder / file).is_file() for file in files):
-            unpacked = Path(scratch)
-            for file in files:
-                _provide(name, source, folder, file, unpacked)
-        x_train, y_train, x_test, y_test = (_read_idx_file(unpacked / file) for file in files)
-    images, labels = [x_train[:, None], x_test[:, None]], [y_train - first_label, y_test - first_label]
-    for split, x, y in zip(splits, images, labels, strict=True):
-        if len(x) != len(y) or y.min() < 0 or y.max() >= len(classes):
-            raise InputError(
-                f"{split}-labels-idx1-ubyte in {folder} does not label the {len(x)} images of {name} with"
-                f" {len(classes)} classes: delete {folder} and run again."
-            )
-    if transposed:
-        images = [x.swapaxes(2, 3) for x in images]
-    return (images[0], labels[0], images[1], labels[1]), classes
-
-
-def _provide(name: str, source: type, folder: Path, file: str, target: Path) -> None:
-    """Unpack ``file`` into ``target``, after a download when what holds it is absent or not whole."""
-    archive, md5, urls = _download(source, file)
-    try:
-        _unpack(folder / archive, file, target)
-    except _DAMAGED:
-        _fetch(name, folder / archive, md5, urls)
-        _unpack(folder / archive, file, target)
-
-
-def _download(source: type, file: str) -> tuple[str, str, list[str]]:
-    """What torchvision downloads to get ``file``: the archive's name, its MD5 and the addresses that have it."""
-    if hasattr(source, "url"):
-        return source.url.rpartition("/")[2], source.md5, [source.url]
-    archive = f"{file}.gz"
-    return archive, dict(source.resources)[archive], [mirror + archive for mirror in source.mirrors]
-
-
-def _fetch(name: str, path: Path, md5: str, urls: list[str]) -> None:
-    """Download ``path`` beside itself, check its MD5 and move it into place."""
+def _fetch(name: str, archive: _Archive) -> None:
+    """Download the archive beside its place, check its MD5 and move it there."""
     utils = import_torchvision("torchvision.datasets.utils")
-    for url in urls * DOWNLOAD_ROUNDS:
+    path = archive.path
+    absent = [folder for folder in path.parents if not folder.exists()]
+    for url in archive.urls * DOWNLOAD_ROUNDS:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch, _socket_timeout(DOWNLOAD_TIMEOUT):
-                utils.download_url(url, scratch, path.name, md5)
+                utils.download_url(url, scratch, path.name, archive.md5)
                 os.replace(Path(scratch) / path.name, path)
             return
         except (OSError, RuntimeError, http.client.HTTPException) as error:
             failure = error
     with contextlib.suppress(OSError):
-        for made in (path.parent, path.parent.parent):
+        for made in absent:
             made.rmdir()  # which only an empty folder allows
     raise InputError(
-        f"{name}: {path.name} did not arrive whole from {' or '.join(urls)} ({failure}): run again when the network"
-        f" is up, put the file into {path.parent}, or let HARDSAMPLE_DATA name a folder that has it."
+        f"{name}: {path.name} did not arrive whole from {' or '.join(archive.urls)} ({failure}): run again when the"
+        f" network is up, put the file into {path.parent}, or let HARDSAMPLE_DATA name a folder that has it."
     ) from failure
 
 
@@ -346,32 +283,79 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _unpack(archive: Path, file: str, target: Path) -> None:
-    """Write ``file`` into ``target`` from its own .gz archive, or from the zip of them that EMNIST comes as."""
-    with contextlib.ExitStack() as stack:
-        packed = stack.enter_context(open(archive, "rb"))
-        if archive.suffix == ".zip":
-            packed = stack.enter_context(stack.enter_context(zipfile.ZipFile(packed)).open(f"gzip/{file}.gz"))
-        stream = stack.enter_context(gzip.open(packed))
-        shutil.copyfileobj(stream, stack.enter_context(open(target / file, "wb")))
+def _unpack_gz(archive: _Archive, target: Path) -> None:
+    """Write what is needed into ``target`` from a .gz of one file, or from the zip of them that EMNIST comes as."""
+    for file, member in archive.members.items():
+        with contextlib.ExitStack() as stack:
+            packed = stack.enter_context(open(archive.path, "rb"))
+            if archive.path.suffix == ".zip":
+                packed = stack.enter_context(stack.enter_context(zipfile.ZipFile(packed)).open(member))
+            stream = stack.enter_context(gzip.open(packed))
+            shutil.copyfileobj(stream, stack.enter_context(open(target / file, "wb")))
 
 
-def _read_idx_file(path: Path) -> np.ndarray:
-    reader = import_torchvision("torchvision.datasets.mnist")
-    try:
-        return (reader.read_image_file if "images" in path.name else reader.read_label_file)(path).numpy()
-    except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a whole file of MNIST's format: delete it and run again.") from error
+def _unpack_tar(archive: _Archive, target: Path) -> None:
+    """Write what is needed into ``target`` from a .tar.gz, in one pass, and nothing else that it holds."""
+    wanted = {member: file for file, member in archive.members.items()}
+    with gzip.open(archive.path) as stream:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=2**20) as tar:
+            for member in tar:
+                if member.isfile() and member.name in wanted:
+                    with tar.extractfile(member) as packed, open(target / wanted.pop(member.name), "wb") as file:
+                        shutil.copyfileobj(packed, file)
+        while stream.read(2**20):  # to the end, where the checksum is
+            pass
+    if wanted:
+        raise ValueError(f"there is no {' and no '.join(wanted)} in it")
 
 
-_TORCHVISION: dict[str, Callable[[str, Path], tuple[Arrays, tuple[str, ...]]]] = {
-    "emnist-letters": functools.partial(
-        _read_idx,
-        dataset="EMNIST",
+def _idx_source(dataset: str, splits: tuple[str, str], **layout: Any) -> _Source:
+    files = tuple(f"{split}-{kind}-ubyte" for split in splits for kind in ("images-idx3", "labels-idx1"))
+    read = functools.partial(formats.read_idx, splits=splits, **layout)
+    return _Source(dataset, f"{dataset}/raw", files, read)
+
+
+def _cifar_source(
+    dataset: str, folder: str, archive: tuple[str, str], train: tuple[str, ...], test: str, names: str, **layout: int
+) -> _Source:
+    read = functools.partial(formats.read_cifar, splits=(train, (test,)), names=names, **layout)
+    return _Source(dataset, folder, (*train, test, names), read, archive)
+
+
+# torchvision reads CIFAR from pickles, which may run any code: the binary version holds the same images and labels.
+_TORCHVISION = {
+    "emnist-letters": _idx_source(
+        "EMNIST",
         splits=("emnist-letters-train", "emnist-letters-test"),
         classes=tuple(string.ascii_uppercase),
         first_label=1,
         transposed=True,
     ),
-    "mnist": functools.partial(_read_idx, dataset="MNIST", splits=("train", "t10k"), classes=tuple(string.digits)),
+    "mnist": _idx_source("MNIST", splits=("train", "t10k"), classes=tuple(string.digits)),
+    "cifar10": _cifar_source(
+        "CIFAR10",
+        folder="cifar-10-batches-bin",
+        archive=("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+        train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+        test="test_batch.bin",
+        names="batches.meta.txt",
+        classes=10,
+        label_bytes=1,
+    ),
+    "cifar100": _cifar_source(
+        "CIFAR100",
+        folder="cifar-100-binary",
+        archive=("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
+        train=("train.bin",),
+        test="test.bin",
+        names="fine_label_names.txt",
+        classes=100,
+        label_bytes=2,  # the coarse one, then the fine one
+    ),
+    "stl10": _Source(
+        "STL10",
+        folder="stl10_binary",
+        files=("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"),
+        read=formats.read_stl10,
+    ),
 }

@@ -15,6 +15,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,7 @@ from hardsample import paths, training
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load, name_of
 from hardsample.errors import InputError, check_choice
+from hardsample.models import seeds_at_once
 from hardsample.runs import Store, check_fingerprints, cohort_name, data_choice, provenance
 from hardsample.training import Outcome, OutOfTime
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda")
-COHORT = 12  # seeds trained together on one GPU
 PROBES = 3  # configurations timed for the estimate
 LINE_EVERY = 5.0  # seconds between plain lines of progress
 WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes takes longer than it saves
@@ -124,7 +125,7 @@ class Result:
 def launch(
     runs: Iterable[Run],
     *,
-    source: str,
+    sources: Mapping[str, str] = MappingProxyType({}),
     device: str = "auto",
     workers: int = 0,
     scheduler: str = "",
@@ -134,7 +135,8 @@ def launch(
 ) -> Report:
     """Do those of ``runs`` that the store lacks, and store each the moment it ends.
 
-    ``device`` is "auto", "cpu" or "cuda"; ``workers`` 0 chooses one per CPU core or GPU, 1 is this process;
+    ``sources`` maps the name of a data set to what it is loaded from, where that is not the name itself; ``device`` is
+    "auto", "cpu" or "cuda"; ``workers`` 0 chooses one per CPU core or GPU, 1 is this process;
     ``scheduler`` is the address of a Dask scheduler ("tcp://host:8786"); ``time_limit`` ("9m", "90s", "1h", or seconds)
     stops cleanly, and the same call goes on from there. A failing run is in the report and stops no other.
 
@@ -156,10 +158,11 @@ def launch(
         _say(str(report), quiet)
         return report
 
-    _check_source(todo, source)
+    _check_sources(sources)
     paths.check_writable(store.root)
     store.clean()
-    fingerprints = {choice: _load(choice, source).fingerprint for choice in dict.fromkeys(map(data_choice, todo))}
+    sources = {run.data: sources.get(run.data, run.data) for run in todo}
+    fingerprints = _check(todo, sources)
     check_fingerprints([record for record in records.values() if record is not None], fingerprints)
     ready = {start for start in _starts(todo) if store.read_start(start, fingerprints[data_choice(start)]) is not None}
 
@@ -168,8 +171,8 @@ def launch(
         if client is not None:
             _say(f"waiting for a worker at {scheduler}", quiet or bool(client.nthreads()))
             device = client.submit(_resolve, device, pure=False).result()
-        costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], source, device, client)
-        jobs = _jobs(todo, ready, costs, width=1 if device == "cpu" else COHORT)
+        costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], sources, device, client)
+        jobs = _jobs(todo, ready, costs, on_gpu=device != "cpu")
         workers = _workers(client, workers, device, jobs)
         _say(_summary(len(runs), todo, jobs, workers, device, scheduler), quiet)
         if client is None and workers > 1:
@@ -180,6 +183,7 @@ def launch(
 
         def task(job: Job) -> Task:
             fingerprint = fingerprints[data_choice(job.runs[0])]
+            source = sources[job.runs[0].data]
             if not scheduler:
                 return Task(job.runs, job.is_start, source, fingerprint, device, deadline, root=store.root)
             starts = _read_starts(store, job.runs, fingerprint)
@@ -424,24 +428,28 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _jobs(todo: Sequence[Run], ready: set[Run], costs: Mapping[Run, float], width: int) -> list[Job]:
-    """``todo`` and the starts it still needs, as cohorts of up to ``width`` seeds."""
+def _jobs(todo: Sequence[Run], ready: set[Run], costs: Mapping[Run, float], *, on_gpu: bool) -> list[Job]:
+    """``todo`` and the starts it still needs, as cohorts: of one seed on a CPU, of as many as fill a GPU."""
     jobs = [
         Job(cohort, False, seconds := sum(costs[run] for run in cohort), frozenset(_starts(cohort)), seconds)
-        for cohort in _cohorts(todo, width)
+        for cohort in _cohorts(todo, on_gpu)
     ]
-    for cohort in _cohorts([start for start in _starts(todo) if start not in ready], width):
+    for cohort in _cohorts([start for start in _starts(todo) if start not in ready], on_gpu):
         seconds = sum(costs[start] for start in cohort)
         held_up = max(job.seconds for job in jobs if job.needs & set(cohort))
         jobs.append(Job(cohort, True, seconds, urgency=seconds + held_up))
     return jobs
 
 
-def _cohorts(runs: Iterable[Run], width: int) -> list[tuple[Run, ...]]:
+def _cohorts(runs: Iterable[Run], on_gpu: bool) -> list[tuple[Run, ...]]:
     groups = defaultdict(list)
     for run in runs:
         groups[dataclasses.replace(run, seed=0)].append(run)
-    return [tuple(group[i : i + width]) for group in groups.values() for i in range(0, len(group), width)]
+    cohorts = []
+    for alike, group in groups.items():
+        width = seeds_at_once(alike.network) if on_gpu else 1
+        cohorts += [tuple(group[i : i + width]) for i in range(0, len(group), width)]
+    return cohorts
 
 
 def _starts(runs: Iterable[Run]) -> list[Run]:
@@ -449,7 +457,7 @@ def _starts(runs: Iterable[Run]) -> list[Run]:
     return list(dict.fromkeys(start for run in runs if (start := run.start) is not None))
 
 
-def _costs(runs: Sequence[Run], source: str, device: str, client: "Client | None") -> dict[Run, float]:
+def _costs(runs: Sequence[Run], sources: Mapping[str, str], device: str, client: "Client | None") -> dict[Run, float]:
     """Seconds each run will take: a few configurations timed, the others by their number of updates."""
     groups = defaultdict(list)
     for run in runs:
@@ -458,7 +466,7 @@ def _costs(runs: Sequence[Run], source: str, device: str, client: "Client | None
     largest = sorted(groups, key=lambda group: -sum(map(_updates, groups[group])))
     for group in largest[:PROBES]:
         probe = max(groups[group], key=_updates)
-        arguments = (_probe, probe, source, device)
+        arguments = (_probe, probe, sources[probe.data], device)
         seconds = client.submit(*arguments, pure=False).result() if client else _probe(*arguments[1:])
         if seconds is not None:
             rates[group] = seconds / _updates(probe)
@@ -486,13 +494,20 @@ def _load(choice: tuple, source: str) -> Dataset:
     return load(source, train_examples=train_examples, test_examples=test_examples)
 
 
-def _check_source(runs: Iterable[Run], source: str) -> None:
-    name = name_of(source)
-    for run in runs:
-        if run.data != name:
-            raise InputError(
-                f"the runs are of the data {run.data!r}, but the source {source!r} holds {name!r}: give {run.data!r}."
-            )
+def _check_sources(sources: Mapping[str, str]) -> None:
+    for name, source in sources.items():
+        if name_of(source) != name:
+            raise InputError(f"the source {source!r} of the data {name!r} holds {name_of(source)!r}: give {name!r}.")
+
+
+def _check(runs: Sequence[Run], sources: Mapping[str, str]) -> dict[tuple, str]:
+    """The fingerprints of the data, once every configuration is known to fit its own."""
+    fingerprints = {}
+    for run in dict.fromkeys(dataclasses.replace(run, seed=0) for run in runs):
+        data = _load(data_choice(run), sources[run.data])
+        training.check(run, data)
+        fingerprints[data_choice(run)] = data.fingerprint
+    return fingerprints
 
 
 def _resolve(device: str) -> str:

@@ -1,13 +1,14 @@
-"""How the next mini-batch is chosen: MB, SMB, LB, PLB and PEB behind one interface."""
+"""How the next mini-batch is chosen, behind one interface: paper A's methods, and the registry of all."""
 
 import inspect
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from hardsample import randomness
+from hardsample import randomness, rounds
 from hardsample.base_values import BaseValues
 from hardsample.errors import InputError, check_choice
 from hardsample.randomness import Stream
@@ -23,6 +24,8 @@ class Method(Protocol):
 
     capturable: ClassVar[bool]  # may draw and observe run inside a CUDA graph?
     scored: tuple[str, bool]  # what observe is given: "before" or "after" the update, and with dropout on or off
+    updates_per_epoch: int | Fraction  # what an epoch is worth: N mini-batches, or N/n updates of a stream
+    short: bool  # is the mini-batch of the step prepared shorter than n? Then all seeds' are
 
     def prepare(self, step: int) -> Tensor | None:
         """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m]."""
@@ -41,8 +44,17 @@ class Method(Protocol):
         """The state, by name: live tensors, to be copied out of or into."""
 
 
-class _Indifferent:
-    """The parts of a method that looks at no score."""
+class _Stream:
+    """The parts that streams of examples share: every mini-batch is full."""
+
+    short = False
+
+    def __init__(self, size: int, n: int) -> None:
+        self.updates_per_epoch = Fraction(size, n)
+
+
+class _Indifferent(_Stream):
+    """The parts of a stream that looks at no score."""
 
     capturable = True
     scored = ("before", True)
@@ -62,6 +74,7 @@ class MiniBatches(_Indifferent):
     """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
 
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
+        super().__init__(size, n)
         self.size, self.seeds = size, seeds
         self._lane = torch.arange(n, device=seeds.device)
         self._epoch = -1
@@ -83,6 +96,7 @@ class UniformStream(_Indifferent):
     """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
 
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
+        super().__init__(size, n)
         self.size, self.n, self.seeds = size, n, seeds
 
     def prepare(self, step: int) -> None:
@@ -92,7 +106,7 @@ class UniformStream(_Indifferent):
         return randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long()
 
 
-class PersistentLoss:
+class PersistentLoss(_Stream):
     """PLB: a base value per example, its loss when last seen (paper A, Algorithm 1 and equation 5).
 
     Args:
@@ -114,6 +128,7 @@ class PersistentLoss:
         score: str = "before",
         score_dropout: bool | None = None,
     ) -> None:
+        super().__init__(size, n)
         check_choice("score", score, ("before", "after"))
         self.scored = (score, score == "before" if score_dropout is None else score_dropout)
         self.base_values = BaseValues(size, seeds, floor=floor)
@@ -154,7 +169,7 @@ class PersistentEntropy(PersistentLoss):
         return (log_p.exp() * log_p).sum(-1).neg_()  # eq. 6
 
 
-class LossBased:
+class LossBased(_Stream):
     """LB: probabilities rewritten by each mini-batch and reset when the held-out loss has improved.
 
     Paper A names the method and does not define it. Our reading, after what the same group published of it: n draws
@@ -189,6 +204,7 @@ class LossBased:
         monitor_every: int = 50,
         floor: float = 1e-30,
     ) -> None:
+        super().__init__(size, n)
         monitored = max(1, round(held_out * size))
         if not 0 < held_out < 1 or size - monitored < n:
             raise InputError(
@@ -254,6 +270,10 @@ METHODS: dict[str, type] = {
     "LB": LossBased,
     "PLB": PersistentLoss,
     "PEB": PersistentEntropy,
+    "HMB": rounds.HardMiniBatches,
+    "RMB": rounds.RandomMiniBatches,
+    "FMB": rounds.FreshMiniBatches,
+    "HE": rounds.HardExamples,
 }
 
 

@@ -1,13 +1,15 @@
 """The networks, and the cohort: several seeds of one network as one."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardsample import randomness
-from hardsample.errors import check_choice
+from hardsample.data import import_torchvision
+from hardsample.errors import InputError, check_choice
 
 IMAGES_AT_ONCE = 500  # in a forward pass without gradients
 
@@ -42,19 +44,102 @@ class LettersCNN(nn.Module):
         return self.linear_2(x)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {"letters-cnn": LettersCNN}
+class ImageNetwork(nn.Module):
+    """One of paper B's networks (Table 2) behind what it expects of images: size and ImageNet's normalisation.
+
+    The network is torchvision's, made equal to timm's, which the paper trains: no dropout and no stochastic depth, batch
+    normalisation with eps 1e-5 and momentum 0.1, and in ResNets the last one of a block scales by zero at first.
+    """
+
+    def __init__(self, network: str, classes: int, image_size: int | None) -> None:
+        super().__init__()
+        source = import_torchvision("torchvision.models")
+        self.network = getattr(source, network)(num_classes=classes, **_LIKE_TIMM[network])
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps, module.momentum = 1e-5, 0.1
+        self.image_size = image_size
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """uint8 [n, C, H, W], grey (C = 1) or colour (C = 3) -> logits [n, classes]; there are no masks."""
+        x = images.expand(-1, 3, -1, -1).to(self.mean.dtype).div(255)
+        if self.image_size and x.shape[-2:] != (self.image_size, self.image_size):
+            smaller = self.image_size < x.shape[-1]
+            x = F.interpolate(x, (self.image_size, self.image_size), mode="bilinear", antialias=smaller)
+        x = x.sub(self.mean).div(self.std)
+        return self.network(x.contiguous(memory_format=torch.channels_last))
 
 
-def build(network: str, classes: int, seed: int) -> nn.Module:
+_LIKE_TIMM: dict[str, dict[str, object]] = {
+    "resnet18": {"zero_init_residual": True},
+    "resnet50": {"zero_init_residual": True},
+    "efficientnet_b4": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
+    "efficientnet_v2_s": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
+    "mobilenet_v3_small": {"dropout": 0.0},
+}
+TITLES = {
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "efficientnet_b4": "EfficientNet-B4",
+    "efficientnet_v2_s": "EfficientNetV2-S",
+    "mobilenet_v3_small": "MobileNetV3-S",
+}
+"""Paper B's networks in the order of its Tables 3-6, by their names in print."""
+
+NETWORKS = ("letters-cnn", *TITLES)
+
+
+def build(network: str, classes: int, seed: int, image_size: int | None = None) -> nn.Module:
     """The network, initialised on the CPU from the seed alone.
 
     Raises:
-        InputError: unknown network.
+        InputError: unknown network, or an image size for one that has its own.
     """
     check_choice("network", network, NETWORKS)
+    if network == "letters-cnn" and image_size:
+        raise InputError(f"image_size is {image_size}, but letters-cnn takes images of 28x28 alone: leave it out.")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(randomness.word(seed, randomness.Stream.INITIALISE))
-        return NETWORKS[network](classes)
+        return _module(network, classes, image_size)
+
+
+def _module(network: str, classes: int, image_size: int | None = None) -> nn.Module:
+    return LettersCNN(classes) if network == "letters-cnn" else ImageNetwork(network, classes, image_size)
+
+
+def check_images(network: str, shape: Sequence[int]) -> None:
+    """Refuse images [C, H, W] that the network cannot take.
+
+    Raises:
+        InputError: says which it takes.
+    """
+    check_choice("network", network, NETWORKS)
+    if network == "letters-cnn" and tuple(shape) != (1, 28, 28):
+        given = "x".join(map(str, shape))
+        raise InputError(f"letters-cnn takes images of 1x28x28, and these are {given}: choose other data or network.")
+
+
+def seeds_at_once(network: str) -> int:
+    """How many seeds of a network one GPU trains together: as many as it takes to fill it."""
+    return 12 if network == "letters-cnn" else 1
+
+
+def parameters(network: str, classes: int) -> int:
+    """How many numbers the network learns (paper B, Table 2)."""
+    with torch.device("meta"):
+        module = _module(network, classes)
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def flops(network: str, classes: int, image_size: int) -> int:
+    """Floating-point operations of a colour image forward, a multiplication and an addition being two (Table 2)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        _module(network, classes).eval()(torch.empty(1, 3, image_size, image_size, dtype=torch.uint8))
+    return counter.get_total_flops()
 
 
 class Cohort:
@@ -66,10 +151,20 @@ class Cohort:
         seeds: one per network.
         device: where they live.
         precision: "float32", or "bf16" for autocast.
+        image_size: what images are resized to; None as they are.
     """
 
-    def __init__(self, network: str, classes: int, seeds: Sequence[int], device: torch.device, precision: str) -> None:
-        modules = [build(network, classes, seed).to(device, memory_format=torch.channels_last) for seed in seeds]
+    def __init__(
+        self,
+        network: str,
+        classes: int,
+        seeds: Sequence[int],
+        device: torch.device,
+        precision: str,
+        image_size: int | None = None,
+    ) -> None:
+        modules = [build(network, classes, seed, image_size) for seed in seeds]
+        modules = [module.to(device, memory_format=torch.channels_last) for module in modules]
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)
         self.stacked = len(modules) > 1
@@ -105,16 +200,29 @@ class Cohort:
             return torch.vmap(one, in_dims=(0, None if shared else 0, 0))(self.tensors, images, masks).float()
 
     @torch.no_grad()
-    def scores(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [S, m, K] and cross-entropy losses [S, m] of images in evaluation mode.
+    def scores(
+        self, images: Tensor, labels: Tensor, *, statistics: str = "running", at_once: int = IMAGES_AT_ONCE
+    ) -> tuple[Tensor, Tensor]:
+        """Logits [S, m, K] and cross-entropy losses [S, m] of images, without dropout; changes nothing.
 
         Args:
             images: uint8 [S, m, C, H, W], or [m, C, H, W] shown to every network.
             labels: int64 [S, m] or [m].
+            statistics: batch normalisation's, "running" (evaluation mode) or "batch", of so many images ``at_once``.
         """
-        dim = images.dim() - 4
-        logits = torch.cat([self.logits(part, training=False) for part in images.split(IMAGES_AT_ONCE, dim)], 1)
+        parts = images.split(at_once, images.dim() - 4)
+        with self._buffers_kept() if statistics == "batch" else contextlib.nullcontext():
+            logits = torch.cat([self.logits(part, training=statistics == "batch") for part in parts], 1)
         return logits, losses(logits, labels.expand(logits.shape[:2]))
+
+    @contextlib.contextmanager
+    def _buffers_kept(self) -> Iterator[None]:
+        """Undo what a forward pass in training mode does to the running statistics."""
+        buffers = [self.tensors[name] for name, _ in self.module.named_buffers()]
+        before = [buffer.clone() for buffer in buffers]
+        yield
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
 
 
 def losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -45,6 +45,15 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.with_suffix("").as_posix() for path in visible))
 
 
+def parameters(name: str) -> tuple[str, ...]:
+    """The names in a notebook's parameters cell.
+
+    Raises:
+        InputError: the notebook is unknown.
+    """
+    return tuple(_declared(name))
+
+
 def run(name: str, parameters: Mapping[str, Any] | None = None, output: Path | None = None) -> Path:
     """Execute a notebook with ``parameters`` and return the executed copy, ``runs/notebooks/<name>.ipynb`` by default.
 
@@ -52,9 +61,8 @@ def run(name: str, parameters: Mapping[str, Any] | None = None, output: Path | N
         InputError: the notebook or a parameter is unknown, or a value has another type than the notebook's own.
         RuntimeError: a cell failed; says which, its last lines and its error. The copy is not written.
     """
-    check_choice("notebook", name, names())
-    source = paths.notebooks_dir() / f"{name}.ipynb"
-    parameters = checked(name, papermill.inspect_notebook(str(source)), parameters or {})
+    parameters = checked(name, _declared(name), parameters or {})
+    source = _source(name)
     output = Path(output) if output else paths.runs_dir() / "notebooks" / f"{name}.ipynb"
     with tempfile.TemporaryDirectory() as folder:
         executed = Path(folder) / "executed.ipynb"
@@ -94,6 +102,15 @@ def checked(name: str, declared: Mapping[str, Mapping[str, str]], parameters: Ma
             raise InputError(f"parameter {parameter} of notebook {name} is {value!r} ({given}): give {wanted}.")
         plain[parameter] = value
     return plain
+
+
+def _source(name: str) -> Path:
+    return paths.notebooks_dir() / f"{name}.ipynb"
+
+
+def _declared(name: str) -> Mapping[str, Mapping[str, str]]:
+    check_choice("notebook", name, names())
+    return papermill.inspect_notebook(str(_source(name)))
 
 
 def _failure(name: str, error: papermill.PapermillExecutionError) -> str:

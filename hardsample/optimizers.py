@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hardsample.configuration import Run
+from hardsample.errors import check_choice
+
 CHUNK = 1 << 16  # elements updated at once on a CPU: the five arrays of a chunk stay in its cache
 
 
@@ -39,6 +42,31 @@ class Adadelta:
                 parameter.add_(change, alpha=-learning_rate)
 
 
+class SGD:
+    """Stochastic gradient descent with momentum, what ``torch.optim.SGD`` computes.
+
+    Args:
+        parameters: updated in place, as in :class:`Adadelta`.
+        momentum: share of the last update's direction that is kept.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], *, momentum: float) -> None:
+        self.parameters, self.momentum = list(parameters), momentum
+        self.directions = [torch.zeros_like(parameter) for parameter in self.parameters]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The directions, by name."""
+        return {f"directions.{i}": tensor for i, tensor in enumerate(self.directions)}
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """One update, from gradients in the order of the parameters."""
+        torch._foreach_mul_(self.directions, self.momentum)
+        torch._foreach_add_(self.directions, gradients)
+        torch._foreach_add_(self.parameters, self.directions, alpha=-learning_rate)
+
+
 def _chunks(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
     parameter = arrays[0]
     if parameter.device.type == "cpu" and parameter.numel() > CHUNK and parameter.is_contiguous():
@@ -46,4 +74,16 @@ def _chunks(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return iter([arrays])
 
 
-OPTIMIZERS = {"adadelta": Adadelta}
+OPTIMIZERS = ("adadelta", "sgd")
+
+
+def build(run: Run, parameters: Sequence[Tensor]) -> Adadelta | SGD:
+    """The run's optimiser.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    check_choice("optimizer", run.optimizer, OPTIMIZERS)
+    if run.optimizer == "sgd":
+        return SGD(parameters, momentum=run.momentum)
+    return Adadelta(parameters, rho=run.rho)

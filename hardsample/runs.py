@@ -24,16 +24,18 @@ from hardsample import paths
 from hardsample.configuration import Run
 from hardsample.data import Dataset
 from hardsample.errors import InputError
+from hardsample.panels import variant
 from hardsample.training import COLUMNS, Outcome, State
 
 if TYPE_CHECKING:
     import pandas
 
-    from hardsample.experiments import Experiment
+    from hardsample.panels import Experiment
 
-FOLDER = "base-values"
 LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
 
+_METRICS = ("acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report")  # NaN where diverged
+_SHOWN = ("seed", "batch_size", "pretrain_epochs", "learning_rate", "data", "network")
 _BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -61,7 +63,8 @@ class Store:
 
     def path(self, run: Run) -> Path:
         """Where ``run`` is stored, or will be."""
-        return self.root / FOLDER / run.data / f"{_stem(run)}.json"
+        paper = "base-values" if run.network == "letters-cnn" else "hard-samples"
+        return self.root / paper / run.data / f"{_stem(run)}.json"
 
     def find(self, run: Run) -> Record | None:
         """The stored record of ``run``; None if it is absent, unreadable or that of another run."""
@@ -145,9 +148,11 @@ class Store:
     def curves(self, experiment: "Experiment") -> "pandas.DataFrame":
         """The stored metrics of an experiment, one row per evaluation of a run in a panel.
 
-        Columns: panel, method, seed, those of the records, batch_size, pretrain_epochs, learning_rate. Order: panels
-        and methods as in the experiment, then seed, then step. Missing runs are absent; ``attrs["missing"]`` counts
-        them and ``attrs["panels"]`` maps each panel's title to its methods.
+        Columns: panel, method (:func:`hardsample.panels.variant`), seed, those of the records, batch_size,
+        pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the experiment, then seed,
+        then step. Missing runs are absent. ``attrs`` holds the experiment's name, data, profile, note, baseline,
+        protocol and ``own`` data; ``missing`` counts the missing runs, ``panels`` maps each panel's title to its
+        methods and ``cells`` to its (network, slot); ``stand_in`` and ``substitute`` say what the data are.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
@@ -156,25 +161,28 @@ class Store:
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
         check_fingerprints(found.values())
-        columns = ("panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate")
         rows = []
         for panel in experiment.panels:
-            methods = list(dict.fromkeys(run.method for run in panel.runs))
-            for run in sorted(panel.runs, key=lambda run: (methods.index(run.method), run.seed)):
+            methods = list(dict.fromkeys(map(variant, panel.runs)))
+            for run in sorted(panel.runs, key=lambda run: (methods.index(variant(run)), run.seed)):
                 if run in found:
-                    before = (panel.title, run.method, run.seed)
-                    after = (run.batch_size, run.pretrain_epochs, run.learning_rate)
-                    rows += [(*before, *row, *after) for row in found[run].rows]
-        frame = pandas.DataFrame(rows, columns=columns)
-        frame.attrs = {
-            "data": experiment.data,
-            "profile": experiment.profile,
-            "note": experiment.note,
+                    about = {"panel": panel.title, "method": variant(run)} | {
+                        name: getattr(run, name) for name in _SHOWN
+                    }
+                    about["delta"] = run.options.get("delta", math.nan)
+                    record = found[run]
+                    rows += [about | dict(zip(record.columns, row, strict=True)) for row in record.rows]
+        frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta"])
+        optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
+        frame = frame.astype(dict.fromkeys(optional, float))
+        names = ("name", "data", "profile", "note", "baseline", "protocol")
+        frame.attrs = {name: getattr(experiment, name) for name in names} | {
+            "own": ", ".join(experiment.own),
+            "substitute": bool(experiment.folder),
             "stand_in": any(record.provenance["data"]["stand_in"] for record in found.values()),
             "missing": len(experiment.runs) - len(found),
-            "panels": {
-                panel.title: tuple(dict.fromkeys(run.method for run in panel.runs)) for panel in experiment.panels
-            },
+            "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in experiment.panels},
+            "cells": {panel.title: (panel.network, panel.slot) for panel in experiment.panels},
         }
         return frame
 
@@ -318,20 +326,16 @@ def _stem(run: Run) -> str:
     return f"{run.label}-s{run.seed}-{run.key}"
 
 
-def _is_metric(column: str) -> bool:
-    return column.startswith(("acc/", "loss/"))
-
-
 def _without_nan(columns: Sequence[str], row: Sequence) -> list:
     """JSON has no NaN: a metric that is not finite becomes null."""
     return [
-        None if _is_metric(column) and not math.isfinite(value) else value
+        None if column in _METRICS and not math.isfinite(value) else value
         for column, value in zip(columns, row, strict=True)
     ]
 
 
 def _with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
-    metrics = [index for index, column in enumerate(values["columns"]) if _is_metric(column)]
+    metrics = [index for index, column in enumerate(values["columns"]) if column in _METRICS]
     rows = values["rows"]
     for row in rows:
         if len(row) != len(values["columns"]):

@@ -6,8 +6,10 @@ import dataclasses
 import functools
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,15 @@ from torch import Tensor
 from hardsample import methods, models, optimizers
 from hardsample.configuration import Run
 from hardsample.data import Dataset
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError
 from hardsample.models import Cohort
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("step", "epoch", "acc/train", "acc/val", "loss/train", "loss/val", "draws/distinct", "draws/per-class")
+COLUMNS = (
+    *("step", "epoch", "acc/train", "acc/val", "loss/train", "loss/val", "draws/distinct", "draws/per-class"),
+    *("acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"),
+)
 
 State = dict[str, np.ndarray]
 """All that continues a training, by name; fit for an .npz without pickle."""
@@ -32,8 +37,11 @@ State = dict[str, np.ndarray]
 class Outcome:
     """What one run gives: rows under ``columns``, seconds spent, and of a pre-training the state to go on from.
 
-    Accuracies are shares in [0, 1], losses nats. ``draws/distinct`` (distinct examples drawn) and ``draws/per-class``
-    (draws by class) count the epoch that a row ends, and are None in other rows.
+    Accuracies are shares in [0, 1], losses nats; both are NaN for a diverged network. ``draws/distinct`` (distinct
+    examples drawn) and ``draws/per-class`` (draws by class) count the epoch that a row ends, else they are None.
+    ``acc/choose`` and ``acc/report`` are ``acc/val`` on the test set's examples of even and of odd index: choose a
+    hyper-parameter by the one, report what it gives by the other. Where an evaluation averages over mini-batches,
+    ``acc/train-sd`` is the standard deviation over its ``batches/train`` of them; else both are None.
     """
 
     columns: tuple[str, ...]
@@ -102,6 +110,23 @@ def train(
     return _trained(_Trainer(runs, data, torch.device(device), starts), checkpoint, **hooks).outcomes()
 
 
+def check(run: Run, data: Dataset) -> None:
+    """Refuse a run that could not begin on these data.
+
+    Raises:
+        InputError: its network, method or one of their options does not fit the data.
+    """
+    models.check_images(run.network, data.x_train.shape[1:])
+    size, n = len(data.x_train), run.batch_size
+    method = methods.build(run.method, size, n, torch.tensor([run.seed]), options=run.options)
+    tail = size % n if isinstance(method.updates_per_epoch, int) and not run.options.get("drop_last") else n
+    if run.network != "letters-cnn" and 1 in (n, tail):
+        raise InputError(
+            f"mini-batches of {n} of {size} images come down to a single one, on which batch normalisation cannot be"
+            " trained: choose another batch_size or number of examples, or drop_last=True."
+        )
+
+
 def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) -> float:
     """About how many seconds the run takes without its pre-training, from a few timed steps and a timed evaluation."""
     trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
@@ -128,6 +153,18 @@ def _trained(trainer: "_Trainer", checkpoint: State | None = None, **hooks: Any)
     return trainer
 
 
+@dataclasses.dataclass(frozen=True)
+class _Scores:
+    """An evaluation on one set, a value a seed; ``even`` and ``odd`` are accuracies on half of its examples."""
+
+    accuracy: list[float]
+    loss: list[float]
+    even: list[float]
+    odd: list[float]
+    sd: list[float | None]
+    batches: list[int | None]
+
+
 class _Trainer:
     """A cohort in training; everything that changes is in :meth:`_tensors`, ``step`` and ``rows``."""
 
@@ -139,25 +176,25 @@ class _Trainer:
             raise InputError("the runs of a cohort must differ in their seed alone: train the others on their own.")
         if run.start is not None and starts is None:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
-        check_choice("optimizer", run.optimizer, optimizers.OPTIMIZERS)
+        models.check_images(run.network, data.x_train.shape[1:])
         self.data, self.device = data.to(device), device
         size, n = len(data.x_train), run.batch_size
         if device.type == "cpu":
             torch.set_flush_denormal(True)
             _keep_freed_memory()
-        self.steps = _steps(run.epochs, size, n)
-        self.first_step = _steps(run.pretrain_epochs, size, n)
-        per_epoch = run.evaluations_per_epoch
-        count = round(run.epochs * per_epoch)
-        self.epoch_ends = {_steps(k, size, n) for k in range(1, int(run.epochs) + 1)}
-        self.evaluations = {_steps(k / per_epoch, size, n) for k in range(count + 1)} | {self.steps}
-
         seeds = [run.seed for run in runs]
-        self.cohort = Cohort(run.network, data.num_classes, seeds, device, run.precision)
-        self.optimizer = optimizers.OPTIMIZERS[run.optimizer](self.cohort.parameters, rho=run.rho)
+        self.cohort = Cohort(run.network, data.num_classes, seeds, device, run.precision, run.image_size)
+        self.optimizer = optimizers.build(run, self.cohort.parameters)
+        self.first_step = _steps(run.pretrain_epochs, Fraction(size, n))
         self.method = methods.build(
             run.method, size, n, self.cohort.seeds, first_step=self.first_step, options=run.options
         )
+        self.updates_per_epoch = self.method.updates_per_epoch
+        self.steps = self._steps(run.epochs)
+        count = round(run.epochs * run.evaluations_per_epoch)
+        self.epoch_ends = {self._steps(k) for k in range(1, int(run.epochs) + 1)}
+        self.evaluations = {self._steps(k / run.evaluations_per_epoch) for k in range(count + 1)} | {self.steps}
+
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
         self.step = self.first_step
@@ -178,7 +215,7 @@ class _Trainer:
             self._evaluate()
         one_step = self._captured_step() or self.plain_step
         saved = time.monotonic()
-        while self.step < self.steps:
+        while self.step < self.steps and not self._diverged():
             now = time.monotonic()
             late = deadline is not None and deadline < now
             if save_checkpoint is not None and (late or now > saved + checkpoint_seconds):
@@ -199,7 +236,7 @@ class _Trainer:
         """Draw, forward, backward, update, observe."""
         indices = self.method.draw(step)
         images, labels = self.data.x_train[indices], self.data.y_train[indices]
-        masks = self.cohort.masks(step, self.run.batch_size)
+        masks = self.cohort.masks(step, indices.shape[1])
         logits = self.cohort.logits(images, masks, training=True)
         losses = models.losses(logits, labels)
         gradients = torch.autograd.grad(
@@ -214,7 +251,7 @@ class _Trainer:
             if when == "after":
                 logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
                 losses = models.losses(logits, labels)
-            self.counts.scatter_add_(1, indices, self.one)
+            self.counts.scatter_add_(1, indices, self.one[:, : indices.shape[1]])
             self.method.observe(indices, logits, losses)
 
     def save(self) -> State:
@@ -247,25 +284,50 @@ class _Trainer:
     def _learning_rate(self, step: int | Tensor) -> float:
         if self.run.learning_rate_decay == 1:
             return self.run.learning_rate
-        return self.run.learning_rate * self.run.learning_rate_decay ** (
-            step * self.run.batch_size // len(self.data.x_train)
-        )
+        return self.run.learning_rate * self.run.learning_rate_decay ** (step // self.updates_per_epoch)
 
     def _evaluate(self) -> None:
         with self._timed("evaluate"):
             data, most = self.data, self.run.evaluate_train_examples
-            train = _mean_scores(self.cohort, data.x_train[:most], data.y_train[:most])
-            val = _mean_scores(self.cohort, data.x_test, data.y_test)
-            epoch = self.step * self.run.batch_size / len(data.x_train)
+            train = self._scores(data.x_train[:most], data.y_train[:most])
+            val = self._scores(data.x_test, data.y_test)
             distinct, per_class = [None] * len(self.rows), [None] * len(self.rows)
             if self.step in self.epoch_ends:
                 distinct = (self.counts > 0).sum(1).tolist()
                 zeros = torch.zeros(len(self.rows), data.num_classes, dtype=torch.int32, device=self.device)
                 per_class = zeros.scatter_add_(1, data.y_train.expand_as(self.counts), self.counts).tolist()
                 self.counts.zero_()
-            columns = zip(train[0], val[0], train[1], val[1], distinct, per_class, strict=True)
-            for rows, values in zip(self.rows, columns, strict=True):
+            columns = {"acc/train": train.accuracy, "acc/val": val.accuracy, "loss/train": train.loss}
+            columns |= {"loss/val": val.loss, "draws/distinct": distinct, "draws/per-class": per_class}
+            columns |= {"acc/choose": val.even, "acc/report": val.odd, "acc/train-sd": train.sd, "acc/val-sd": val.sd}
+            columns |= {"batches/train": train.batches, "batches/val": val.batches}
+            epoch = self.step * self.updates_per_epoch.denominator / self.updates_per_epoch.numerator
+            for rows, values in zip(self.rows, zip(*columns.values(), strict=True), strict=True):
                 rows.append((self.step, epoch, *values))
+
+    def _scores(self, images: Tensor, labels: Tensor) -> "_Scores":
+        run, width = self.run, len(self.rows)
+        at_once = run.batch_size if run.evaluation_statistics == "batch" else models.IMAGES_AT_ONCE
+        logits, losses = self.cohort.scores(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
+        hits = (logits.argmax(2) == labels).double()
+        hits.masked_fill_(losses.isnan().any(1, keepdim=True), torch.nan)
+        even, odd = (hits[:, first::2].mean(1).tolist() for first in (0, 1))
+        if run.evaluation_average == "examples":
+            means = hits.mean(1), losses.double().mean(1)
+            return _Scores(means[0].tolist(), means[1].tolist(), even, odd, [None] * width, [None] * width)
+        parts, loss = (
+            torch.stack([part.mean(1) for part in values.split(run.batch_size, 1)])
+            for values in (hits, losses.double())
+        )
+        sd = [value if math.isfinite(value) else None for value in parts.std(0).tolist()]
+        return _Scores(parts.mean(0).tolist(), loss.mean(0).tolist(), even, odd, sd, [len(parts)] * width)
+
+    def _diverged(self) -> bool:
+        """Did the last evaluation find no seed with a loss? No update brings one back."""
+        return all(math.isnan(rows[-1][COLUMNS.index("loss/train")]) for rows in self.rows)
+
+    def _steps(self, epochs: float) -> int:
+        return _steps(epochs, self.updates_per_epoch)
 
     def _tensors(self) -> dict[str, Tensor]:
         parts = {"network": self.cohort.tensors, "optimizer": self.optimizer.tensors, "method": self.method.tensors}
@@ -309,6 +371,8 @@ class _Trainer:
             reason = f"{self.run.method} draws in rounds that the host counts"
         elif self.run.learning_rate_decay != 1:
             reason = "the learning rate changes"
+        elif len(self.data.x_train) < self.run.batch_size:
+            reason = "every mini-batch is short"
         else:
             self._prepare(self.step)
             before = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
@@ -341,6 +405,8 @@ class _Trainer:
         self._restore(before)
 
         def replay(step: int) -> None:
+            if self.method.short:  # of another shape than what was captured
+                return self.plain_step(step)
             counter.fill_(step)
             graph.replay()
 
@@ -365,12 +431,6 @@ def _keep_freed_memory() -> None:
         mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def _steps(epochs: float, size: int, n: int) -> int:
-    """Updates in so many mini-batch epochs of N/n updates each."""
-    return round(epochs * size / n)
-
-
-def _mean_scores(cohort: Cohort, images: Tensor, labels: Tensor) -> tuple[list[float], list[float]]:
-    """Accuracy and mean loss of every seed."""
-    logits, losses = cohort.scores(images, labels)
-    return (logits.argmax(2) == labels).double().mean(1).tolist(), losses.double().mean(1).tolist()
+def _steps(epochs: float, updates_per_epoch: int | Fraction) -> int:
+    """Updates in so many mini-batch epochs."""
+    return round(epochs * updates_per_epoch.numerator / updates_per_epoch.denominator)

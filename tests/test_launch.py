@@ -29,7 +29,7 @@ def rows(store):
 
 
 def here(store, runs=RUNS, **options):
-    return launch(runs, source="dots", device="cpu", workers=1, store=store, quiet=True, **options)
+    return launch(runs, device="cpu", workers=1, store=store, quiet=True, **options)
 
 
 def count_calls(monkeypatch, name):
@@ -113,7 +113,7 @@ def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, cap
     monkeypatch.setattr(training, "train", failing_train)
     monkeypatch.setattr(training, "pretrain", failing_pretrain)
     store = Store(tmp_path)
-    report = launch(RUNS, source="dots", device="cpu", workers=1, store=store)
+    report = launch(RUNS, device="cpu", workers=1, store=store)
     assert (report.computed, report.missing) == (1, 0)
     failed = dict(report.failed)
     assert set(failed) == {RUNS[0], RUNS[1], RUNS[3]}
@@ -159,7 +159,7 @@ def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path,
         victim = pids[0]
         monkeypatch.setattr(store, "write_start", kill_after(store.write_start, victim))
         scheduler = client.scheduler.address
-        launch(RUNS, source="dots", device="cpu", scheduler=scheduler, store=store, quiet=True).raise_if_incomplete()
+        launch(RUNS, device="cpu", scheduler=scheduler, store=store, quiet=True).raise_if_incomplete()
         assert victim not in client.run(os.getpid).values()
     assert rows(store) == undisturbed
 
@@ -186,7 +186,7 @@ def write_and_wait(self, *arguments, write=Store.write):
 
 Store.write = write_and_wait
 if __name__ == "__main__":
-    launch(RUNS, source="dots", device="cpu", workers=2)
+    launch(RUNS, device="cpu", workers=2)
 """
 
 
@@ -251,7 +251,7 @@ def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monk
     began = time.monotonic()
     for address in ("tcp://127.0.0.1:9", "nonsense://"):
         with pytest.raises(InputError, match=f"no Dask scheduler answers at '{address}': start one with"):
-            launch(RUNS, source="dots", scheduler=address, store=Store(tmp_path), quiet=True)
+            launch(RUNS, scheduler=address, store=Store(tmp_path), quiet=True)
     assert time.monotonic() - began < 10
 
 
@@ -263,19 +263,19 @@ def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monk
         ({"workers": 1.5}, "workers is 1.5"),
         ({"time_limit": "soon"}, "time limit 'soon' is no duration: write it as 90s, 9m or 1h"),
         ({"time_limit": "-3m"}, "time limit '-3m'"),
-        ({"source": "mnist"}, "the runs are of the data 'dots', but the source 'mnist' holds 'mnist'"),
+        ({"sources": {"dots": "mnist"}}, "the source 'mnist' of the data 'dots' holds 'mnist'"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        launch(RUNS, **{"source": "dots", "store": Store(tmp_path / "new")} | options)
+        launch(RUNS, **{"store": Store(tmp_path / "new")} | options)
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
 def test_cuda_without_a_gpu_is_refused(tmp_path):
     with pytest.raises(InputError, match="no CUDA GPU is at hand: choose cpu or auto"):
-        launch(RUNS, source="dots", device="cuda", store=Store(tmp_path), quiet=True)
+        launch(RUNS, device="cuda", store=Store(tmp_path), quiet=True)
 
 
 def test_stored_runs_of_other_data_stop_the_launch(tmp_path):
@@ -326,12 +326,12 @@ def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):
 
 
 def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
-    report = launch(RUNS[:2], source="dots", device="cpu", workers=1, store=Store(tmp_path))
+    report = launch(RUNS[:2], device="cpu", workers=1, store=Store(tmp_path))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2 runs: 0 done, 2 to do after 2 pre-trainings in this process (cpu), about ")
     assert lines[-2].startswith("[2/2] dots-MB-n16-lr0.05-pre1-s") and "acc/val 0." in lines[-2]
     assert lines[-1] == str(report) == repr(report)
-    launch(RUNS[:2], source="dots", store=Store(tmp_path), quiet=True)
+    launch(RUNS[:2], store=Store(tmp_path), quiet=True)
     assert capsys.readouterr().out == ""
 
 

@@ -1,0 +1,89 @@
+"""What an experiment is: the runs behind one figure or table, in panels, and the words said of them."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hardsample import data
+from hardsample.configuration import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One column of a figure or block of a table: its title and its runs, method by method and seed by seed.
+
+    ``network`` and ``slot`` (the paper's data set that the panel's stands for, "CIFAR-10") say which cell of paper B's
+    tables it is.
+    """
+
+    title: str
+    runs: tuple[Run, ...]
+    network: str = ""
+    slot: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One figure's or table's runs, and the words that it says of them.
+
+    ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
+    ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
+    :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed, not trained to the
+    end.
+    """
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    profile: str
+    sources: Mapping[str, str]
+    own: tuple[str, ...]
+    note: str
+    baseline: str
+    folder: str = ""
+    protocol: str = ""
+    timed: tuple[Run, ...] = ()
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run once, in the order of the panels."""
+        return tuple(dict.fromkeys(run for panel in self.panels for run in panel.runs))
+
+    @property
+    def data(self) -> str:
+        """The names of the data sets, for people."""
+        return ", ".join(self.sources)
+
+
+def variant(run: Run) -> str:
+    """What a run's curve is called: its method, or what sets it apart within paper B."""
+    if run.method == "FMB":
+        return "reshuffled"
+    rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
+    return run.method if rule is None else f"{rule}δ = {run.options['delta']:g}"
+
+
+def sources(paper: str, choice: str, profile: str) -> dict[str, str]:
+    """The source for each of a paper's own data sets, in their order, by what the ``data`` knob says.
+
+    "auto" is the stand-in in the smoke and quick profiles and the paper's own data in the others, "stand-in" the
+    stand-in in any; everything else is a source of :func:`hardsample.data.load`.
+    """
+    own, stand_ins = data.PAPER_DATA[paper], data.STAND_INS[paper]
+    if choice == "auto":
+        choice = "stand-in" if profile in ("smoke", "quick") else "own"
+    if choice in ("stand-in", "own"):
+        return dict(zip(own, stand_ins if choice == "stand-in" else own, strict=True))
+    return dict.fromkeys(own, choice)
+
+
+def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
+    """Sources by the name of the data set, each once."""
+    return MappingProxyType({data.name_of(source): source for source in chosen.values()})
+
+
+def substitute(paper: str, chosen: Mapping[str, str]) -> str:
+    """The name of the data used in place of a paper's own and of their stand-ins; empty if there are none."""
+    names = {data.name_of(source) for source in chosen.values()}
+    known = {*data.PAPER_DATA[paper], *data.STAND_INS[paper]}
+    return "-".join(sorted(names - known))

@@ -1,0 +1,132 @@
+"""Paper A's grids: the runs behind each of its figures, at the size that a profile sets."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hardsample.configuration import Run
+from hardsample.data import name_of
+from hardsample.panels import Experiment, Panel, named, sources, substitute
+
+PAPER = "base-values"
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """A size of paper A's grid; in every tuple the default comes at the place the paper has it."""
+
+    seeds: int
+    train_examples: int | None
+    test_examples: int | None
+    evaluate_train_examples: int | None
+    epochs: float
+    pretrain_epochs: tuple[float, float, float, float]
+    batch_sizes: tuple[int, int, int]
+    learning_rates: tuple[float, ...]
+    native_bf16: bool  # bf16 where the CPU computes in it
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Section 4.1's default hyper-parameters."""
+        return {
+            "pretrain_epochs": self.pretrain_epochs[2],
+            "batch_size": self.batch_sizes[1],
+            "learning_rate": self.learning_rates[1],
+        }
+
+
+# Short budgets take larger learning rates: Adadelta starts slowly, and 200 updates at the paper's would show nothing.
+PROFILES = {
+    "smoke": Profile(2, 200, 64, 64, 4.0, (0.0, 0.5, 1.0, 2.0), (8, 16, 64), (1.0, 0.5, 0.1, 0.01), True),
+    "quick": Profile(3, 640, 320, 320, 10.0, (0.0, 1.0, 2.0, 5.0), (8, 32, 128), (1.0, 0.5, 0.1, 0.01), True),
+    "small": Profile(
+        12, 12_000, None, 3_000, 10.0, (0.0, 1.0, 2.0, 5.0), (4, 32, 1024), (0.1, 0.05, 0.01, 0.001), True
+    ),
+    "paper": Profile(12, None, None, None, 10.0, (0.0, 1.0, 2.0, 5.0), (4, 32, 1024), (0.1, 0.05, 0.01, 0.001), False),
+}
+
+
+def _one_column(methods: Sequence[str]) -> Callable:
+    def columns(profile: Profile) -> list[tuple[str, Sequence[str], dict]]:
+        return [("default hyper-parameters", methods, {})]
+
+    return columns
+
+
+def _varying(field: str, values: str, title: str) -> Callable:
+    def columns(profile: Profile) -> list[tuple[str, Sequence[str], dict]]:
+        return [(title.format(value), ("MB", "LB", "PEB"), {field: value}) for value in getattr(profile, values)]
+
+    return columns
+
+
+_FIGURES: dict[str, tuple[str, Callable]] = {
+    "base-values/figure-1": ("Persistent methods", _one_column(("MB", "PLB", "PEB"))),
+    "base-values/figure-2": (
+        "Length of the pre-training",
+        _varying("pretrain_epochs", "pretrain_epochs", "pre-training {:g} epochs"),
+    ),
+    "base-values/figure-3": ("Mini-batch size", _varying("batch_size", "batch_sizes", "n = {}")),
+    "base-values/figure-4": ("Learning rate", _varying("learning_rate", "learning_rates", "α = {:g}")),
+    "base-values/draws": ("Which examples are drawn", _one_column(("MB", "SMB", "LB", "PLB", "PEB"))),
+}
+NAMES = tuple(_FIGURES)
+
+
+def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
+    """The runs of one figure; the arguments are those of :func:`hardsample.experiments.grid`, checked."""
+    size = PROFILES[profile]
+    if examples:
+        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    chosen = sources(PAPER, data, profile)
+    title, columns = _FIGURES[name]
+    common = {
+        "data": name_of(*chosen.values()),
+        "precision": _precision(size) if precision == "auto" else precision,
+        "epochs": size.epochs,
+        "train_examples": size.train_examples,
+        "test_examples": size.test_examples,
+        "evaluate_train_examples": size.evaluate_train_examples,
+    }
+    panels = tuple(
+        Panel(
+            heading,
+            tuple(
+                Run(method=method, seed=seed, **(common | size.defaults | varied))
+                for method in methods
+                for seed in range(1, (seeds or size.seeds) + 1)
+            ),
+        )
+        for heading, methods, varied in columns(size)
+    )
+    return Experiment(
+        name,
+        title,
+        panels,
+        profile,
+        sources=named(chosen),
+        own=tuple(chosen),
+        note=_note(profile, size, common["precision"]),
+        baseline="MB",
+        folder=substitute(PAPER, chosen),
+    )
+
+
+def _precision(profile: Profile) -> str:
+    return "bf16" if profile.native_bf16 and _cpu_computes_in_bf16() else "float32"
+
+
+def _cpu_computes_in_bf16() -> bool:
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
+
+
+def _note(profile: str, size: Profile, precision: str) -> str:
+    """The size of the runs in words, for the foot of a figure."""
+    train = "all training examples" if size.train_examples is None else f"{size.train_examples:,} training examples"
+    defaults = size.defaults
+    return (
+        f"profile {profile}: {train}, {size.epochs:g} epochs; unless a column says otherwise pre-training "
+        f"{defaults['pretrain_epochs']:g} epochs, n = {defaults['batch_size']}, α = {defaults['learning_rate']:g}; "
+        f"{precision}"
+    )

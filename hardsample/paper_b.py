@@ -1,0 +1,205 @@
+"""Paper B's grids: the runs behind each of its figures and tables, at the size that a profile sets."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hardsample.configuration import Run
+from hardsample.data import PAPER_DATA, STAND_INS, name_of
+from hardsample.errors import check_choice
+from hardsample.models import TITLES
+from hardsample.panels import Experiment, Panel, named, sources, substitute
+
+PAPER = "hard-samples"
+DELTAS = (1.0, 0.8, 0.5, 0.2)
+SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), PAPER_DATA[PAPER], strict=True))
+PROTOCOLS = ("sound", "published")
+TWO = ("resnet18", "mobilenet_v3_small")
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """A size of paper B's grid; the optimiser is the paper's in all (section 4.1), its learning rate the profile's."""
+
+    seeds: int
+    train_examples: int | None
+    test_examples: int | None
+    evaluate_train_examples: int | None
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    image_size: int
+    networks: tuple[str, ...]
+
+
+# Short budgets take a larger learning rate and smaller mini-batches: 80 updates at the paper's would show nothing.
+PROFILES = {
+    "smoke": Profile(1, 40, 32, 16, 3.0, 8, 0.02, 32, TWO),
+    "quick": Profile(3, 320, 160, 160, 8.0, 32, 0.02, 32, TWO),
+    "small": Profile(3, 5_000, 2_000, 1_000, 12.0, 64, 0.005, 32, TWO),
+    "paper": Profile(3, None, None, 5_000, 100.0, 512, 0.005, 128, tuple(TITLES)),
+}
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "options": {"shuffle": False, "drop_last": True, "walk": "data", "round_length": "truncated"},
+    "run": {
+        "evaluation_statistics": "batch",
+        "evaluation_average": "mini-batches",
+        "evaluate_train_examples": None,
+        "evaluations_per_epoch": 0.5,
+    },
+}
+"""What produced the paper's printed numbers, as far as it can be known, where it differs from the sound protocol."""
+
+_HARD = tuple(("HMB", {"delta": delta}) for delta in DELTAS)
+_CONTROLS = (
+    *(("RMB", {"delta": delta}) for delta in DELTAS[2:]),
+    ("FMB", {}),
+    *(("HE", {"delta": delta}) for delta in DELTAS[2:]),
+)
+_KEPT = {"RMB": ("shuffle", "drop_last", "walk", "round_length"), "FMB": ("drop_last",)}
+_KEPT |= {"HMB": _KEPT["RMB"], "HE": ("shuffle", "drop_last", "round_length")}
+
+_ALL = tuple(TITLES)
+_CELLS: dict[str, tuple[str, Sequence[str], Sequence[str], Sequence[tuple[str, Mapping[str, Any]]]]] = {
+    "figure-1": ("Convergence of the training loss", ("resnet18",), ("CIFAR-10",), _HARD),
+    "figure-2": ("The two training methods", (), (), ()),
+    "figure-3": ("Training and test accuracy", ("resnet18",), ("CIFAR-10",), _HARD),
+    "figure-4": ("Training and test accuracy", ("efficientnet_b4",), ("STL-10",), _HARD),
+    "figure-5": ("Training and test accuracy", ("resnet18",), ("CIFAR-100",), _HARD),
+    "table-1": ("Time per iteration", (), (), ()),
+    "table-2": ("Parameters and FLOPs", (), (), ()),
+    "table-3": ("CIFAR-10", _ALL, ("CIFAR-10",), _HARD),
+    "table-4": ("CIFAR-100", _ALL, ("CIFAR-100",), _HARD),
+    "table-5": ("STL-10", _ALL, ("STL-10",), _HARD),
+    "table-6": ("Best δ against δ = 1", _ALL, tuple(SLOTS), _HARD),
+    "controls": ("Is it the loss?", ("resnet18",), ("CIFAR-10",), (*_HARD, *_CONTROLS)),
+    "audit": ("What follows from what is printed", (), (), ()),
+}
+NAMES = tuple(f"{PAPER}/{name}" for name in _CELLS)
+
+
+def grid(
+    name: str, profile: str, data: str, seeds: int, examples: int, precision: str, networks: str, protocol: str
+) -> Experiment:
+    """The runs of one figure or table; the arguments are those of :func:`hardsample.experiments.grid`, checked.
+
+    Raises:
+        InputError: an unknown network or protocol.
+    """
+    check_choice("protocol", protocol, PROTOCOLS)
+    size = PROFILES[profile]
+    if examples:  # and evaluations that cost less than a third of an epoch
+        size = dataclasses.replace(
+            size,
+            train_examples=examples,
+            test_examples=max(2, examples * 2 // 5),
+            evaluate_train_examples=max(1, examples // 5),
+        )
+    precision = "float32" if precision == "auto" else precision
+    count = seeds or (1 if protocol == "published" else size.seeds)
+    wanted = _networks(networks) or size.networks
+    chosen = dict(zip(SLOTS, sources(PAPER, data, profile).values(), strict=True))
+    title, rows, slots, methods = _CELLS[name.split("/")[1]]
+    if (
+        len(slots) > 1 and len(set(chosen.values())) == 1
+    ):  # one data set for all: it sits in its own place, or the first
+        slots = [_home(name_of(chosen["CIFAR-10"]))]
+    panels = tuple(
+        Panel(
+            f"{TITLES[network]}, {name_of(chosen[slot])}",
+            tuple(
+                _run(size, network, name_of(chosen[slot]), slot, method, options, seed, precision, protocol)
+                for method, options in methods
+                for seed in range(1, count + 1)
+                if network in wanted
+            ),
+            network,
+            slot,
+        )
+        for slot in slots
+        for network in rows
+    )
+    timed = ()
+    if name == f"{PAPER}/table-1":
+        slots = ("CIFAR-10",)
+        source = name_of(chosen["CIFAR-10"])
+        timed = tuple(_run(size, "resnet18", source, "CIFAR-10", *hard, 1, precision, protocol) for hard in _HARD)
+    used = {slot: chosen[slot] for slot in slots}
+    return Experiment(
+        name,
+        title,
+        panels,
+        profile,
+        sources=named(used),
+        own=tuple(SLOTS[slot] for slot in slots),
+        note=_note(profile, size, precision, protocol),
+        baseline="δ = 1",
+        folder=substitute(PAPER, used),
+        protocol=protocol,
+        timed=timed,
+    )
+
+
+def _run(
+    size: Profile,
+    network: str,
+    data: str,
+    slot: str,
+    method: str,
+    options: Mapping[str, Any],
+    seed: int,
+    precision: str,
+    protocol: str,
+) -> Run:
+    values: dict[str, Any] = {
+        "evaluate_train_examples": size.evaluate_train_examples,
+        "evaluations_per_epoch": 1.0,
+    }
+    if protocol == "published":
+        values |= PUBLISHED["run"]
+        options = options | {name: PUBLISHED["options"][name] for name in _KEPT[method]}
+    if size.test_examples is None and slot == "STL-10":
+        values["evaluations_per_epoch"] /= 2  # more test images than training images
+    return Run(
+        data=data,
+        method=method,
+        seed=seed,
+        options=options,
+        network=network,
+        optimizer="sgd",
+        learning_rate=size.learning_rate,
+        momentum=0.9,
+        batch_size=size.batch_size,
+        epochs=size.epochs,
+        train_examples=size.train_examples,
+        test_examples=size.test_examples,
+        image_size=size.image_size,
+        precision=precision,
+        **values,
+    )
+
+
+def _networks(networks: str) -> tuple[str, ...]:
+    names = tuple(TITLES) if networks == "all" else tuple(part.strip() for part in networks.split(",") if part.strip())
+    for network in names:
+        check_choice("network of paper B", network, ("all", *TITLES))
+    return names
+
+
+def _home(data: str) -> str:
+    """The slot that a data set belongs into."""
+    for slot, own, stand_in in zip(SLOTS, PAPER_DATA[PAPER], STAND_INS[PAPER], strict=True):
+        if data in (own, stand_in):
+            return slot
+    return "CIFAR-10"
+
+
+def _note(profile: str, size: Profile, precision: str, protocol: str) -> str:
+    """The size of the runs in words, for the foot of a figure."""
+    train = "all training images" if size.train_examples is None else f"{size.train_examples:,} training images"
+    test = "all test images" if size.test_examples is None else f"{size.test_examples:,} test images"
+    return (
+        f"profile {profile}: {train}, {test}, resized to {size.image_size}x{size.image_size}, {size.epochs:g} epochs, "
+        f"n = {size.batch_size}, SGD with learning rate {size.learning_rate:g} and momentum 0.9; "
+        f"{protocol} protocol; {precision}"
+    )

@@ -1,0 +1,188 @@
+"""Paper B's methods: fixed mini-batches trained in rounds, the hardest first, and the controls of that choice.
+
+Algorithm 2 trains all N mini-batches once and keeps the loss of each; every later round trains the δN of highest kept
+loss and keeps their new losses. A training of E epochs makes E N updates whatever δ is (equation 4): where δN is no
+whole number the fraction is carried to the next round, and the last round ends where the budget does.
+"""
+
+import math
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from hardsample import randomness
+from hardsample.errors import InputError, check_choice
+from hardsample.randomness import Stream
+
+WALKS = ("loss", "data")
+ROUND_LENGTHS = ("carried", "truncated")
+
+
+class HardMiniBatches:
+    """HMB: rounds over the δN mini-batches of highest loss when last trained (paper B, Algorithm 2).
+
+    δ = 1 is Algorithm 1, ordinary training: all mini-batches in their own order. Equal losses go by that order too; a
+    loss that is not a number counts as the highest.
+
+    Args:
+        delta: the share δ of the N mini-batches that a round trains, in (0, 1].
+        shuffle: does one shuffle, fixed by the seed, decide which examples form a mini-batch, or the data's own order?
+        drop_last: leave out the examples that do not fill a mini-batch, or train them as a short one?
+        walk: the order within a round, "loss" (highest first) or "data" (the mini-batches' own order).
+        round_length: "carried", rounds of δN on average; or "truncated", every round of int(δN).
+
+    Raises:
+        InputError: an option is out of its range, or δN is less than one mini-batch.
+    """
+
+    capturable = True
+    scored = ("before", True)
+    short = False
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        delta: float = 0.5,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        walk: str = "loss",
+        round_length: str = "carried",
+    ) -> None:
+        check_choice("walk", walk, WALKS)
+        check_choice("round_length", round_length, ROUND_LENGTHS)
+        self.updates_per_epoch = count = size // n if drop_last else -(-size // n)
+        if not count:
+            raise InputError(f"{size} examples fill no mini-batch of {n}: choose a smaller one, or drop_last=False.")
+        self._tail = 0 if drop_last else size % n
+        if self._tail and len(seeds) > 1:
+            raise InputError(
+                f"mini-batches of {n} leave a short one of {size} examples, which seeds trained together cannot share:"
+                " choose a size that divides the data, drop_last=True, or train one seed at a time."
+            )
+        self.delta, self.walk, self.seeds, self._first_step = delta, walk, seeds, first_step
+        self.round_length = _round_length(delta, count, round_length)
+        self._n, self._lane = n, torch.arange(n, device=seeds.device)
+        self._examples = torch.arange(size, device=seeds.device).repeat(len(seeds), 1)
+        if shuffle:
+            self._examples = randomness.permutations(seeds, Stream.ORDER, 0, size)
+        self._examples = self._examples[:, : count * n].contiguous()
+        self.losses = torch.zeros(len(seeds), count, device=seeds.device)
+        self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
+        self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
+
+    def prepare(self, step: int) -> None:
+        number, place = self._place(step)
+        if place == 0 and number:
+            self._begin(number)
+        self._now.copy_(self._round[:, place : place + 1])
+        self.short = bool(self._tail and self._now[0, 0] == self.updates_per_epoch - 1)
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        if self.short:
+            return self._examples[:, -self._tail :]
+        return self._examples.gather(1, self._now * self._n + self._lane)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.losses.scatter_(1, self._now, losses.mean(1, keepdim=True))
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"losses": self.losses, "round": self._round}
+
+    def ranked(self, number: int) -> Tensor:
+        """All mini-batches in the order in which the round of that number prefers them: int64 [S, N]."""
+        return self.losses.argsort(dim=1, descending=True, stable=True)
+
+    def _begin(self, number: int) -> None:
+        if self.delta == 1:
+            return
+        first, end = (_first_of(number + later, self.round_length) for later in (0, 1))
+        chosen = self.ranked(number)[:, : end - first]
+        self._round[:, : end - first] = chosen if self.walk == "loss" else chosen.sort(dim=1)[0]
+
+    def _place(self, step: int) -> tuple[int, int]:
+        """The round that a step belongs to, and its place there."""
+        step -= self._first_step
+        if step < self.updates_per_epoch:
+            return 0, step
+        after = step - self.updates_per_epoch
+        number = math.ceil((after + 1) / self.round_length)
+        return number, after - _first_of(number, self.round_length)
+
+
+class RandomMiniBatches(HardMiniBatches):
+    """RMB: as HMB, but a round's δN mini-batches are drawn at random: the same budget, and no loss is looked at."""
+
+    def ranked(self, number: int) -> Tensor:
+        return randomness.permutations(self.seeds, Stream.DRAW, number, self.updates_per_epoch)
+
+
+class FreshMiniBatches(HardMiniBatches):
+    """FMB: ordinary training whose mini-batches are formed anew in every epoch; what HMB at δ = 1 keeps fixed."""
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, drop_last: bool = False) -> None:
+        super().__init__(size, n, seeds, first_step, delta=1.0, drop_last=drop_last)
+        self._size = size
+
+    def _begin(self, number: int) -> None:
+        order = randomness.permutations(self.seeds, Stream.ORDER, number, self._size)
+        self._examples.copy_(order[:, : self._examples.shape[1]])
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"examples": self._examples}
+
+
+class HardExamples(HardMiniBatches):
+    """HE: HMB's rule for single examples: a round trains the δNn of highest loss when last trained, highest first."""
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        delta: float = 0.5,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        round_length: str = "carried",
+    ) -> None:
+        options = {"delta": delta, "shuffle": shuffle, "drop_last": drop_last, "round_length": round_length}
+        super().__init__(size, n, seeds, first_step, **options)
+        self.losses = torch.full((len(seeds), size), -torch.inf, device=seeds.device)  # for what drop_last leaves out
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.losses.scatter_(1, indices, losses)
+
+    def _begin(self, number: int) -> None:
+        if self.delta < 1:
+            self._examples.copy_(self.ranked(number)[:, : self._examples.shape[1]])
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"losses": self.losses, "examples": self._examples}
+
+
+def _round_length(delta: float, count: int, kind: str) -> Fraction:
+    """δN as an exact number, or its whole part."""
+    length = Fraction(delta).limit_denominator(10**6) * count if 0 < delta <= 1 else Fraction(0)
+    if length < 1:
+        smallest = math.ceil(10**6 / count) / 10**6
+        raise InputError(
+            f"delta is {delta:g}, and of {count} mini-batches that is not a whole one: give {smallest:g} to 1."
+        )
+    return length if kind == "carried" else Fraction(int(length))
+
+
+def _first_of(number: int, length: Fraction) -> int:
+    """Updates made after the first pass, before the round of that number (from 1) begins."""
+    return math.floor((number - 1) * length)
