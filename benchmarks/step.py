@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks.measure import Comparison, Way, compare, in_turns
 from hardsample.configuration import Run
 from hardsample.data import load
-from hardsample.training import _Trainer
+from hardsample.training import stepper
 
 RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
 
@@ -35,13 +35,8 @@ def library(**changes) -> Way:
     """A step of the library's own loop, the host's work before it included."""
     run = dataclasses.replace(RUN, **changes)
     data = load(run.data, train_examples=run.train_examples, test_examples=run.test_examples)
-    trainer = _Trainer([run], data, torch.device("cpu"), None)
-
-    def step(number: int) -> None:
-        trainer._prepare(number)
-        trainer.plain_step(number)
-
-    return step
+    update = stepper(run, data)
+    return lambda _: update()
 
 
 def ordinary(n: int) -> Way:

@@ -1,15 +1,11 @@
-"""Style, palette and the two kinds of figure: trajectories of the metrics, and where a method's draws go.
+"""The kinds of figure: trajectories of the metrics, the convergence of the loss, and where a method's draws go.
 
-Figures are plain :class:`matplotlib.figure.Figure` objects, never pyplot's, so drawing one changes no global state.
 Every function takes the curves of ``runs.Store.curves``: one row per evaluation of a run.
 """
 
-import dataclasses
 import io
 import string
-import textwrap
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -19,91 +15,57 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
-from hardsample import data, paths
-
-METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
-
-RC = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 8.5,
-    "axes.edgecolor": "#8c8c8c",
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "xtick.color": "#8c8c8c",
-    "ytick.color": "#8c8c8c",
-    "xtick.labelcolor": "#262626",
-    "ytick.labelcolor": "#262626",
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "lines.linewidth": 1.5,
-    "figure.dpi": 100,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 200,
-    "text.usetex": False,
-}
-LEAST_ERROR = 5e-4  # what an accuracy of 1 is drawn as, on an axis of the error's logarithm
-ACCURACY_TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-LOSS_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 1.5, 2, 3, 5, 7))
-INK, QUIET, NOTICE = "#262626", "#6e6e6e", "#a63603"
-
-
-@dataclasses.dataclass(frozen=True)
-class Style:
-    """How one method looks in every figure."""
-
-    color: str
-    line: str | tuple
-    marker: str
-
-
-# Okabe and Ito's colours, told apart by colour-blind readers; each also has its own dashes and marker for grey prints.
-STYLES = {
-    "MB": Style("#3b3b3b", "-", "o"),
-    "SMB": Style("#cc79a7", (0, (1, 1.2)), "D"),
-    "LB": Style("#d55e00", (0, (4, 1.5)), "s"),
-    "PLB": Style("#009e73", (0, (5, 1.2, 1, 1.2)), "^"),
-    "PEB": Style("#0072b2", "-", "v"),
-}
-SPARE_STYLES = (
-    Style("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "P"),
-    Style("#56b4e9", (0, (6, 2)), "X"),
-    Style("#b3a100", (0, (2, 1)), "<"),
-    Style("#7b4fa3", (0, (1, 2)), ">"),
+from hardsample import paths, statistics
+from hardsample.canvas import (
+    INK,
+    QUIET,
+    RC,
+    accuracy_scale,
+    epochs_axis,
+    final_values,
+    handle,
+    in_order,
+    linear_loss_scale,
+    loss_scale,
+    page,
+    style,
 )
 
-
-def style(method: str) -> Style:
-    """The method's look; one that has none of its own gets a spare one, always the same."""
-    return STYLES.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
+LOSS = "loss/train"
+CONVERGED = "epoch/converged"
+TITLES = {
+    "acc/train": "train accuracy",
+    "acc/val": "test accuracy",
+    "loss/train": "train loss",
+    "loss/val": "test loss",
+}
 
 
 def stem(experiment) -> Path:
     """Where the experiment's outputs go, without a suffix; substitute data get a folder of their own."""
     paper, name = experiment.name.split("/")
-    substitute = experiment.data not in (data.PAPER_DATA[paper], "glyphs")
-    return paths.figures_dir() / paper / (experiment.data if substitute else "") / name
+    return paths.figures_dir() / paper / experiment.folder / name
 
 
 def data_statement(curves: pd.DataFrame) -> str:
-    """The data in words: the papers' own, another set in their place, or the generated stand-in."""
+    """The data in words: the paper's own, another set in their place, or the generated stand-in."""
     name = curves.attrs.get("data", "unknown")
     if curves.attrs.get("stand_in"):
         return f"stand-in data: {name}"
-    own = data.PAPER_DATA["base-values"]
-    return name if name == own else f"{name}, not {own}"
+    return f"{name}, not {curves.attrs['own']}" if curves.attrs.get("substitute") else name
+
+
+def baseline(curves: pd.DataFrame) -> str:
+    """The method that the others are compared with: "MB" in paper A, "δ = 1" in paper B."""
+    return curves.attrs.get("baseline", "MB")
+
+
+def metric_title(metric: str, curves: pd.DataFrame) -> str:
+    """A metric as its paper calls it: paper A by our column's name, paper B in words."""
+    return metric if baseline(curves) == "MB" else TITLES[metric]
 
 
 def layout(curves: pd.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -112,13 +74,29 @@ def layout(curves: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return curves.attrs.get("panels") or done
 
 
-def trajectory_data(curves: pd.DataFrame) -> pd.DataFrame:
+def trajectory_data(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """What :func:`trajectories` draws: a row per panel, method, metric and step.
 
     Columns: panel, method, epoch, step, metric, mean, sd (ddof 1, NaN for one seed), n (seeds with a finite value),
     then each seed's value.
     """
-    return _over_seeds(curves.melt(["panel", "method", "seed", "step", "epoch"], METRICS, "metric"), layout(curves))
+    return _over_seeds(curves.melt(["panel", "method", "seed", "step", "epoch"], metrics, "metric"), layout(curves))
+
+
+def convergence_data(curves: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`convergence` draws, in the columns of :func:`trajectory_data`.
+
+    Metric ``epoch/converged`` is each seed's :func:`hardsample.statistics.convergence` of the train loss, in the row of
+    the last epoch; NaN for a seed that has not converged.
+    """
+    rows = []
+    for (panel, method), own in curves.groupby(["panel", "method"], sort=False, observed=True):
+        last = {"panel": panel, "method": method, "step": own.step.max(), "epoch": own.epoch.max(), "metric": CONVERGED}
+        for seed, run in own.groupby("seed"):
+            rows.append({**last, "seed": seed, "value": statistics.convergence(run.epoch, run[LOSS])})
+    columns = ["panel", "method", "seed", "step", "epoch"]
+    losses = curves.melt(columns, [LOSS], "metric")
+    return _over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), layout(curves))
 
 
 def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
@@ -146,57 +124,77 @@ def class_names(count: int) -> list[str]:
     return list(string.ascii_uppercase) if count == 26 else [str(label) for label in range(count)]
 
 
-def trajectories(curves: pd.DataFrame) -> Figure:
+def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figure:
     """Metrics (rows) over epochs for each panel (columns): mean over seeds and a band of 2 standard deviations.
 
-    Dots at the right end are the seeds' final values, the numbers their means. A panel or method without runs says
-    "not run".
+    Two metrics of a single panel lie side by side. Dots at the right end are the seeds' final values, the numbers their
+    means. A panel or method without runs says "not run".
     """
-    panels, points = layout(curves) or {"": ()}, trajectory_data(curves)
+    panels, points = layout(curves) or {"": ()}, trajectory_data(curves, metrics)
     dots = " Dots: each seed's final value; numbers: their mean."
-    scale = " Accuracy axes are spaced by the logarithm of the error, loss axes by that of the loss."
-    caption = _caption(curves, _band_statement(curves) + dots + scale)
+    caption = _caption(curves, _band_statement(curves) + dots + _scale_statement(metrics))
     with matplotlib.rc_context(RC):
         end = points.epoch.max() if len(points) else 1.0
-        figure, grid = _grid(
-            (len(METRICS), len(panels)),
-            size=(2.4 if len(panels) > 1 else 4.2, 1.75),
-            gap=(0.58, 0.2),
-            right=0.55,
-            bottom=0.45,
-            caption=caption,
-        )
-        for metric, row in zip(METRICS, grid, strict=True):
+        figure, grid = _page(curves, panels, len(metrics), caption)
+        for metric, row in zip(metrics, grid, strict=True):
             of_metric = points[points.metric == metric]
-            set_scale = _loss_scale if metric.startswith("loss") else _accuracy_scale
+            set_scale = loss_scale if metric.startswith("loss") else accuracy_scale
             for panel, axes in zip(panels, row, strict=True):
                 set_scale(axes, of_metric)
                 trajectory(axes, of_metric[of_metric.panel == panel], panels[panel], end)
                 _end_of_pretraining(axes, curves[curves.panel == panel])
-                axes.tick_params(labelleft=axes is row[0], labelbottom=metric == METRICS[-1])
-            row[0].set_ylabel(metric)
-        for panel, top, bottom in zip(panels, grid[0], grid[-1], strict=True):
-            top.set_title(panel, loc="left")
-            bottom.set_xlabel("epochs, as MB counts them")
-        _header(figure, grid, panels, curves)
+            row[0].set_ylabel(metric_title(metric, curves))
+    return figure
+
+
+def convergence(curves: pd.DataFrame) -> Figure:
+    """The train loss over epochs, on a linear and on a logarithmic axis, and the epoch e at which it has converged.
+
+    At the foot of the linear axis each method has its mean e over the seeds that converge, and a dot for each of them.
+    """
+    panels, points = layout(curves) or {"": ()}, convergence_data(curves)
+    definition = (
+        " e: the epoch of the first evaluation from which on a seed's train loss stays within 5 % of its whole fall"
+        " (first minus last value) of its last value; markers and numbers: mean over the seeds that converge, dots:"
+        " each of them. The paper gives no definition of its e; this one is ours."
+    )
+    caption = _caption(curves, f"{_band_statement(curves)} Numbers at the right: final means.{definition}")
+    losses, epochs = points[points.metric == LOSS], points[points.metric == CONVERGED]
+    with matplotlib.rc_context(RC):
+        end = points.epoch.max() if len(points) else 1.0
+        figure, grid = _page(curves, panels, 2, caption)
+        for row, set_scale, name in zip(grid, (linear_loss_scale, loss_scale), ("linear", "logarithmic"), strict=True):
+            for panel, axes in zip(panels, row, strict=True):
+                set_scale(axes, losses)
+                if set_scale is linear_loss_scale:
+                    convergence_epochs(axes, epochs[epochs.panel == panel], in_order(*panels.values()), end)
+                trajectory(axes, losses[losses.panel == panel], panels[panel], end)
+            row[0].set_ylabel(f"{metric_title(LOSS, curves)}, {name} axis")
     return figure
 
 
 def draws(curves: pd.DataFrame) -> Figure:
-    """Where a method's draws go: distinct examples per epoch (above), and the classes against MB's (below)."""
+    """Where a method's draws go: distinct examples per epoch (above), the classes against the baseline's (below)."""
     panels, points = layout(curves) or {"": ()}, draws_data(curves)
     caption = _caption(curves, _band_statement(curves) + " Classes: all draws after pre-training, mean over seeds.")
     with matplotlib.rc_context(RC):
-        figure, grid = _grid(
-            (2, len(panels)), size=(6.0, 2.2), gap=(1.6, 0.75), right=1.05, bottom=0.95, caption=caption
+        figure, grid = page(
+            (2, len(panels)),
+            size=(6.0, 2.2),
+            gap=(1.6, 0.75),
+            right=1.05,
+            bottom=0.95,
+            heading=data_statement(curves),
+            handles=_handles(curves, panels),
+            caption=caption,
         )
         for panel, above, below in zip(panels, *grid, strict=True):
             drawn = points[points.panel == panel]
             distinct_examples(above, drawn[drawn.metric == "draws/distinct"], panels[panel])
+            above.set_xlabel(_epochs_title(curves))
             _end_of_pretraining(above, curves[curves.panel == panel])
             above.set_title(panel, loc="left")
-            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel])
-        _header(figure, grid, panels, curves)
+            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], baseline(curves))
     return figure
 
 
@@ -216,9 +214,46 @@ def trajectory(axes: Axes, points: pd.DataFrame, methods: Sequence[str], end: fl
         place = np.full(len(seeds), end * (1.03 + 0.03 * position))
         axes.plot(place, seeds, ".", color=look.color, markersize=3.6, markeredgewidth=0, alpha=0.6, zorder=4)
         finals[method] = last["mean"]
-    _epochs(axes, end, room=0.03 + 0.03 * len(methods))
+    epochs_axis(axes, end, room=0.03 + 0.03 * len(methods))
     _not_run(axes, methods, set(points.method))
-    _final_values(axes, finals)
+    final_values(axes, finals)
+    return axes
+
+
+def convergence_epochs(axes: Axes, points: pd.DataFrame, methods: Sequence[str], end: float) -> Axes:
+    """Mark each method's epoch of convergence at the foot of the axes, given its rows of :func:`convergence_data`.
+
+    The axis is extended downwards to make room for a line per method, with runs in these axes or without.
+    """
+    low, high = axes.get_ylim()
+    foot = 0.075 * len(methods) + 0.02
+    axes.set_ylim(low - (high - low) * foot / (1 - foot), high)
+    axes.axhline(low, color=RC["axes.edgecolor"], linewidth=RC["axes.linewidth"], zorder=2)
+    axes.text(-0.025, foot / 2, "e", transform=axes.transAxes, ha="right", va="center", color=QUIET, style="italic")
+    place = axes.get_xaxis_transform()
+    for position, method in enumerate(methods):
+        look, height = style(method), foot - 0.02 - 0.075 * (position + 0.5)
+        seeds = points[points.method == method][_seeds(points)].to_numpy(float).ravel()
+        if not len(seeds):
+            continue
+        found = seeds[np.isfinite(seeds)]
+        text = "not converged"
+        if len(found):
+            axes.plot(found, np.full(len(found), height), ".", color=look.color, markersize=3.6, transform=place)
+            axes.plot(found.mean(), height, look.marker, color=look.color, markersize=4.5, transform=place)
+            text = f"{found.mean():.1f}" + (f" (n = {len(found)})" if len(found) < len(seeds) else "")
+        left = len(found) and found.max() > 0.7 * end  # of the marks, where there is no room on their right
+        axes.annotate(
+            text,
+            (found.min() if left else found.max() if len(found) else 0.5 * end, height),
+            (-5 if left else 5, 0),
+            xycoords=place,
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center_baseline",
+            color=look.color,
+            fontsize=7.5,
+        )
     return axes
 
 
@@ -237,16 +272,15 @@ def distinct_examples(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) 
     axes.set_yticks(ticks, [f"{tick:.1%}" if tick < 0.01 else f"{tick:.0%}" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(min(ticks[0], lowest * 0.8), 1.15)
-    _epochs(axes, points.epoch.max() if len(points) else 1.0, room=0.01)
-    axes.set_xlabel("epochs, as MB counts them")
+    epochs_axis(axes, points.epoch.max() if len(points) else 1.0, room=0.01)
     axes.set_ylabel("distinct share of an epoch's draws")
     _not_run(axes, methods, set(points.method))
-    _final_values(axes, finals, lambda method, value: f"{method} {value:.1%}")
+    final_values(axes, finals, lambda method, value: f"{method} {value:.1%}")
     return axes
 
 
-def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) -> Axes:
-    """Draw how often each class is drawn relative to MB (evenly, without MB), given its rows of :func:`draws_data`.
+def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str], baseline: str = "MB") -> Axes:
+    """Draw how often each class is drawn relative to the baseline (evenly, without it), from :func:`draws_data`'s rows.
 
     The number beside a row is its effective number of classes, exp(entropy of the shares), per seed and then averaged:
     it shows a concentration that differs from seed to seed and so leaves no trace in the mean shares.
@@ -261,8 +295,8 @@ def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) -> Ax
         axes.set_xticks([])
         return axes
     shares = points.pivot(index="metric", columns="method", values="mean")
-    baseline = shares["MB"] if "MB" in done else 1 / len(shares)
-    relative = shares.div(baseline, axis=0).sort_values(done[-1], ascending=False, kind="stable")
+    usual = shares[baseline] if baseline in done else 1 / len(shares)
+    relative = shares.div(usual, axis=0).sort_values(done[-1], ascending=False, kind="stable")
     limit = float(np.clip(np.nanmax(np.abs(np.log2(relative[done].clip(lower=1e-9)))), 1, 3))
     cells = relative.reindex(columns=list(methods)).T.clip(2**-limit, 2**limit)
     image = axes.pcolormesh(cells, cmap="RdBu_r", norm=LogNorm(2**-limit, 2**limit), edgecolors="white", linewidth=0.8)
@@ -286,7 +320,7 @@ def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) -> Ax
     bar.set_ticks(ticks, labels=[f"1/{1 / tick:g}" if tick < 1 else f"{tick:g}" for tick in ticks])
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
-    bar.ax.text(1.04, 0.5, "times as often as under MB", transform=bar.ax.transAxes, va="center", color=INK)
+    bar.ax.text(1.04, 0.5, f"times as often as under {baseline}", transform=bar.ax.transAxes, va="center", color=INK)
     return axes
 
 
@@ -316,11 +350,47 @@ def _with_suffix(stem: Path, suffix: str) -> Path:
     return stem.with_name(f"{stem.name}.{suffix}")
 
 
+def _page(
+    curves: pd.DataFrame, panels: Mapping[str, Sequence[str]], kinds: int, caption: str
+) -> tuple[Figure, np.ndarray]:
+    """Axes [kinds, panels] under the panels' titles, side by side where that is more readable than a column."""
+    beside = len(panels) == 1 and kinds == 2
+    figure, grid = page(
+        (1, 2) if beside else (kinds, len(panels)),
+        size=(2.9, 2.3) if beside else (2.4 if len(panels) > 1 else 4.2, 1.75),
+        gap=(1.15 if beside else 0.58, 0.2),
+        right=0.55,
+        bottom=0.45,
+        heading=data_statement(curves),
+        handles=_handles(curves, panels),
+        caption=caption,
+    )
+    grid = grid.T if beside else grid
+    for panel, column in zip(panels, grid.T, strict=True):
+        column[0].set_title(panel, loc="left")
+        for axes in column:
+            labelled = beside or axes is column[-1]
+            axes.tick_params(labelleft=column[0] is grid[0, 0], labelbottom=labelled)
+            axes.set_xlabel(_epochs_title(curves) if labelled else "")
+    return figure, grid
+
+
+def _handles(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
+    handles = [handle(method) for method in in_order(*panels.values())]
+    if (curves.pretrain_epochs > 0).any():
+        handles.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
+    return handles
+
+
+def _epochs_title(curves: pd.DataFrame) -> str:
+    return "epochs, as MB counts them" if baseline(curves) == "MB" else f"updates / N (epochs of {baseline(curves)})"
+
+
 def _over_seeds(values: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Long rows (panel, method, seed, step, epoch, metric, value) as one row for all seeds, in the figure's order."""
     orders = {
         "panel": list(panels),
-        "method": _methods(panels),
+        "method": in_order(*panels.values()),
         "metric": list(values.metric.unique()),
     }
     values = values.assign(value=values.value.astype(float).where(lambda value: np.isfinite(value)))
@@ -336,12 +406,6 @@ def _over_seeds(values: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> pd
 
 def _seeds(points: pd.DataFrame) -> list[str]:
     return [column for column in points.columns if column.startswith("seed ")]
-
-
-def _methods(panels: Mapping[str, Sequence[str]]) -> list[str]:
-    """Every panel's methods together, in the order of the palette."""
-    found = dict.fromkeys(method for methods in panels.values() for method in methods)
-    return sorted(found, key=lambda method: list(STYLES).index(method) if method in STYLES else len(STYLES))
 
 
 def _line(axes: Axes, rows: pd.DataFrame, method: str, position: int, methods: int) -> None:
@@ -368,45 +432,6 @@ def _line(axes: Axes, rows: pd.DataFrame, method: str, position: int, methods: i
     axes.fill_between(band.epoch, low, high, color=look.color, alpha=0.16, linewidth=0)
 
 
-def _accuracy_scale(axes: Axes, points: pd.DataFrame) -> None:
-    """Even steps for equal factors of the error: 0.90 to 0.95 is as far as 0.80 to 0.90, and both can be read."""
-    best = points["mean"].max() if points["mean"].notna().any() else 0.9
-    top = 1 - max((1 - best) / 1.25, LEAST_ERROR)
-    axes.set_yscale("function", functions=(_error_scale, lambda scaled: 1 - 10**-scaled))
-    axes.set_ylim(0, top)
-    _set_ticks(axes, ACCURACY_TICKS, _error_scale)
-
-
-def _error_scale(accuracy):
-    return -np.log10(np.maximum(1 - np.asarray(accuracy), LEAST_ERROR))
-
-
-def _loss_scale(axes: Axes, points: pd.DataFrame) -> None:
-    """Logarithmic, so that a method with ten times the loss of the others leaves them readable."""
-    means = points["mean"][points["mean"] > 0]
-    low, high = (means.min() / 1.25, means.max() * 1.25) if len(means) else (0.1, 10.0)
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    _set_ticks(axes, LOSS_TICKS, np.log10)
-
-
-def _set_ticks(axes: Axes, candidates: Sequence[float], scale: Callable) -> None:
-    """As many of the candidates as stand well apart on that scale, from the top down."""
-    low, high = axes.get_ylim()
-    ticks: list[float] = []
-    for tick in sorted((tick for tick in candidates if low <= tick <= high), reverse=True):
-        if not ticks or scale(ticks[-1]) - scale(tick) > 0.11 * (scale(high) - scale(low)):
-            ticks.append(tick)
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _epochs(axes: Axes, end: float, room: float) -> None:
-    """Epochs 0 to ``end``, and ``room`` beyond as a share of them."""
-    axes.set_xlim(0, end * (1 + room))
-    axes.set_xticks([tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, end) if tick <= end * 1.001])
-
-
 def _end_of_pretraining(axes: Axes, curves: pd.DataFrame) -> None:
     end = curves.pretrain_epochs.max()
     if end > 0:
@@ -418,35 +443,8 @@ def _not_run(axes: Axes, methods: Sequence[str], done: set[str]) -> None:
     if not done:
         axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=QUIET, fontsize=9)
     elif absent:
-        text = f"{', '.join(absent)} not run"
+        text = f"{', '.join(absent) if len(absent) <= 3 else f'{len(absent)} of {len(methods)}'} not run"
         axes.set_title(text, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
-
-
-def _final_values(axes: Axes, finals: Mapping[str, float], text=lambda method, value: f"{value:.3f}") -> None:
-    """Write the final means beside the right edge, pushed apart where they would overlap."""
-    finals = {method: value for method, value in finals.items() if np.isfinite(value)}
-    order = sorted(finals, key=finals.get)
-    heights = [
-        axes.transAxes.inverted().transform(axes.transData.transform((0, finals[method])))[1] for method in order
-    ]
-    least = 9.5 / 72 / (axes.get_position().height * axes.figure.get_figheight())
-    for method, height in zip(order, _spread(heights, least), strict=True):
-        label, color = text(method, finals[method]), style(method).color
-        axes.text(1.02, height, label, transform=axes.transAxes, va="center", color=color, fontsize=7.5)
-
-
-def _spread(heights: Sequence[float], least: float) -> np.ndarray:
-    """Ascending heights moved as little as it takes to keep ``least`` between neighbours: pool what collides."""
-    groups: list[list[float]] = []  # centre, count
-    for height in heights:
-        groups.append([float(np.clip(height, 0.02, 0.98)), 1])
-        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < least * (groups[-1][1] + groups[-2][1]) / 2:
-            centre, count = groups.pop()
-            groups[-1] = [
-                (groups[-1][0] * groups[-1][1] + centre * count) / (groups[-1][1] + count),
-                groups[-1][1] + count,
-            ]
-    return np.array([centre + least * (k - (count - 1) / 2) for centre, count in groups for k in range(count)])
 
 
 def _band_statement(curves: pd.DataFrame) -> str:
@@ -462,6 +460,14 @@ def _band_statement(curves: pd.DataFrame) -> str:
     )
 
 
+def _scale_statement(metrics: Sequence[str]) -> str:
+    kinds = {metric.split("/")[0] for metric in metrics}
+    if kinds == {"loss"}:
+        return " Loss axes are logarithmic."
+    losses = ", loss axes by that of the loss" if "loss" in kinds else ""
+    return f" Accuracy axes are spaced by the logarithm of the error{losses}."
+
+
 def _caption(curves: pd.DataFrame, statement: str) -> str:
     parts = [statement]
     diverged = curves[~np.isfinite(curves[list(METRICS)].astype(float)).all(axis=1)]
@@ -475,62 +481,3 @@ def _caption(curves: pd.DataFrame, statement: str) -> str:
     note = curves.attrs.get("note") or f"profile {curves.attrs.get('profile', 'unknown')}"
     parts.append(f"{note[0].upper()}{note[1:]}.")
     return " ".join(parts)
-
-
-def _grid(
-    shape: tuple[int, int],
-    *,
-    size: tuple[float, float],
-    gap: tuple[float, float],
-    right: float,
-    bottom: float,
-    caption: str,
-) -> tuple[Figure, np.ndarray]:
-    """Axes [rows, columns] of exactly ``size`` inches, with room for the header above and the caption below."""
-    (rows, columns), left, top, line = shape, 0.66, 0.74, 0.15
-    width = left + columns * size[0] + (columns - 1) * gap[0] + right
-    unbroken = caption.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-    lines = textwrap.wrap(unbroken, int((width - 0.3) * 17.5), break_on_hyphens=False)
-    bottom += 0.12 + line * len(lines)
-    height = top + rows * size[1] + (rows - 1) * gap[1] + bottom
-    figure = Figure(figsize=(width, height))
-    grid = figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / width,
-            "right": 1 - right / width,
-            "top": 1 - top / height,
-            "bottom": bottom / height,
-            "wspace": gap[0] / size[0],
-            "hspace": gap[1] / size[1],
-        },
-    )
-    figure.text(0.12 / width, 0.1 / height, "\n".join(lines), color=QUIET, fontsize=7.5, va="bottom", linespacing=1.25)
-    return figure, grid
-
-
-def _header(figure: Figure, grid: np.ndarray, panels: Mapping[str, Sequence[str]], curves: pd.DataFrame) -> None:
-    """The data in words, and one legend for all panels."""
-    width, height = figure.get_size_inches()
-    left = grid[0, 0].get_position().x0
-    figure.text(left, 1 - 0.1 / height, data_statement(curves), va="top", color=NOTICE, fontsize=9, fontweight="bold")
-    handles = []
-    for method in _methods(panels):
-        look = style(method)
-        handles.append(
-            Line2D([], [], color=look.color, linestyle=look.line, marker=look.marker, markersize=4, label=method)
-        )
-    if (curves.pretrain_epochs > 0).any():
-        handles.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(left - 0.07 / width, 1 - 0.25 / height),
-        ncols=len(handles),
-        handlelength=2.4,
-        columnspacing=1.4,
-        borderaxespad=0,
-        borderpad=0.1,
-    )

@@ -148,7 +148,7 @@ def launch(
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
     check_choice("device", device, DEVICES)
-    device = device if scheduler else _resolve(device)
+    device = device if scheduler else resolve_device(device)
     store = store or Store()
     runs = tuple(dict.fromkeys(runs))
     records = {run: store.find(run) for run in runs}
@@ -170,7 +170,7 @@ def launch(
         client = stack.enter_context(_connect(scheduler)) if scheduler else None
         if client is not None:
             _say(f"waiting for a worker at {scheduler}", quiet or bool(client.nthreads()))
-            device = client.submit(_resolve, device, pure=False).result()
+            device = client.submit(resolve_device, device, pure=False).result()
         costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], sources, device, client)
         jobs = _jobs(todo, ready, costs, on_gpu=device != "cpu")
         workers = _workers(client, workers, device, jobs)
@@ -247,7 +247,7 @@ def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> Result:
     """Do one job, on whatever worker this is; ``tick`` is called now and then while it trains."""
     began = time.monotonic()
     try:
-        with _one_thread(task.device):
+        with one_thread(task.device):
             return _attempt(task, began, tick)
     except OutOfTime:
         return Result()
@@ -477,7 +477,7 @@ def _costs(runs: Sequence[Run], sources: Mapping[str, str], device: str, client:
 def _probe(run: Run, source: str, device: str) -> float | None:
     """An estimate of a run's seconds; None where it cannot even begin, which will be reported when it is run."""
     try:
-        with _one_thread(device):
+        with one_thread(device):
             return training.estimate(run, _load(data_choice(run), source), device=device)
     except Exception:
         logger.warning("no estimate of the time:", exc_info=True)
@@ -510,8 +510,13 @@ def _check(runs: Sequence[Run], sources: Mapping[str, str]) -> dict[tuple, str]:
     return fingerprints
 
 
-def _resolve(device: str) -> str:
-    """The torch device behind "auto", "cpu" or "cuda" on this machine."""
+def resolve_device(device: str) -> str:
+    """The torch device behind "auto", "cpu" or "cuda" on this machine.
+
+    Raises:
+        InputError: there is none, or it is none of these.
+    """
+    check_choice("device", device, DEVICES)
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -520,7 +525,7 @@ def _resolve(device: str) -> str:
 
 
 @contextlib.contextmanager
-def _one_thread(device: str) -> Iterator[None]:
+def one_thread(device: str) -> Iterator[None]:
     """On a CPU, one thread per run is faster than many and gives the same bits everywhere."""
     before = torch.get_num_threads()
     if device == "cpu":

@@ -68,8 +68,7 @@ class ImageNetwork(nn.Module):
         if self.image_size and x.shape[-2:] != (self.image_size, self.image_size):
             smaller = self.image_size < x.shape[-1]
             x = F.interpolate(x, (self.image_size, self.image_size), mode="bilinear", antialias=smaller)
-        x = x.sub(self.mean).div(self.std)
-        return self.network(x.contiguous(memory_format=torch.channels_last))
+        return self.network(x.sub(self.mean).div(self.std))
 
 
 _LIKE_TIMM: dict[str, dict[str, object]] = {

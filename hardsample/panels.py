@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from hardsample import data
 from hardsample.configuration import Run
@@ -53,6 +54,22 @@ class Experiment:
     def data(self) -> str:
         """The names of the data sets, for people."""
         return ", ".join(self.sources)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What its tables and figures say of it, for the ``attrs`` of a DataFrame.
+
+        ``panels`` maps each panel's title to its variants and ``cells`` to its (network, slot); ``stand_in`` says that
+        data are generated, ``substitute`` that they are neither that nor the paper's own, which ``own`` names.
+        """
+        names = ("name", "data", "profile", "note", "baseline", "protocol")
+        return {name: getattr(self, name) for name in names} | {
+            "own": ", ".join(self.own),
+            "stand_in": any(name in stand_ins for stand_ins in data.STAND_INS.values() for name in self.sources),
+            "substitute": bool(self.folder),
+            "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in self.panels},
+            "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
+        }
 
 
 def variant(run: Run) -> str:

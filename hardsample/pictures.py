@@ -8,7 +8,7 @@ import seaborn
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hardsample.figures import INK, QUIET, RC, style
+from hardsample.canvas import INK, QUIET, RC, style
 
 COLUMNS = 12
 

@@ -150,9 +150,7 @@ class Store:
 
         Columns: panel, method (:func:`hardsample.panels.variant`), seed, those of the records, batch_size,
         pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the experiment, then seed,
-        then step. Missing runs are absent. ``attrs`` holds the experiment's name, data, profile, note, baseline,
-        protocol and ``own`` data; ``missing`` counts the missing runs, ``panels`` maps each panel's title to its
-        methods and ``cells`` to its (network, slot); ``stand_in`` and ``substitute`` say what the data are.
+        then step. Missing runs are absent; ``attrs`` are those of the experiment, and ``missing`` counts them.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
@@ -175,15 +173,7 @@ class Store:
         frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta"])
         optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
         frame = frame.astype(dict.fromkeys(optional, float))
-        names = ("name", "data", "profile", "note", "baseline", "protocol")
-        frame.attrs = {name: getattr(experiment, name) for name in names} | {
-            "own": ", ".join(experiment.own),
-            "substitute": bool(experiment.folder),
-            "stand_in": any(record.provenance["data"]["stand_in"] for record in found.values()),
-            "missing": len(experiment.runs) - len(found),
-            "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in experiment.panels},
-            "cells": {panel.title: (panel.network, panel.slot) for panel in experiment.panels},
-        }
+        frame.attrs = experiment.attrs | {"missing": len(experiment.runs) - len(found)}
         return frame
 
     def read_start(self, start: Run, fingerprint: str) -> Outcome | None:

@@ -124,3 +124,18 @@ def updates_to_reach(
     values = np.asarray(values, dtype=float)
     reached = np.flatnonzero(values >= target if higher_is_better else values <= target)
     return int(np.asarray(steps)[reached[0]]) if len(reached) else None
+
+
+def convergence(epochs: ArrayLike, losses: ArrayLike, *, tolerance: float = 0.05) -> float | None:
+    """The first of ``epochs`` [T] from which on every loss [T] stays near the last one.
+
+    Near is within ``tolerance`` times the whole fall, first loss minus last. None if the loss does not fall, is not
+    finite at either end, or only the last value is near: nothing after it shows that it stays. Paper B says when a loss
+    "has converged" and leaves open what that means; this definition is ours.
+    """
+    losses = np.asarray(losses, dtype=float)
+    if len(losses) < 2 or not losses[-1] < losses[0] < np.inf:
+        return None
+    far = ~(np.abs(losses - losses[-1]) <= tolerance * (losses[0] - losses[-1]))  # NaN is far
+    first = np.flatnonzero(far)[-1] + 1
+    return float(np.asarray(epochs)[first]) if first < len(losses) - 1 else None

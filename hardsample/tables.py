@@ -1,4 +1,4 @@
-"""The statistics beside a figure: final metrics of every method, and what sets each apart from MB, seed by seed."""
+"""The statistics beside a figure: every method's final metrics, and what sets it apart from the baseline, by seed."""
 
 from pathlib import Path
 
@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from hardsample import paths, statistics
-from hardsample.figures import METRICS, data_statement, layout
+from hardsample.figures import METRICS, baseline, data_statement, layout, metric_title
 
-BASELINE = "MB"
 READABLE = ("acc/val", "loss/val")
 COLUMNS = (
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
@@ -21,16 +20,18 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
     """One row per panel, method and metric, from the last evaluation of every seed.
 
     - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
-    - ``difference``: the method minus MB over the same seeds, with its t interval, exact sign-flip ``p``, ``p_holm``
-      adjusted over the whole table, and the ``seeds_won`` of ``pairs`` seeds run under both.
+    - ``difference``: the method minus the baseline over the same seeds, with its t interval, exact sign-flip ``p``,
+      ``p_holm`` adjusted over the whole table, and the ``seeds_won`` of ``pairs`` seeds run under both.
     - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
-      its MB twin, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number divided by
-      the number MB itself took to get there first. For accuracies alone.
+      its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
+      divided by the number the twin itself took to get there first. For accuracies alone.
 
     NaN where there is nothing to compare. ``attrs`` are those of the curves.
     """
+    usual = baseline(curves)
     rows = [
-        {"panel": panel, "method": method, "metric": metric} | _row(curves[curves.panel == panel], method, metric)
+        {"panel": panel, "method": method, "metric": metric}
+        | _row(curves[curves.panel == panel], method, usual, metric)
         for panel, methods in layout(curves).items()
         for method in methods
         for metric in METRICS
@@ -42,17 +43,22 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table of :func:`final_metrics` for readers: validation accuracy and loss, a line per panel and method."""
+    """The table of :func:`final_metrics` for readers: accuracy and loss held out, a line per panel and method."""
+    usual = baseline(table)
     header = ("panel", "method")
-    for metric in READABLE:
-        header += (metric, f"{metric} - {BASELINE}", "p (Holm)", "seeds won")
-    header += (f"updates to {BASELINE}'s final {READABLE[0]}",)
+    for title in (metric_title(metric, table) for metric in READABLE):
+        header += (title, f"{title} - {usual}", "p (Holm)", "seeds won")
+    header += (f"updates to {usual}'s final {metric_title(READABLE[0], table)}",)
     lines = [header, ("---",) * len(header)]
-    for (panel, method), rows in table.groupby(["panel", "method"], sort=False):
-        line = (panel, method)
-        for metric in READABLE:
-            line += _cells(rows[rows.metric == metric].iloc[0])
-        lines.append((*line, _updates(rows[rows.metric == READABLE[0]].iloc[0])))
+    for panel, methods in layout(table).items():
+        for method in methods:
+            rows = table[(table.panel == panel) & (table.method == method)].set_index("metric")
+            line = (panel, method)
+            for metric in READABLE:
+                line += _cells(rows.loc[metric])
+            lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
+        if not methods:
+            lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
     return "\n".join((_heading(table), "", *(f"| {' | '.join(line)} |" for line in lines), "", _notes(table), ""))
 
 
@@ -69,8 +75,8 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _row(panel: pd.DataFrame, method: str, metric: str) -> dict[str, float]:
-    """The numbers of one row, given all curves of its panel."""
+def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
+    """The numbers of one row, given all curves of its panel and the baseline's name."""
     finals = _finals(panel, method, metric)
     summary = statistics.summary(finals)
     row = {
@@ -81,11 +87,11 @@ def _row(panel: pd.DataFrame, method: str, metric: str) -> dict[str, float]:
         "low": summary.interval.low,
         "high": summary.interval.high,
     }
-    baseline = _finals(panel, BASELINE, metric)
-    pairs = finals.index.intersection(baseline.index)
-    if method != BASELINE and len(pairs):
+    twins = _finals(panel, usual, metric)
+    pairs = finals.index.intersection(twins.index)
+    if method != usual and len(pairs):
         better = metric.startswith("acc")
-        paired = statistics.paired(finals[pairs], baseline[pairs], higher_is_better=better)
+        paired = statistics.paired(finals[pairs], twins[pairs], higher_is_better=better)
         row |= {
             "difference": paired.difference,
             "difference_low": paired.interval.low,
@@ -95,7 +101,7 @@ def _row(panel: pd.DataFrame, method: str, metric: str) -> dict[str, float]:
             "pairs": len(pairs),
         }
     if metric.startswith("acc") and len(pairs):
-        row |= _reaching(panel, method, metric, baseline[pairs])
+        row |= _reaching(panel, method, usual, metric, twins[pairs])
     return row
 
 
@@ -105,14 +111,14 @@ def _finals(panel: pd.DataFrame, method: str, metric: str) -> pd.Series:
     return own.drop_duplicates("seed", keep="last").set_index("seed")[metric].astype(float)
 
 
-def _reaching(panel: pd.DataFrame, method: str, metric: str, targets: pd.Series) -> dict[str, float]:
-    """Updates after which each seed first has the final accuracy of its MB twin, beside MB's own way there."""
+def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets: pd.Series) -> dict[str, float]:
+    """Updates after which each seed first has its twin's final accuracy, beside the twin's own way there."""
     updates, ratios = [], []
     for seed, target in targets.items():
         seeds = panel[panel.seed == seed].sort_values("step")
-        own, baseline = seeds[seeds.method == method], seeds[seeds.method == BASELINE]
+        own, twin = seeds[seeds.method == method], seeds[seeds.method == usual]
         reached = statistics.updates_to_reach(own.step, own[metric], target)
-        first = statistics.updates_to_reach(baseline.step, baseline[metric], target)
+        first = statistics.updates_to_reach(twin.step, twin[metric], target)
         if reached is not None:
             updates.append(reached)
             ratios.append(reached / first if first else np.nan)
@@ -133,9 +139,10 @@ def _heading(table: pd.DataFrame) -> str:
 
 
 def _notes(table: pd.DataFrame) -> str:
+    usual = baseline(table)
     notes = [
         "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
-        f"Differences are paired by seed: method minus {BASELINE} [95 % t interval], two-sided exact sign-flip test,"
+        f"Differences are paired by seed: method minus {usual} [95 % t interval], two-sided exact sign-flip test,"
         f" p adjusted by Holm over the {int(table.p.notna().sum())} tests of the whole table.",
     ]
     if table.pairs.notna().any():
@@ -143,7 +150,7 @@ def _notes(table: pd.DataFrame) -> str:
         notes.append(f"The smallest p that {pairs} seeds can give before Holm is {2.0 ** (1 - pairs):.2g}.")
     notes.append(
         "A seed is won by higher accuracy, or lower loss. Updates count pre-training; the ratio is to the updates after"
-        f" which {BASELINE} itself first had that accuracy, seed by seed; in brackets, the seeds that ever had it."
+        f" which {usual} itself first had that accuracy, seed by seed; in brackets, the seeds that ever had it."
     )
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
@@ -172,10 +179,10 @@ def _with_interval(value: float, low: float, high: float, sign: str) -> str:
     return f"{value:{sign}.3f}{interval}" if np.isfinite(value) else ""
 
 
-def _updates(row: pd.Series) -> str:
+def _updates(row: pd.Series, usual: str) -> str:
     if np.isnan(row.reached):
         return ""
     if not row.reached:
         return "never"
     seeds = int(row.pairs if np.isfinite(row.pairs) else row.n + row.diverged)
-    return f"{row.updates:,.0f} = {row.updates_ratio:.2f} x {BASELINE}'s ({row.reached:.0f}/{seeds})"
+    return f"{row.updates:,.0f} = {row.updates_ratio:.2f} x {usual}'s ({row.reached:.0f}/{seeds})"

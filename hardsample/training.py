@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import dataclasses
 import functools
+import itertools
 import json
 import logging
 import math
@@ -130,11 +131,11 @@ def check(run: Run, data: Dataset) -> None:
 def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) -> float:
     """About how many seconds the run takes without its pre-training, from a few timed steps and a timed evaluation."""
     trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
-    trainer._prepare(0)
+    trainer.prepare(0)
     trainer.plain_step(0)
     began = time.perf_counter()
     for step in range(1, steps + 1):
-        trainer._prepare(step)
+        trainer.prepare(step)
         trainer.plain_step(step)
     per_step = (time.perf_counter() - began) / steps
     began = time.perf_counter()
@@ -144,6 +145,19 @@ def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) ->
     whole = len(data.x_test) + min(run.evaluate_train_examples or len(data.x_train), len(data.x_train))
     share = 1 - run.pretrain_epochs / run.epochs
     return share * (trainer.steps * per_step + len(trainer.evaluations) * whole * per_image)
+
+
+def stepper(run: Run, data: Dataset, *, device: str = "cpu") -> Callable[[], None]:
+    """A function that makes the next update of a run without a start each time it is called, and evaluates nothing."""
+    trainer = _Trainer([run], data, torch.device(device), None)
+    one_step, steps = trainer.step_function(), itertools.count()
+
+    def update() -> None:
+        step = next(steps)
+        trainer.prepare(step)
+        one_step(step)
+
+    return update
 
 
 def _trained(trainer: "_Trainer", checkpoint: State | None = None, **hooks: Any) -> "_Trainer":
@@ -213,7 +227,7 @@ class _Trainer:
         """Train to the end of the budget."""
         if self.step == 0 and not self.rows[0]:
             self._evaluate()
-        one_step = self._captured_step() or self.plain_step
+        one_step = self.step_function()
         saved = time.monotonic()
         while self.step < self.steps and not self._diverged():
             now = time.monotonic()
@@ -224,13 +238,17 @@ class _Trainer:
             if late:
                 raise OutOfTime(f"{self.run.label}: {self.step} of {self.steps} steps done.")
             with self._timed("train"):
-                self._prepare(self.step)
+                self.prepare(self.step)
                 one_step(self.step)
             self.step += 1
             if self.step in self.evaluations:
                 self._evaluate()
                 if report is not None:
                     report(Progress(self.step, self.steps, self.rows[0][-1]))
+
+    def step_function(self) -> Callable[[int], None]:
+        """What makes the step that :meth:`prepare` prepared: a CUDA graph where there can be one."""
+        return self._captured_step() or self.plain_step
 
     def plain_step(self, step: int | Tensor) -> None:
         """Draw, forward, backward, update, observe."""
@@ -275,7 +293,8 @@ class _Trainer:
             for place, rows in enumerate(self.rows)
         ]
 
-    def _prepare(self, step: int) -> None:
+    def prepare(self, step: int) -> None:
+        """The host's work before a step, and a forward pass if the method asks for one."""
         wanted = self.method.prepare(step)
         if wanted is not None:
             logits, losses = self.cohort.scores(self.data.x_train[wanted], self.data.y_train[wanted])
@@ -323,8 +342,14 @@ class _Trainer:
         return _Scores(parts.mean(0).tolist(), loss.mean(0).tolist(), even, odd, sd, [len(parts)] * width)
 
     def _diverged(self) -> bool:
-        """Did the last evaluation find no seed with a loss? No update brings one back."""
-        return all(math.isnan(rows[-1][COLUMNS.index("loss/train")]) for rows in self.rows)
+        """Has no seed a network of numbers left? No update brings one back.
+
+        A loss that is not a number is not enough: batch normalisation's running statistics may be too young for one.
+        """
+        if not all(math.isnan(rows[-1][COLUMNS.index("loss/train")]) for rows in self.rows):
+            return False
+        whole = [parameter.isfinite().reshape(len(self.rows), -1).all(1) for parameter in self.cohort.parameters]
+        return not torch.stack(whole).all(0).any()
 
     def _steps(self, epochs: float) -> int:
         return _steps(epochs, self.updates_per_epoch)
@@ -374,7 +399,7 @@ class _Trainer:
         elif len(self.data.x_train) < self.run.batch_size:
             reason = "every mini-batch is short"
         else:
-            self._prepare(self.step)
+            self.prepare(self.step)
             before = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
             try:
                 return self._capture(before)

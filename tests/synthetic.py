@@ -11,6 +11,19 @@ METHODS = {
     "PLB": (0.912, 1.3, 0.33, 0.6),
     "PEB": (0.921, 0.8, 0.41, 0.5),
 }
+# paper B's: final test accuracy, rate at which the train loss decays, per epoch
+VARIANTS = {
+    "δ = 1": (0.62, 0.25),
+    "δ = 0.8": (0.61, 0.27),
+    "δ = 0.5": (0.64, 0.33),
+    "δ = 0.2": (0.60, 0.45),
+    "random δ = 0.5": (0.62, 0.25),
+    "random δ = 0.2": (0.58, 0.22),
+    "reshuffled": (0.65, 0.26),
+    "examples δ = 0.5": (0.59, 0.40),
+    "examples δ = 0.2": (0.52, 0.15),
+}
+DELTAS = ("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2")
 UPDATES, BATCH = 100, 32  # per epoch, per update
 
 
@@ -27,7 +40,11 @@ def curves(
                     row["panel"] = panel
     frame = pd.DataFrame(rows)
     frame = frame[["panel", *frame.columns.drop("panel")]]
-    frame.attrs = {"data": "glyphs", "profile": "quick", "note": "", "stand_in": True, "missing": 0} | (attrs or {})
+    frame.attrs = {
+        **{"data": "glyphs", "profile": "quick", "note": "", "stand_in": True, "substitute": False},
+        **{"own": "emnist-letters", "missing": 0, "baseline": "MB"},
+        **(attrs or {}),
+    }
     return frame
 
 
@@ -65,3 +82,48 @@ def _run(position, method, seed, epoch, classes, pretrain):
             }
         )
     return rows
+
+
+def hard_curves(panels=None, *, seeds=3, epochs=20, attrs=None):
+    """Paper B's curves, an evaluation per epoch; ``panels`` maps each title to its variants, () for one not run."""
+    panels = {"ResNet-18, glyphs10-32": DELTAS} if panels is None else panels
+    rows = [
+        {"panel": panel, "method": variant, "seed": seed} | row
+        for panel, variants in panels.items()
+        for variant in variants
+        for seed in range(1, seeds + 1)
+        for row in _hard_run(variant, seed, np.arange(epochs + 1.0))
+    ]
+    frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_hard_run("δ = 1", 1, np.arange(1.0))[0]])
+    frame.attrs = {
+        **{"data": "glyphs10-32", "profile": "quick", "note": "", "stand_in": True, "substitute": False},
+        **{"own": "cifar10", "missing": 0, "baseline": "δ = 1", "protocol": "sound", "name": "hard-samples/figure-3"},
+        **{"panels": panels, "cells": {panel: ("resnet18", "CIFAR-10") for panel in panels}},
+        **(attrs or {}),
+    }
+    return frame
+
+
+def _hard_run(variant, seed, epoch):
+    final, rate = VARIANTS[variant]
+    random = np.random.default_rng([list(VARIANTS).index(variant), seed])
+    learned = 1 - np.exp(-rate * epoch)
+    noise = random.normal(0, 0.004, len(epoch))
+    loss = 0.004 + 2.3 * np.exp(-rate * epoch) * np.exp(random.normal(0, 0.05, len(epoch)))
+    delta = float(variant.split()[-1]) if "δ" in variant else np.nan
+    columns = {
+        "step": (epoch * UPDATES).astype(int),
+        "epoch": epoch,
+        "acc/train": 0.1 + 0.898 * learned,
+        "acc/val": 0.1 + (final - 0.1) * learned + noise,
+        "loss/train": loss,
+        "loss/val": 1.2 + loss + 0.02 * epoch,
+        "draws/distinct": None,
+        "draws/per-class": None,
+        "acc/choose": 0.1 + (final - 0.1) * learned - noise,
+        "acc/report": 0.1 + (final - 0.1) * learned + noise,
+        **dict.fromkeys(("acc/train-sd", "acc/val-sd", "batches/train", "batches/val"), np.nan),
+        **{"batch_size": 512, "pretrain_epochs": 0.0, "learning_rate": 0.005},
+        **{"data": "glyphs10-32", "network": "resnet18", "delta": delta},
+    }
+    return pd.DataFrame(columns, index=range(len(epoch))).to_dict("records")

@@ -26,7 +26,8 @@ def test_every_field_is_in_the_key():
         "learning_rate": 1.0, "rho": 0.5, "learning_rate_decay": 0.5, "batch_size": 4, "epochs": 3.0,
         "pretrain_epochs": 1.0, "pretrain_start": "shared", "pretrain_optimizer_state": "carried",
         "train_examples": 5, "test_examples": 5, "evaluate_train_examples": 5, "evaluations_per_epoch": 5,
-        "precision": "bf16",
+        "precision": "bf16", "momentum": 0.5, "image_size": 64, "evaluation_statistics": "batch",
+        "evaluation_average": "mini-batches",
     }  # fmt: skip
     assert changes.keys() == {field.name for field in dataclasses.fields(Run)}
     keys = {dataclasses.replace(RUN, **{name: value}).key for name, value in changes.items()}

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -10,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import data, glyphs
+from hardsample import data, formats, glyphs
 from hardsample.errors import InputError
 
 
@@ -133,7 +135,7 @@ def test_the_fingerprint_is_that_of_the_arrays(folder):
     save(folder / "own.npz", **members)
     loaded = data.load("own")
     digest = hashlib.sha256()
-    for name in data.ARRAYS:
+    for name in formats.ARRAYS:
         array = getattr(loaded, name).numpy()
         digest.update(f"{name} {array.shape} {array.dtype.str}\n".encode() + array.tobytes())
     assert loaded.fingerprint == digest.hexdigest()[:16]
@@ -271,8 +273,31 @@ def test_nothing_is_ever_unpickled(tmp_path, monkeypatch):
 
 # torchvision's sets, in tiny files of the true format
 
-LABELS = {"mnist": (0, 10), "emnist-letters": (1, 26)}  # the first label in the files, and how many classes
-RAW = {"mnist": "MNIST/raw", "emnist-letters": "EMNIST/raw"}
+# The first label in the files, how many classes there are, and the shape of an image.
+SETS = {
+    "mnist": (0, 10, (1, 28, 28)),
+    "emnist-letters": (1, 26, (1, 28, 28)),
+    "cifar10": (0, 10, (3, 32, 32)),
+    "cifar100": (0, 100, (3, 32, 32)),
+    "stl10": (1, 10, (3, 96, 96)),
+}
+TRAIN, TEST = 52, 26  # images
+# Where the unpacked files and the archives lie.
+RAW = {
+    "mnist": "MNIST/raw",
+    "emnist-letters": "EMNIST/raw",
+    "cifar10": "cifar-10-batches-bin",
+    "cifar100": "cifar-100-binary",
+    "stl10": "stl10_binary",
+}
+PACKED = RAW | {"cifar10": ".", "cifar100": ".", "stl10": "."}
+CLASSES = {
+    "mnist": tuple("0123456789"),
+    "emnist-letters": tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    "cifar100": tuple(f"fine_{number}" for number in range(100)),
+    "stl10": ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"),
+}
 
 
 def idx(array):
@@ -280,28 +305,67 @@ def idx(array):
     return header + array.astype(np.uint8).tobytes()
 
 
-def upright(count):
-    x = np.random.default_rng(count).integers(0, 256, (count, 28, 28), np.uint8)
-    x[:, 0] = 255  # a bar across the top, which a transposed image has at its left
+def upright(count, shape):
+    x = np.random.default_rng(count).integers(0, 256, (count, *shape), np.uint8)
+    x[:, :, 0] = 255  # a bar across the top, which a transposed image has at its left
     return x
 
 
+def records(x, *labels):
+    """CIFAR's binary format: each image's labels, then its channels row by row."""
+    return np.column_stack([*labels, x.reshape(len(x), -1)]).astype(np.uint8).tobytes()
+
+
 def files_of(name):
-    """The idx files of a tiny data set by name, as they are stored."""
-    first, classes = LABELS[name]
+    """The needed files of a tiny data set by name, as they are stored."""
+    first, classes, shape = SETS[name]
+    names = "".join(f"{title}\n" for title in CLASSES[name]).encode()
+    (x, y), (x_test, y_test) = ((upright(count, shape), np.arange(count) % classes + first) for count in (TRAIN, TEST))
+    if name == "cifar10":
+        parts = np.split(np.arange(TRAIN), [12, 22, 32, 42])
+        files = {f"data_batch_{number}.bin": records(x[part], y[part]) for number, part in enumerate(parts, start=1)}
+        return files | {"test_batch.bin": records(x_test, y_test), "batches.meta.txt": names + b"\n"}
+    if name == "cifar100":
+        files = {"train.bin": records(x, 19 - y % 20, y), "test.bin": records(x_test, 19 - y_test % 20, y_test)}
+        return files | {"fine_label_names.txt": names}
+    if name == "stl10":
+        arrays = {"train_X": x.swapaxes(2, 3), "train_y": y, "test_X": x_test.swapaxes(2, 3), "test_y": y_test}
+        files = {f"{file}.bin": array.astype(np.uint8).tobytes() for file, array in arrays.items()}
+        return files | {"class_names.txt": names}
     splits = ("train", "t10k") if name == "mnist" else (f"{name}-train", f"{name}-test")
     files = {}
-    for split, count in zip(splits, (52, 26), strict=True):
-        x = upright(count)
-        files[f"{split}-images-idx3-ubyte"] = idx(x if name == "mnist" else x.transpose(0, 2, 1))
-        files[f"{split}-labels-idx1-ubyte"] = idx(np.arange(count) % classes + first)
+    for split, images, labels in zip(splits, (x, x_test), (y, y_test), strict=True):
+        images = images[:, 0] if name == "mnist" else images[:, 0].swapaxes(1, 2)
+        files[f"{split}-images-idx3-ubyte"] = idx(images)
+        files[f"{split}-labels-idx1-ubyte"] = idx(labels)
     return files
+
+
+def tar(members):
+    """A .tar.gz of members by name: bytes are a file's content, text is where a link leads."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                archive.addfile(member)
+    return stream.getvalue()
 
 
 @functools.cache  # an archive holds the time it was made
 def archives_of(name):
-    """What the address serves: four .gz files, or one zip of all of them."""
-    packed = {f"{file}.gz": gzip.compress(content) for file, content in files_of(name).items()}
+    """What the address serves: a .tar.gz of the folder, four .gz files, or one zip of them."""
+    files = files_of(name)
+    if name in ("cifar10", "cifar100", "stl10"):
+        archive = {"cifar10": "cifar-10", "cifar100": "cifar-100", "stl10": "stl10"}[name]
+        archive += "_binary.tar.gz" if name == "stl10" else "-binary.tar.gz"
+        unneeded = {"readme.html": b"no data", "unlabeled_X.bin": bytes(5000)}
+        return {archive: tar({f"{RAW[name]}/{file}": content for file, content in (unneeded | files).items()})}
+    packed = {f"{file}.gz": gzip.compress(content) for file, content in files.items()}
     if name == "mnist":
         return packed
     stream = io.BytesIO()
@@ -309,6 +373,10 @@ def archives_of(name):
         for file, content in packed.items():
             archive.writestr(f"gzip/{file}", content)
     return {"gzip.zip": stream.getvalue()}
+
+
+def all_archives():
+    return {file: content for name in SETS for file, content in archives_of(name).items()}
 
 
 @pytest.fixture
@@ -331,15 +399,25 @@ def address(monkeypatch):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.served = archives_of("mnist") | archives_of("emnist-letters")
+    server.served = all_archives()
     server.requests, server.cut_downloads = [], 0
     url = f"http://127.0.0.1:{server.server_port}/"
     md5 = {file: hashlib.md5(content).hexdigest() for file, content in server.served.items()}
     sets = data.import_torchvision("torchvision.datasets")
+    for name, dataset, published in (
+        ("cifar10", sets.CIFAR10, "cifar-10-python.tar.gz"),
+        ("cifar100", sets.CIFAR100, "cifar-100-python.tar.gz"),
+    ):
+        monkeypatch.setattr(dataset, "url", url + published)
+        archive = data._TORCHVISION[name].archive[0]
+        changed = dataclasses.replace(data._TORCHVISION[name], archive=(archive, md5[archive]))
+        monkeypatch.setitem(data._TORCHVISION, name, changed)
     monkeypatch.setattr(sets.MNIST, "mirrors", [url])
     monkeypatch.setattr(sets.MNIST, "resources", [(file, md5[file]) for file in archives_of("mnist")])
     monkeypatch.setattr(sets.EMNIST, "url", url + "gzip.zip")
     monkeypatch.setattr(sets.EMNIST, "md5", md5["gzip.zip"])
+    monkeypatch.setattr(sets.STL10, "url", url + "stl10_binary.tar.gz")
+    monkeypatch.setattr(sets.STL10, "tgz_md5", md5["stl10_binary.tar.gz"])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -349,68 +427,77 @@ def address(monkeypatch):
 
 
 def check(loaded, name):
-    classes = LABELS[name][1]
-    np.testing.assert_array_equal(loaded.x_train[:, 0], upright(52))
-    np.testing.assert_array_equal(loaded.x_test[:, 0], upright(26))
-    np.testing.assert_array_equal(loaded.y_train, np.arange(52) % classes)
-    assert (loaded.name, loaded.num_classes, loaded.stand_in) == (name, classes, False)
+    _, classes, shape = SETS[name]
+    np.testing.assert_array_equal(loaded.x_train, upright(TRAIN, shape))
+    np.testing.assert_array_equal(loaded.x_test, upright(TEST, shape))
+    np.testing.assert_array_equal(loaded.y_train, np.arange(TRAIN) % classes)
+    np.testing.assert_array_equal(loaded.y_test, np.arange(TEST) % classes)
+    assert (loaded.name, loaded.classes, loaded.stand_in) == (name, CLASSES[name], False)
     assert loaded.x_train.dtype == torch.uint8 and loaded.y_train.dtype == torch.int64
+
+
+def put(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
 
 
 def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("name", SETS)
 def test_a_set_is_downloaded_once_upright_and_labelled_from_0(name, address, folder):
     check(data.load(name), name)
-    raw = folder / RAW[name]
-    assert contents(raw) == archives_of(name)
+    assert contents(folder / PACKED[name]) == archives_of(name)
     asked = len(address.requests)
     data._load.cache_clear()
     check(data.load(name), name)
     assert len(address.requests) == asked == 2 * len(archives_of(name))
 
 
-def test_letters_are_named_as_letters(address):
-    assert "".join(data.load("emnist-letters").classes) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    assert data.load("mnist").classes == tuple("0123456789")
-
-
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("name", SETS)
 def test_a_truncated_download_is_fetched_anew(name, address, folder):
     address.cut_downloads = 1
     check(data.load(name), name)
     assert set(contents(folder).values()) == set(archives_of(name).values())
 
 
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("name", SETS)
 def test_a_download_that_stays_truncated_leaves_one_sentence_and_no_file(name, address, folder):
     address.cut_downloads = 1000
     with pytest.raises(InputError, match=rf"{name}: .*gz.* did not arrive whole .* HARDSAMPLE_DATA") as failure:
         data.load(name)
     assert str(folder) in str(failure.value) and "\n" not in str(failure.value)
     assert len(address.requests) == 2 * data.DOWNLOAD_ROUNDS
-    assert not list(folder.iterdir())
+    assert not folder.exists()
     address.cut_downloads = 0
     check(data.load(name), name)
 
 
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("name", SETS)
 def test_a_truncated_archive_in_the_folder_is_replaced(name, address, folder):
-    raw = folder / RAW[name]
-    raw.mkdir(parents=True)
-    for file, content in archives_of(name).items():
-        (raw / file).write_bytes(content[: len(content) // 2])
+    put(folder / PACKED[name], {file: content[: len(content) // 2] for file, content in archives_of(name).items()})
     check(data.load(name), name)
-    assert contents(raw) == archives_of(name)
+    assert contents(folder / PACKED[name]) == archives_of(name)
 
 
-def test_a_wrong_file_from_the_address_is_never_kept(address, folder):
-    address.served["train-images-idx3-ubyte.gz"] = gzip.compress(idx(upright(3)))
-    with pytest.raises(InputError, match="train-images-idx3-ubyte.gz did not arrive whole"):
-        data.load("mnist")
-    assert not list(folder.iterdir())
+@pytest.mark.parametrize("name", SETS)
+def test_a_wrong_file_from_the_address_is_never_kept(name, address, folder):
+    file = next(iter(archives_of(name)))
+    address.served[file] = tar({"of": b"another kind"})
+    with pytest.raises(InputError, match=f"{name}: {file} did not arrive whole"):
+        data.load(name)
+    assert not folder.exists()
+
+
+def test_a_failed_download_removes_only_the_folders_that_it_made(address, folder):
+    folder.mkdir()
+    address.cut_downloads = 1000
+    for name in ("mnist", "cifar10"):
+        with pytest.raises(InputError, match="did not arrive whole"):
+            data.load(name)
+    assert folder.is_dir() and not list(folder.iterdir())
 
 
 @pytest.fixture
@@ -421,13 +508,17 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-@pytest.mark.parametrize("name", LABELS)
-@pytest.mark.parametrize("files", [archives_of, files_of], ids=["packed", "unpacked"])
-def test_files_at_hand_are_read_without_network_or_writing(name, files, folder, no_network):
-    raw = folder / RAW[name]
-    raw.mkdir(parents=True)
-    for file, content in files(name).items():
-        (raw / file).write_bytes(content)
+@pytest.mark.parametrize("name", SETS)
+def test_unpacked_files_at_hand_are_read_without_network_or_writing(name, folder, no_network):
+    put(folder / RAW[name], files_of(name))
+    before = contents(folder)
+    check(data.load(name), name)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_archives_at_hand_are_read_without_network_or_writing(name, folder, no_network):
+    put(folder / PACKED[name], archives_of(name))
     before = contents(folder)
     check(data.load(name), name)
     assert contents(folder) == before
@@ -447,23 +538,182 @@ def test_a_data_folder_that_cannot_be_written_is_named(folder, address):
         data.load("mnist")
 
 
+BLACK = np.zeros((1, 3, 32, 32))
+
+
 @pytest.mark.parametrize(
-    ("file", "content", "words"),
+    ("name", "file", "content", "words"),
     [
-        ("t10k-images-idx3-ubyte", idx(upright(26))[:-1], r"t10k-images-idx3-ubyte is not a whole file"),
-        ("train-labels-idx1-ubyte", b"", r"train-labels-idx1-ubyte is not a whole file"),
-        ("train-labels-idx1-ubyte", idx(np.zeros(51)), r"train-labels-idx1-ubyte in .* does not label the 52 images"),
-        ("t10k-labels-idx1-ubyte", idx(np.full(26, 10)), r"t10k-labels-idx1-ubyte in .* with 10 classes"),
+        ("mnist", "t10k-images-idx3-ubyte", files_of("mnist")["t10k-images-idx3-ubyte"][:-1], "is not a whole file"),
+        ("mnist", "train-images-idx3-ubyte", files_of("mnist")["train-labels-idx1-ubyte"], "is not a whole file"),
+        ("mnist", "train-images-idx3-ubyte", idx(np.zeros((0, 28, 28))), "is not a whole file"),
+        ("mnist", "train-labels-idx1-ubyte", b"", "is not a whole file"),
+        ("mnist", "train-labels-idx1-ubyte", idx(np.zeros(51)), "does not give its 52 images labels from 0 to 9"),
+        ("mnist", "t10k-labels-idx1-ubyte", idx(np.full(26, 10)), "does not give its 26 images labels from 0 to 9"),
+        ("emnist-letters", "emnist-letters-test-labels-idx1-ubyte", idx(np.zeros(26)), "labels from 1 to 26"),
+        ("cifar10", "data_batch_3.bin", bytes(2 * 3073 - 1), "has 6145 bytes, .* records of 3073"),
+        ("cifar10", "test_batch.bin", b"", "has 0 bytes, .* records of 3073"),
+        ("cifar10", "data_batch_5.bin", records(BLACK, [10]), "does not give its 1 images labels from 0 to 9"),
+        ("cifar10", "batches.meta.txt", b"airplane\nbird\n", "does not name 10 classes"),
+        ("cifar10", "batches.meta.txt", b"bird\n" * 10, "does not name 10 classes"),
+        ("cifar100", "train.bin", bytes(3073), "has 3073 bytes, .* records of 3074"),
+        ("cifar100", "test.bin", records(BLACK, [0], [100]), "does not give its 1 images labels from 0 to 99"),
+        ("cifar100", "fine_label_names.txt", b"\xff\n" * 99, "does not name 100 classes"),
+        ("stl10", "train_X.bin", files_of("stl10")["train_X.bin"][:-1], "no whole number of records of 27648"),
+        ("stl10", "train_y.bin", files_of("stl10")["train_y.bin"][:-1], "does not give its 52 images labels from 1 to"),
+        ("stl10", "test_y.bin", bytes(26), "does not give its 26 images labels from 1 to 10"),
+        ("stl10", "train_y.bin", bytes([11] * 52), "does not give its 52 images labels from 1 to 10"),
+        ("stl10", "class_names.txt", b"", "does not name 10 classes"),
     ],
-    ids=["short images", "no labels", "few labels", "label range"],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else value,
 )
-def test_a_broken_unpacked_file_is_named(folder, no_network, file, content, words):
-    raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name, whole in (files_of("mnist") | {file: content}).items():
-        (raw / name).write_bytes(whole)
+def test_a_broken_unpacked_file_is_named(folder, no_network, name, file, content, words):
+    put(folder / RAW[name], files_of(name) | {file: content})
+    with pytest.raises(InputError, match=words) as failure:
+        data.load(name)
+    assert str(failure.value).startswith(f"{file} ") and "\n" not in str(failure.value)
+    assert str(failure.value).endswith(f": delete {folder / RAW[name] / file} and run again.")
+
+
+def test_a_broken_file_in_an_archive_at_hand_is_named(folder, no_network):
+    files = files_of("cifar100") | {"test.bin": b"cut off"}
+    put(folder, {"cifar-100-binary.tar.gz": tar({f"cifar-100-binary/{file}": files[file] for file in files})})
+    with pytest.raises(InputError, match=r"test\.bin has 7 bytes, ") as failure:
+        data.load("cifar100")
+    assert str(failure.value).endswith(f": delete {folder / 'cifar-100-binary.tar.gz'} and run again.")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10"])
+def test_a_folder_that_lacks_a_file_gives_way_to_the_archive(name, folder, no_network):
+    put(folder, archives_of(name))
+    files = files_of(name)
+    files.popitem()
+    put(folder / RAW[name], {file: b"cut off" for file in files})
+    check(data.load(name), name)
+
+
+def test_cifar_stores_channels_of_rows(folder):
+    files = files_of("cifar100")
+    record = np.zeros(3074, np.uint8)
+    record[:2] = 19, 99
+    record[2 + 1024 * 2 + 32 * 5 + 7] = 200
+    put(folder / RAW["cifar100"], files | {"test.bin": record.tobytes()})
+    loaded = data.load("cifar100")
+    assert loaded.y_test.tolist() == [99]
+    assert loaded.x_test.nonzero().tolist() == [[0, 2, 5, 7]] and loaded.x_test.max() == 200
+
+
+def test_stl10_stores_channels_of_columns(folder):
+    image = np.zeros(3 * 96 * 96, np.uint8)
+    image[9216 * 1 + 96 * 7 + 5] = 200
+    put(folder / RAW["stl10"], files_of("stl10") | {"test_X.bin": image.tobytes(), "test_y.bin": b"\x0a"})
+    loaded = data.load("stl10")
+    assert loaded.y_test.tolist() == [9]
+    assert loaded.x_test.nonzero().tolist() == [[0, 1, 5, 7]] and loaded.x_test.max() == 200
+
+
+def test_stl10_is_as_torchvision_reads_it(folder, monkeypatch):
+    put(folder / RAW["stl10"], files_of("stl10"))
+    source = data.import_torchvision("torchvision.datasets").STL10
+    monkeypatch.setattr(source, "_check_integrity", lambda _: True)  # the sums are those of the whole files
+    train, test = source(str(folder), "train"), source(str(folder), "test")
+    loaded = data.load("stl10")
+    for ours, theirs in (
+        (loaded.x_train, train.data),
+        (loaded.y_train, train.labels),
+        (loaded.x_test, test.data),
+        (loaded.y_test, test.labels),
+        (loaded.classes, train.classes),
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_binary_version_of_cifar_has_the_host_of_torchvision(folder):
+    for name, file in (("cifar10", "cifar-10-binary.tar.gz"), ("cifar100", "cifar-100-binary.tar.gz")):
+        source = data._TORCHVISION[name]
+        published = getattr(data.import_torchvision("torchvision.datasets"), source.dataset).url
+        (archive,) = data._archives(source, folder)
+        assert archive.path == folder / file
+        assert archive.urls == [published.replace("python", "binary")]
+
+
+def test_only_what_is_needed_is_unpacked(tmp_path, folder, address):
+    (archive,) = data._archives(data._TORCHVISION["stl10"], folder)
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    data._provide("stl10", archive, target)
+    assert contents(target) == files_of("stl10")
+
+
+def test_a_hostile_archive_writes_nothing_outside(tmp_path, folder, no_network):
+    files = {f"cifar-100-binary/{file}": content for file, content in files_of("cifar100").items()}
+    outside = tmp_path / "outside"
+    hostile = {
+        "../outside": b"up",
+        str(outside): b"absolute",
+        "cifar-100-binary/../../outside": b"through the folder",
+        "elsewhere/train.bin": b"of another folder",
+    }
+    content = tar(hostile | files)
+    put(folder, {"cifar-100-binary.tar.gz": content})
+    check(data.load("cifar100"), "cifar100")
+    assert not outside.exists()
+    assert contents(folder) == {"cifar-100-binary.tar.gz": content}
+
+
+@pytest.mark.parametrize("held", ["missing", "a link"])
+def test_an_archive_that_lacks_a_file_is_fetched_anew_or_named(held, tmp_path, folder, address, monkeypatch):
+    files = {f"stl10_binary/{file}": content for file, content in files_of("stl10").items()}
+    labels = files.pop("stl10_binary/test_y.bin")
+    if held == "a link":
+        put(tmp_path, {"labels": labels})
+        files["stl10_binary/test_y.bin"] = str(tmp_path / "labels")
+    lacking = {"stl10_binary.tar.gz": tar(files)}
+    put(folder, lacking)
+    check(data.load("stl10"), "stl10")
+    assert contents(folder) == archives_of("stl10")
+    data._load.cache_clear()
+    put(folder, lacking)
+    address.served |= lacking
+    md5 = hashlib.md5(lacking["stl10_binary.tar.gz"]).hexdigest()
+    monkeypatch.setattr(data.import_torchvision("torchvision.datasets").STL10, "tgz_md5", md5)
+    words = r"stl10_binary\.tar\.gz cannot be unpacked \(there is no stl10_binary/test_y\.bin in it\): .* run again\.$"
     with pytest.raises(InputError, match=words):
-        data.load("mnist")
+        data.load("stl10")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_bit_rot_in_an_archive_at_hand_is_noticed(name, folder, address):
+    rotten = {file: bytearray(content) for file, content in archives_of(name).items()}
+    for content in rotten.values():
+        content[len(content) // 2] ^= 1
+    put(folder / PACKED[name], rotten)
+    check(data.load(name), name)
+    assert contents(folder / PACKED[name]) == archives_of(name)
+
+
+def test_a_tar_is_read_to_its_checksum(folder, address):
+    rotten = bytearray(gzip.compress(gzip.decompress(archives_of("cifar10")["cifar-10-binary.tar.gz"]) + bytes(2**22)))
+    rotten[-8] ^= 1
+    put(folder, {"cifar-10-binary.tar.gz": rotten})
+    check(data.load("cifar10"), "cifar10")
+    assert contents(folder) == archives_of("cifar10")
+
+
+def test_the_pickles_of_cifar_are_not_touched(folder, no_network, monkeypatch):
+    sets = data.import_torchvision("torchvision.datasets")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name, source in (("cifar10", sets.CIFAR10), ("cifar100", sets.CIFAR100)):
+        files = [file for file, _ in (*source.train_list, *source.test_list)]
+        put(folder / source.base_folder, {file: pickle.dumps(Trap()) for file in (*files, source.meta["filename"])})
+        before = contents(folder)
+        with pytest.raises(InputError, match=f"{name}: .*-binary.tar.gz did not arrive whole"):
+            data.load(name)
+        put(folder / RAW[name], files_of(name))
+        check(data.load(name), name)
+        assert before.items() <= contents(folder).items()
+    assert not (folder / "sprung").exists()
 
 
 def test_a_file_in_the_data_folder_goes_before_the_download(folder, no_network):

@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import METHODS, curves
+from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
 
-from hardsample import figures, paths
+from hardsample import canvas, figures, paths, statistics
 from hardsample.errors import InputError
 
 
@@ -101,7 +101,7 @@ def test_no_pretraining_no_line():
     ("attrs", "said"),
     [
         ({}, "stand-in data: glyphs"),
-        ({"data": "ocr-letters", "stand_in": False}, "ocr-letters, not emnist-letters"),
+        ({"data": "ocr-letters", "stand_in": False, "substitute": True}, "ocr-letters, not emnist-letters"),
         ({"data": "emnist-letters", "stand_in": False}, "emnist-letters"),
     ],
 )
@@ -166,19 +166,37 @@ def test_final_values_do_not_overlap():
 
 
 def test_one_method_looks_the_same_everywhere(figure):
-    for drawn in (figure, figures.draws(curves(methods=tuple(METHODS), seeds=2))):
+    for drawn in (figure, figures.draws(curves(methods=tuple(METHODS), seeds=2)), figures.convergence(hard_curves())):
         for axes in drawn.axes:
             for drawn_line in axes.lines:
-                if drawn_line.get_label() in figures.STYLES:
-                    look = figures.STYLES[drawn_line.get_label()]
+                if drawn_line.get_label() in canvas.STYLES:
+                    look = canvas.STYLES[drawn_line.get_label()]
                     assert (drawn_line.get_color(), drawn_line.get_marker()) == (look.color, look.marker)
-    looks = figures.STYLES.values()
+
+
+@pytest.mark.parametrize("methods", [tuple(METHODS), tuple(VARIANTS)])
+def test_every_two_methods_of_a_figure_differ(methods):
+    looks = [canvas.style(method) for method in methods]
+    assert len({(look.color, look.marker) for look in looks}) == len(looks)
+    assert len({(look.color, look.line) for look in looks}) == len(looks)
+
+
+@pytest.mark.parametrize("methods", [tuple(METHODS), DELTAS])
+def test_every_two_methods_of_a_grey_print_differ(methods):
+    looks = [canvas.style(method) for method in methods]
     assert len({look.color for look in looks}) == len({look.marker for look in looks}) == len(looks)
 
 
+def test_smaller_deltas_are_lighter_and_controls_have_their_hue():
+    lightness = [np.dot(matplotlib.colors.to_rgb(canvas.style(delta).color), (0.3, 0.6, 0.1)) for delta in DELTAS]
+    assert (np.diff(lightness) > 0.03).all()
+    assert canvas.style("random δ = 0.2").color == canvas.style("δ = 0.2").color
+    assert canvas.style("reshuffled").color == canvas.style("δ = 1").color
+
+
 def test_a_method_without_a_style_gets_one():
-    assert figures.style("delta 0.5") == figures.style("delta 0.5")
-    assert figures.style("delta 0.5") in figures.SPARE_STYLES
+    assert canvas.style("delta 0.5") == canvas.style("delta 0.5")
+    assert canvas.style("delta 0.5") in canvas.SPARE_STYLES
 
 
 def test_drawing_changes_no_global_style():
@@ -228,11 +246,9 @@ def test_draws_shows_every_method_and_class():
     assert "26.0 of 26" in [text.get_text() for text in below.texts]
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"), [("glyphs", ""), ("emnist-letters", ""), ("ocr-letters", "ocr-letters"), ("mnist", "mnist")]
-)
-def test_substitute_data_get_their_own_folder(name, folder):
-    stem = figures.stem(SimpleNamespace(name="base-values/figure-2", data=name))
+@pytest.mark.parametrize("folder", ["", "ocr-letters"])
+def test_substitute_data_get_their_own_folder(folder):
+    stem = figures.stem(SimpleNamespace(name="base-values/figure-2", folder=folder))
     assert stem == paths.figures_dir() / "base-values" / folder / "figure-2"
 
 
@@ -253,29 +269,31 @@ def test_a_folder_that_cannot_be_written(figure, two_panels, tmp_path):
         figures.save(figure, figures.trajectory_data(two_panels), tmp_path / "file" / "figure-1")
 
 
-DRAW_BOTH = """
+DRAW_ALL = """
 import sys
 from pathlib import Path
 
-from synthetic import curves
+from synthetic import curves, hard_curves
 
 from hardsample import figures
 
 made = curves(seeds=2, epochs=4)
 figures.save(figures.trajectories(made), figures.trajectory_data(made), Path(sys.argv[1]) / "trajectories")
 figures.save(figures.draws(made), figures.draws_data(made), Path(sys.argv[1]) / "draws")
+hard = hard_curves(seeds=2)
+figures.save(figures.convergence(hard), figures.convergence_data(hard), Path(sys.argv[1]) / "convergence")
 """
 
 
 def test_equal_data_give_equal_bytes_in_another_process(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["here", str(tmp_path / "here")])
-    exec(DRAW_BOTH, {})
+    exec(DRAW_ALL, {})
     environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", DRAW_BOTH, str(tmp_path / "there")], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", DRAW_ALL, str(tmp_path / "there")], env=environment, check=True)
     here, there = (
         {file.name: file.read_bytes() for file in (tmp_path / place).iterdir()} for place in ("here", "there")
     )
-    assert len(here) == 6 and here == there
+    assert len(here) == 9 and here == there
 
 
 def test_ticks_stand_apart_and_are_round():
@@ -283,7 +301,114 @@ def test_ticks_stand_apart_and_are_round():
         axes = figures.Figure().subplots()
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-        figures._set_ticks(axes, figures.LOSS_TICKS, np.log10)
+        canvas.set_ticks(axes, canvas.LOSS_TICKS, np.log10)
         ticks = np.sort(axes.get_yticks())
         assert 1 <= len(ticks) <= 9 and low <= ticks[0] and ticks[-1] <= high
-        assert set(ticks) <= set(figures.LOSS_TICKS)
+        assert set(ticks) <= set(canvas.LOSS_TICKS)
+
+
+ACCURACIES = ("acc/train", "acc/val")
+
+
+def test_two_metrics_of_one_panel_lie_side_by_side():
+    drawn = figures.trajectories(hard_curves(), ACCURACIES)
+    left, right = drawn.axes
+    assert left.get_position().y0 == right.get_position().y0 and left.get_position().x1 < right.get_position().x0
+    assert (left.get_ylabel(), right.get_ylabel()) == ("train accuracy", "test accuracy")
+    assert {axes.get_xlabel() for axes in drawn.axes} == {"updates / N (epochs of δ = 1)"}
+    assert left.get_title("left") == "ResNet-18, glyphs10-32"
+    for axes in (left, right):
+        assert all(label.get_visible() for label in (*axes.get_xticklabels(), *axes.get_yticklabels()))
+
+
+def test_two_metrics_of_two_panels_are_rows():
+    drawn = figures.trajectories(hard_curves({"one": DELTAS, "two": DELTAS[:1]}), ACCURACIES)
+    places = np.array(drawn.axes).reshape(2, 2)
+    assert [axes.get_ylabel() for axes in places[:, 0]] == ["train accuracy", "test accuracy"]
+    assert [axes.get_xlabel() != "" for axes in places[:, 0]] == [False, True]
+
+
+def test_a_subset_of_metrics_is_drawn_and_saved():
+    made = hard_curves()
+    points = figures.trajectory_data(made, ACCURACIES)
+    assert list(points.metric.unique()) == list(ACCURACIES)
+    said = " ".join(texts(figures.trajectories(made, ACCURACIES)))
+    assert "Accuracy axes" in said and "loss axes" not in said
+    assert "Loss axes are logarithmic." in " ".join(texts(figures.trajectories(made, ("loss/train",))))
+
+
+def test_paper_b_does_not_speak_of_mb():
+    made = hard_curves({"ResNet-18": tuple(VARIANTS)})
+    for drawn in (figures.trajectories(made), figures.convergence(made)):
+        labels = [label for axes in drawn.axes for label in (axes.get_xlabel(), axes.get_ylabel())]
+        assert not any("MB" in text or "acc/" in text for text in (*texts(drawn), *labels))
+
+
+def test_a_panel_that_was_not_chosen_says_so():
+    panels = {"ResNet-18": DELTAS, "ResNet-50": ()}
+    assert texts(figures.trajectories(hard_curves(panels), ACCURACIES)).count("not run") == 2
+    nothing = hard_curves({"EfficientNet-B4": ()})
+    for drawn in (figures.trajectories(nothing, ACCURACIES), figures.convergence(nothing)):
+        assert texts(drawn).count("not run") == 2
+
+
+def test_substitutes_of_paper_b_are_named():
+    made = hard_curves(attrs={"data": "cifar10-jpeg", "stand_in": False, "substitute": True})
+    assert "cifar10-jpeg, not cifar10" in texts(figures.convergence(made))
+
+
+def test_convergence_data_is_the_statistic_seed_by_seed():
+    made = hard_curves()
+    points = figures.convergence_data(made)
+    assert set(points.metric) == {"loss/train", "epoch/converged"}
+    found = points[(points.metric == "epoch/converged") & (points.method == "δ = 0.5")].iloc[0]
+    runs = made[made.method == "δ = 0.5"].groupby("seed")
+    wanted = [statistics.convergence(run.epoch, run["loss/train"]) for _, run in runs]
+    assert list(found[["seed 1", "seed 2", "seed 3"]]) == wanted
+    assert found["mean"] == pytest.approx(np.mean(wanted)) and found.n == 3
+
+
+def test_epochs_of_convergence_are_marked_at_the_foot():
+    made = hard_curves()
+    drawn = figures.convergence(made)
+    linear, logarithmic = drawn.axes
+    assert (linear.get_yscale(), logarithmic.get_yscale()) == ("linear", "log")
+    assert linear.get_ylim()[0] < 0 and min(linear.get_yticks()) == 0
+    epochs = figures.convergence_data(made).query("metric == 'epoch/converged'").set_index("method")["mean"]
+    for method in DELTAS:
+        marks = [
+            mark
+            for mark in linear.lines
+            if mark.get_marker() == canvas.style(method).marker and list(mark.get_xdata()) == [epochs[method]]
+        ]
+        assert len(marks) == 1 and 0 < marks[0].get_ydata()[0] < 0.33
+        assert f"{epochs[method]:.1f}" in [text.get_text() for text in linear.texts]
+    said = " ".join(texts(drawn))
+    assert "within 5 % of its whole fall" in said and "The paper gives no definition" in said
+
+
+def test_a_seed_that_does_not_converge_is_left_out_and_said():
+    made = hard_curves()
+    losses = [*figures.METRICS]
+    made.loc[(made.method == "δ = 0.2") & (made.seed == 2) & (made.epoch > 5), losses] = np.nan
+    made = made[~((made.method == "δ = 0.2") & (made.seed == 2) & (made.epoch > 6))]
+    made.loc[made.method == "δ = 0.5", "loss/train"] = 2.0 + made.epoch % 2
+    said = texts(figures.convergence(made))
+    assert "not converged" in said
+    assert any(text.endswith("(n = 2)") for text in said) and any("δ = 0.2: 1 seed diverged" in text for text in said)
+
+
+def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
+    drawn = figures.trajectories(hard_curves({"ResNet-18": tuple(VARIANTS)}, seeds=2), ("loss/train", "acc/val"))
+    drawn.draw_without_rendering()
+    box = drawn.legends[0].get_window_extent()
+    assert box.x1 < drawn.bbox.x1 and box.y0 > drawn.axes[0].get_window_extent().y1
+    beside = [mark.get_marker() for mark in drawn.axes[1].lines if list(mark.get_xdata()) == [1.035]]
+    assert sorted(beside) == sorted(canvas.style(variant).marker for variant in VARIANTS)
+
+
+def test_small_accuracies_fill_their_axes():
+    made = hard_curves()
+    made["acc/val"] /= 20
+    axes = figures.trajectories(made, ACCURACIES).axes[1]
+    assert made["acc/val"].max() < axes.get_ylim()[1] < 0.05 and len(axes.get_yticks()) >= 3

@@ -293,7 +293,7 @@ def test_a_start_is_urgent_and_long_jobs_go_first():
     waiting = [Run("glyphs", "MB", seed, epochs=4.0, pretrain_epochs=1.0) for seed in (0, 1)]
     runs = [short, *waiting, long]
     costs = {run: run.epochs for run in (*runs, *(run.start for run in waiting))}
-    plan = launching._Plan(launching._jobs(runs, set(), costs, width=1), set(), None)
+    plan = launching._Plan(launching._jobs(runs, set(), costs, on_gpu=False), set(), None)
     order = [plan.next() for _ in range(4)]
     assert [job.runs[0] for job in order] == [long, waiting[0].start, waiting[1].start, short]
     assert plan.next() is None
@@ -303,14 +303,23 @@ def test_a_start_is_urgent_and_long_jobs_go_first():
 
 
 def test_cohorts_are_seeds_of_one_configuration():
-    runs = [Run("glyphs", method, seed) for seed in range(5) for method in ("MB", "PEB")]
-    cohorts = launching._cohorts(runs, 3)
+    runs = [Run("glyphs", method, seed) for seed in range(14) for method in ("MB", "PEB")]
+    cohorts = launching._cohorts(runs, on_gpu=True)
     assert [[(run.method, run.seed) for run in cohort] for cohort in cohorts] == [
-        [("MB", 0), ("MB", 1), ("MB", 2)],
-        [("MB", 3), ("MB", 4)],
-        [("PEB", 0), ("PEB", 1), ("PEB", 2)],
-        [("PEB", 3), ("PEB", 4)],
+        *([("MB", seed) for seed in range(12)], [("MB", 12), ("MB", 13)]),
+        *([("PEB", seed) for seed in range(12)], [("PEB", 12), ("PEB", 13)]),
     ]
+    assert all(len(cohort) == 1 for cohort in launching._cohorts(runs, on_gpu=False))
+    large = [Run("glyphs", "FMB", seed, network="resnet18") for seed in range(3)]
+    assert all(len(cohort) == 1 for cohort in launching._cohorts(large, on_gpu=True))
+
+
+def test_a_run_that_cannot_begin_stops_the_launch_before_anything_is_done(tmp_path):
+    store = Store(tmp_path)
+    wrong = Run("dots", "HMB", 1, options={"delta": 0.001}, train_examples=64)
+    with pytest.raises(InputError, match="delta is 0.001, and of 2 mini-batches"):
+        here(store, (*RUNS, wrong))
+    assert store.records() == []
 
 
 def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):

@@ -1,4 +1,4 @@
-"""The letters CNN: its size, its initialisation, its cohort."""
+"""The networks: their size, what makes them the papers' own, their initialisation, their cohort."""
 
 import pytest
 import torch
@@ -54,11 +54,10 @@ def test_a_cohort_computes_what_its_members_do():
             torch.testing.assert_close(one[0], all_[place], rtol=1e-4, atol=1e-5)
 
 
-def test_scores_are_the_same_in_parts(monkeypatch):
+def test_scores_are_the_same_in_parts():
     cohort, labels = Cohort("letters-cnn", 26, [1], CPU, "float32"), torch.arange(6)
     whole = cohort.scores(IMAGES[0], labels)
-    monkeypatch.setattr(models, "IMAGES_AT_ONCE", 4)
-    for one, other in zip(cohort.scores(IMAGES[0], labels), whole, strict=True):
+    for one, other in zip(cohort.scores(IMAGES[0], labels, at_once=4), whole, strict=True):
         torch.testing.assert_close(one, other)
 
 
@@ -72,3 +71,95 @@ def test_bf16_computes_nearly_the_same():
 def test_an_unknown_network_is_refused():
     with pytest.raises(InputError, match="unknown network 'resnet': choose one of letters-cnn"):
         models.build("resnet", 26, 1)
+
+
+COUNTS = {  # for 10 classes: parameters, and 10^6 FLOPs at 128x128
+    "resnet18": (11_181_642, 1184),
+    "resnet50": (23_528_522, 2669),
+    "efficientnet_b4": (17_566_546, 985),
+    "efficientnet_v2_s": (20_190_298, 1865),
+    "mobilenet_v3_small": (1_528_106, 37),
+}
+
+
+@pytest.mark.parametrize("network", models.TITLES)
+def test_paper_b_s_networks(network):
+    parameters, megaflops = COUNTS[network]
+    assert models.parameters(network, 10) == parameters
+    assert models.flops(network, 10, 128) // 10**6 == megaflops
+    module = models.build(network, 100, 1)
+    last = list(module.parameters())[-1]
+    assert last.shape == (100,)
+    assert sum(p.numel() for p in module.parameters()) == parameters + 90 * (list(module.parameters())[-2].shape[1] + 1)
+    norms = [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and {(m.eps, m.momentum) for m in norms} == {(1e-5, 0.1)}
+    dropouts = [m.p for m in module.modules() if "Dropout" in type(m).__name__ or "Depth" in type(m).__name__]
+    assert set(dropouts) <= {0.0}
+    if network.startswith("resnet"):
+        blocks = [m for m in module.modules() if type(m).__name__ in ("BasicBlock", "Bottleneck")]
+        assert blocks
+        for block in blocks:
+            last = block.bn3 if hasattr(block, "bn3") else block.bn2
+            assert not last.weight.any() and block.bn1.weight.all()
+
+
+def colour(n: int, size: int) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_images_are_resized_and_normalised_as_torchvision_does():
+    from hardsample.data import import_torchvision
+
+    transforms = import_torchvision("torchvision.transforms.v2")
+    images, seen = colour(2, 32), []
+    for size, given in ((48, images), (24, images), (None, images), (40, images[:, :1])):
+        module = models.build("mobilenet_v3_small", 10, 1, size).eval()
+        module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        module(given)
+        wanted = given.expand(-1, 3, -1, -1).float() / 255
+        if size:
+            wanted = transforms.Resize((size, size), antialias=True)(wanted)
+        wanted = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])(wanted)
+        torch.testing.assert_close(seen.pop(), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_cohort_of_networks_with_batch_normalisation_computes_what_its_members_do():
+    images, labels = colour(8, 32), torch.arange(8)
+    together = Cohort("resnet18", 10, [1, 2], CPU, "float32")
+    for _ in range(2):
+        logits = together.logits(images, training=True)
+    scores = together.scores(images, labels)
+    for place, seed in enumerate((1, 2)):
+        alone = Cohort("resnet18", 10, [seed], CPU, "float32")
+        for _ in range(2):
+            own = alone.logits(images, training=True)
+        torch.testing.assert_close(own[0], logits[place], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(alone.scores(images, labels)[1][0], scores[1][place], rtol=1e-3, atol=1e-3)
+
+
+def test_batch_statistics_are_those_of_the_images_at_once_and_leave_the_network_as_it_was():
+    cohort, images, labels = Cohort("resnet18", 10, [1], CPU, "float32"), colour(8, 32), torch.arange(8)
+    before = {name: tensor.clone() for name, tensor in cohort.tensors.items()}
+    logits, _ = cohort.scores(images, labels, statistics="batch", at_once=4)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in cohort.tensors.items())
+    halves = [cohort.logits(half, training=True)[0] for half in images.split(4)]
+    torch.testing.assert_close(logits[0], torch.cat(halves))
+    assert not torch.allclose(cohort.scores(images, labels, statistics="running")[0], logits)
+
+
+@pytest.mark.parametrize(
+    "network, shape, message",
+    [
+        ("letters-cnn", (3, 32, 32), "letters-cnn takes images of 1x28x28, and these are 3x32x32"),
+        ("vgg", (3, 32, 32), "unknown network 'vgg'"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(network, shape, message):
+    with pytest.raises(InputError, match=message):
+        models.check_images(network, shape)
+    models.check_images("resnet18", (1, 28, 28))
+
+
+def test_the_letters_cnn_has_a_size_of_its_own():
+    with pytest.raises(InputError, match="image_size is 64, but letters-cnn takes images of 28x28 alone"):
+        models.build("letters-cnn", 26, 1, 64)

@@ -1,4 +1,4 @@
-"""Adadelta against torch's own."""
+"""The update rules against torch's own."""
 
 import pytest
 import torch
@@ -21,6 +21,23 @@ def test_adadelta_equals_torchs_bit_for_bit(chunk, monkeypatch):
             parameter.grad = gradient.clone()
         reference.step()
         rule.step(gradients, 0.05)
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_sgd_equals_torchs_bit_for_bit():
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(17, 30), (8, 3, 3, 3), (5,)]
+    ours = [torch.randn(shape, generator=generator) for shape in shapes]
+    theirs = [tensor.clone().requires_grad_() for tensor in ours]
+    rule = optimizers.SGD(ours, momentum=0.9)
+    reference = torch.optim.SGD(theirs, lr=0.005, momentum=0.9)
+    for _ in range(20):
+        gradients = [torch.randn(shape, generator=generator) for shape in shapes]
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = gradient.clone()
+        reference.step()
+        rule.step(gradients, 0.005)
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one, other)
 

@@ -31,7 +31,7 @@ def test_committed_runs_were_made_from_committed_code(store):
 
 @pytest.mark.parametrize("name", ["figure-1", "draws"])
 def test_committed_figures_follow_from_the_committed_runs(name, store, tmp_path):
-    experiment = experiments.grid(name, **REAL)
+    experiment = experiments.grid(f"base-values/{name}", **REAL)
     curves = store.curves(experiment)
     assert curves.attrs["missing"] == 0
     points = figures.trajectory_data(curves) if name == "figure-1" else figures.draws_data(curves)

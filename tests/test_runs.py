@@ -15,6 +15,7 @@ import pytest
 from hardsample import paths
 from hardsample.configuration import Run
 from hardsample.errors import InputError
+from hardsample.panels import Experiment, Panel
 from hardsample.runs import Store, check_fingerprints, cohort_name, provenance
 from hardsample.training import COLUMNS, Outcome
 
@@ -31,7 +32,11 @@ def run(seed=0, method="MB", **fields):
 
 
 def outcome(seed=0, state=None):
-    rows = [(0, 0.0, 0.1, seed / 7, math.nan, 3.2, None, None), (4, 1.0, 0.2, seed / 3, 0.5, math.nan, 3, [1, 0, 3])]
+    rest = (0.25, math.nan, None, 0.125, None, 9)
+    rows = [
+        (0, 0.0, 0.1, seed / 7, math.nan, 3.2, None, None, *rest),
+        (4, 1.0, 0.2, seed / 3, 0.5, math.nan, 3, [1, 0, 3], *rest),
+    ]
     return Outcome(COLUMNS, tuple(rows), {"train": 1.5, "evaluate": 0.5}, state)
 
 
@@ -45,8 +50,9 @@ def same(rows, others):
 
 
 def experiment(*panels):
-    runs = tuple(dict.fromkeys(run for panel in panels for run in panel.runs))
-    return SimpleNamespace(panels=panels, runs=runs, data="glyphs", profile="quick", note="a note")
+    about = {"name": "base-values/figure-1", "title": "A figure", "profile": "quick", "note": "a note"}
+    own = ("emnist-letters",)
+    return Experiment(panels=panels, sources={"glyphs": "glyphs"}, own=own, baseline="MB", **about)
 
 
 def test_a_record_comes_back_as_written(store):
@@ -124,12 +130,12 @@ def test_numbers_of_different_data_are_never_mixed(store):
     store.write(run(0), outcome(), made("a" * 16))
     store.write(run(1), outcome(), made("b" * 16))
     store.write(run(1, train_examples=100), outcome(), made("c" * 16))  # a subset has a fingerprint of its own
-    panel = SimpleNamespace(title="all", runs=(run(0), run(1)))
+    panel = Panel(title="all", runs=(run(0), run(1)))
     for mix in (lambda: store.curves(experiment(panel)), lambda: check_fingerprints(store.records())):
         with pytest.raises(InputError, match="'glyphs' have fingerprint [ab]{16}"):
             mix()
     assert len(store.verify()) == 1
-    other = SimpleNamespace(title="all", runs=(run(0), run(1, train_examples=100)))
+    other = Panel(title="all", runs=(run(0), run(1, train_examples=100)))
     assert set(store.curves(experiment(other)).seed) == {0, 1}
     with pytest.raises(InputError, match="fingerprint dddd"):
         check_fingerprints([store.read(run(0))], {("glyphs", None, None): "d" * 16})
@@ -137,8 +143,8 @@ def test_numbers_of_different_data_are_never_mixed(store):
 
 def test_curves_come_in_the_order_of_the_experiment(store):
     panels = [
-        SimpleNamespace(title="slow", runs=tuple(run(s, m, learning_rate=0.01) for s in (1, 0) for m in ("PEB", "MB"))),
-        SimpleNamespace(title="fast", runs=tuple(run(s, m) for m in ("PEB", "MB") for s in (0, 1, 2))),
+        Panel(title="slow", runs=tuple(run(s, m, learning_rate=0.01) for s in (1, 0) for m in ("PEB", "MB"))),
+        Panel(title="fast", runs=tuple(run(s, m) for m in ("PEB", "MB") for s in (0, 1, 2))),
     ]
     wanted = experiment(*panels)
     for each in wanted.runs[:-1]:
@@ -151,22 +157,46 @@ def test_curves_come_in_the_order_of_the_experiment(store):
     ]
     assert list(curves.step[:4]) == [0, 4, 0, 4]
     assert list(curves.columns) == [
-        "panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate"
+        "panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate", "data", "network",
+        "delta",
     ]  # fmt: skip
     assert curves.learning_rate[0] == 0.01 and math.isnan(curves["loss/train"][0])
     assert curves["draws/per-class"][1] == [1, 0, 3]
-    assert curves.attrs == {
+    assert curves.attrs == wanted.attrs | {"missing": 1}
+    assert wanted.attrs == {
+        "name": "base-values/figure-1",
         "data": "glyphs",
         "profile": "quick",
         "note": "a note",
+        "baseline": "MB",
+        "protocol": "",
+        "own": "emnist-letters",
         "stand_in": True,
-        "missing": 1,
+        "substitute": False,
         "panels": {"slow": ("PEB", "MB"), "fast": ("PEB", "MB")},
+        "cells": {"slow": ("", ""), "fast": ("", "")},
     }
 
 
+def test_a_record_of_fewer_columns_still_has_its_curve(store):
+    """Columns join over time; what an older record lacks is no number."""
+    older = Outcome(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, None)
+    store.write(run(), older, made())
+    curves = store.curves(experiment(Panel(title="all", runs=(run(),))))
+    assert curves["acc/train"].tolist() == [0.1, 0.2] and curves["acc/report"].isna().all()
+
+
+def test_each_paper_has_a_folder_of_its_own(store):
+    hard = run(method="HMB", options={"delta": 0.5}, network="resnet18")
+    assert store.path(hard).relative_to(store.root).parts[:2] == ("hard-samples", "glyphs")
+    assert store.path(hard).name.startswith("glyphs-resnet18-HMB-d0.5-n32-")
+    store.write(hard, outcome(), made())
+    curves = store.curves(experiment(Panel(title="all", runs=(hard,))))
+    assert set(curves.method) == {"δ = 0.5"} and set(curves.delta) == {0.5} and set(curves.network) == {"resnet18"}
+
+
 def test_curves_of_nothing_have_their_columns(store):
-    curves = store.curves(experiment(SimpleNamespace(title="all", runs=(run(),))))
+    curves = store.curves(experiment(Panel(title="all", runs=(run(),))))
     assert len(curves) == 0 and "acc/val" in curves and curves.attrs["missing"] == 1
 
 
@@ -228,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_ten_thousand_runs_are_looked_up_in_seconds(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)
     between, end = outcome().rows
-    ten_epochs = dataclasses.replace(outcome(), rows=(between, (*end[:7], list(range(1000, 1026)))) * 10)
+    ten_epochs = dataclasses.replace(outcome(), rows=(between, (*end[:7], list(range(1000, 1026)), *end[8:])) * 10)
     runs = [run(seed) for seed in range(1000)]
     for each in runs:
         store.write(each, ten_epochs, made())

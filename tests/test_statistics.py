@@ -115,3 +115,57 @@ def test_updates_to_reach():
     assert statistics.updates_to_reach(steps, accuracy, 0.6) == 30
     assert statistics.updates_to_reach(steps, accuracy, 0.9) is None
     assert statistics.updates_to_reach(steps, [3.0, 2.0, 1.0, 1.5], 1.2, higher_is_better=False) == 20
+
+
+EPOCHS = np.arange(0, 100.5, 0.5)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.4])
+def test_an_exponential_converges_where_its_closed_form_says(rate):
+    losses = 0.3 + 2 * np.exp(-rate * EPOCHS)
+    # exp(-rate e) - exp(-100 rate) <= 0.05 (1 - exp(-100 rate))
+    closed = -np.log(np.exp(-100 * rate) + 0.05 * (1 - np.exp(-100 * rate))) / rate
+    found = statistics.convergence(EPOCHS, losses)
+    assert closed <= found < closed + 0.5
+
+
+def test_a_line_converges_in_its_last_twentieth():
+    losses = 2 - EPOCHS / 100
+    assert statistics.convergence(EPOCHS, losses) == pytest.approx(95, abs=0.5)
+    assert statistics.convergence(EPOCHS, losses, tolerance=0.26) == pytest.approx(74, abs=0.5)
+
+
+def test_convergence_is_where_it_stays_not_where_it_first_comes_near():
+    # fall 1.0: near is within 0.05 of 1.0; near at 1, gone at 2, near from 3 on
+    assert statistics.convergence([0, 1, 2, 3, 4, 5], [2.0, 1.02, 1.2, 0.97, 1.03, 1.0]) == 3
+    assert statistics.convergence([0, 1, 2, 3, 4, 5], [2.0, 1.02, np.nan, 0.97, 1.03, 1.0]) == 3
+
+
+def test_a_noisy_loss_converges_near_its_noiseless_self():
+    noise = np.random.default_rng(0).normal(0, 0.005, len(EPOCHS))
+    smooth = 0.3 + 2 * np.exp(-0.1 * EPOCHS)
+    assert statistics.convergence(EPOCHS, smooth + noise) == pytest.approx(
+        statistics.convergence(EPOCHS, smooth), abs=3
+    )
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        pytest.param(1 + np.cos(EPOCHS * np.pi) * 0.5 + np.exp(-EPOCHS), id="oscillates to the end"),
+        pytest.param(1 + EPOCHS / 100, id="rises"),
+        pytest.param(np.ones_like(EPOCHS), id="constant"),
+        pytest.param(np.where(EPOCHS < 90, np.exp(-EPOCHS), np.nan), id="diverges"),
+        pytest.param(np.where(EPOCHS > 0, np.exp(-EPOCHS), np.inf), id="starts infinite"),
+        pytest.param(np.where(EPOCHS < 100, 2.0, 1.0), id="falls at the last evaluation alone"),
+    ],
+)
+def test_what_does_not_converge(losses):
+    assert statistics.convergence(EPOCHS, losses) is None
+
+
+def test_too_few_evaluations_show_no_convergence():
+    assert statistics.convergence([], []) is None
+    assert statistics.convergence([0], [1.0]) is None
+    assert statistics.convergence([0, 1], [1.0, 0.5]) is None
+    assert statistics.convergence([0, 1, 2], [1.0, 0.5, 0.5]) == 1.0

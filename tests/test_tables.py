@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import curves
+from synthetic import curves, hard_curves
 
 from hardsample import statistics, tables
 from hardsample.errors import InputError
@@ -136,8 +136,25 @@ def test_markdown_reads(by_hand):
 
 
 def test_substitute_data_are_said():
-    made = curves(seeds=1, epochs=1, attrs={"data": "ocr-letters", "stand_in": False})
+    made = curves(seeds=1, epochs=1, attrs={"data": "ocr-letters", "stand_in": False, "substitute": True})
     assert "Ocr-letters, not emnist-letters" in tables.markdown(tables.final_metrics(made))
+
+
+def test_paper_b_compares_with_delta_1():
+    made = hard_curves({"ResNet-18, glyphs10-32": ("δ = 1", "δ = 0.5"), "ResNet-50, glyphs10-32": ()})
+    table = tables.final_metrics(made)
+    own = {method: made[(made.method == method) & (made.epoch == 20)]["acc/val"] for method in ("δ = 1", "δ = 0.5")}
+    panel = "ResNet-18, glyphs10-32"
+    found = row(table, "δ = 0.5", "acc/val", panel)
+    assert found.difference == pytest.approx(own["δ = 0.5"].mean() - own["δ = 1"].mean())
+    assert np.isnan(row(table, "δ = 1", "acc/val", panel).difference)
+    assert list(table.panel.unique()) == [panel]
+
+    text = tables.markdown(table)
+    assert "| test accuracy | test accuracy - δ = 1 |" in text and "method minus δ = 1" in text
+    assert "x δ = 1's (3/3)" in text and "MB" not in text and "acc/" not in text
+    assert "| ResNet-50, glyphs10-32 |  | not run |" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
 
 def test_save(by_hand, tmp_path):

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from hardsample import training
+from hardsample import models, training
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load
 from hardsample.errors import InputError
@@ -145,7 +145,25 @@ def test_a_shared_start_is_the_same_for_every_seed(letters):
 
 def test_a_diverged_run_ends_with_a_record(letters):
     result = outcome(dataclasses.replace(RUN, learning_rate=1e30), letters)
-    assert len(result.rows) == 7 and math.isnan(result.rows[-1][4])
+    assert column(result, "step") == [0, 3]  # no update would bring it back
+    assert all(math.isnan(value) for value in result.rows[-1][2:6])
+    assert column(result, "acc/val")[0] >= 0
+
+
+def test_a_cohort_goes_on_while_a_seed_of_it_is_sound(letters, monkeypatch):
+    """A seed that diverges has no metrics from there on, and stops no other."""
+    runs = [dataclasses.replace(RUN, method="MB", pretrain_epochs=0.0, seed=seed) for seed in (1, 2)]
+    scores = training.Cohort.scores
+
+    def one_diverged(cohort, *arguments, **options):
+        logits, losses = scores(cohort, *arguments, **options)
+        losses[0] = torch.nan
+        return logits, losses
+
+    monkeypatch.setattr(training.Cohort, "scores", one_diverged)
+    first, second = training.train(runs, letters)
+    assert math.isnan(column(first, "acc/train")[-1]) and not math.isnan(column(second, "acc/train")[-1])
+    assert column(first, "step")[-1] == 18
 
 
 @pytest.mark.parametrize(
@@ -182,6 +200,135 @@ def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
 
 def test_the_estimate_is_of_the_right_size(letters):
     assert 0 < training.estimate(RUN, letters) < 60
+
+
+IMAGES = Run(
+    data="glyphs10-32",
+    method="HMB",
+    seed=1,
+    options={"delta": 0.5},
+    network="mobilenet_v3_small",
+    optimizer="sgd",
+    learning_rate=0.02,
+    train_examples=44,
+    test_examples=20,
+    batch_size=8,
+    epochs=3.0,
+    evaluations_per_epoch=1.0,
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("glyphs10-32", train_examples=44, test_examples=20)
+
+
+def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
+    """Algorithm 1 with torch's own optimiser and data loader, over mini-batches in the data's order, the last short."""
+    run = dataclasses.replace(IMAGES, options={"delta": 1.0, "shuffle": False}, image_size=32)
+    network = models.build(run.network, 10, run.seed, 32).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=run.learning_rate, momentum=run.momentum)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(digits.x_train, digits.y_train), batch_size=8)
+    for _ in range(3):
+        for images, labels in loader:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(images), labels).backward()
+            optimizer.step()
+    trainer = training._Trainer([run], digits, torch.device("cpu"), None)
+    trainer.advance()
+    assert trainer.step == 18
+    for ours, theirs in zip(trainer.cohort.parameters, network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("method, options", [("HMB", {"delta": 0.2}), ("RMB", {"delta": 0.5}), ("FMB", {}), ("HE", {})])
+def test_rounds_make_e_n_updates_and_are_evaluated_after_every_n(method, options, digits):
+    result = outcome(dataclasses.replace(IMAGES, method=method, options=options), digits)
+    assert column(result, "step") == [0, 6, 12, 18] and column(result, "epoch") == [0, 1, 2, 3]
+    assert column(result, "draws/distinct")[1] == 44
+    assert column(result, "loss/train")[-1] < column(result, "loss/train")[0]
+
+
+def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(digits):
+    for method, options in (("HMB", {"delta": 0.8}), ("FMB", {}), ("HE", {"delta": 0.8})):
+        run = dataclasses.replace(IMAGES, method=method, options=options)
+        whole, saved = outcome(run, digits), []
+        with pytest.raises(training.OutOfTime):
+            training.train([run], digits, save_checkpoint=saved.append, deadline=_After(8))
+        assert training.train([run], digits, checkpoint=saved[-1])[0].rows == whole.rows
+
+
+def test_evaluation_by_mini_batches_is_their_plain_mean_with_its_spread(digits):
+    run = dataclasses.replace(IMAGES, evaluation_statistics="batch", evaluation_average="mini-batches")
+    trainer = training._Trainer([run], digits, torch.device("cpu"), None)
+    trainer.advance()
+    parts = digits.x_train.split(8), digits.y_train.split(8)
+    hits = torch.stack(
+        [
+            (trainer.cohort.logits(images, training=True)[0].argmax(1) == labels).double().mean()
+            for images, labels in zip(*parts, strict=True)
+        ]
+    )
+    last = dict(zip(training.COLUMNS, trainer.rows[0][-1], strict=True))
+    assert last["acc/train"] == pytest.approx(hits.mean().item())
+    assert last["acc/train-sd"] == pytest.approx(hits.std().item())
+    assert (last["batches/train"], last["batches/val"]) == (6, 3)
+
+
+def test_the_halves_of_the_test_set_make_up_the_whole(digits):
+    last = dict(zip(training.COLUMNS, outcome(IMAGES, digits).rows[-1], strict=True))
+    assert (last["acc/choose"] + last["acc/report"]) / 2 == pytest.approx(last["acc/val"])
+    assert last["acc/train-sd"] is None and last["batches/val"] is None
+
+
+@pytest.mark.parametrize("network", models.TITLES)
+def test_every_network_trains(network):
+    data = load("glyphs10-32", train_examples=12, test_examples=4)
+    sizes = {"batch_size": 6, "train_examples": 12, "test_examples": 4, "epochs": 2.0}
+    young = "batch"  # running statistics of four updates are too young for the deepest networks
+    run = dataclasses.replace(IMAGES, network=network, evaluation_statistics=young, **sizes)
+    result = training.train([run], data)[0]
+    assert column(result, "step") == [0, 2, 4]
+    assert all(math.isfinite(value) for row in result.rows for value in row[2:6])
+    assert column(result, "loss/train")[-1] != column(result, "loss/train")[0]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"network": "letters-cnn"}, "letters-cnn takes images of 1x28x28, and these are 3x32x32"),
+        ({"options": {"delta": 0.1}}, "delta is 0.1, and of 6 mini-batches"),
+        ({"batch_size": 43}, "mini-batches of 43 of 44 images come down to a single one"),
+        ({"batch_size": 1}, "mini-batches of 1 of 44 images come down to a single one"),
+        ({"method": "FMB"}, "unknown option of FMB 'delta': choose one of drop_last"),
+    ],
+)
+def test_a_run_that_cannot_begin_is_refused_beforehand(change, message, digits):
+    training.check(IMAGES, digits)
+    with pytest.raises(InputError, match=message):
+        training.check(dataclasses.replace(IMAGES, **change), digits)
+
+
+def test_a_stepper_makes_the_updates_of_the_run(digits):
+    trainer = training._Trainer([IMAGES], digits, torch.device("cpu"), None)
+    trainer.advance()
+    update = training.stepper(IMAGES, digits)
+    for _ in range(18):
+        update()
+    stepped = update.__closure__  # the trainer that it advances
+    other = next(cell.cell_contents for cell in stepped if isinstance(cell.cell_contents, training._Trainer))
+    for one, two in zip(trainer.cohort.parameters, other.cohort.parameters, strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", models.TITLES)
+def test_the_graph_of_every_network_equals_the_plain_loop(network, digits, monkeypatch):
+    run = dataclasses.replace(IMAGES, network=network)
+    captured = training.train([run], digits, device="cuda")[0]
+    monkeypatch.setattr(training._Trainer, "_captured_step", lambda self: None)
+    plain = training.train([run], digits, device="cuda")[0]
+    assert column(captured, "loss/train") == pytest.approx(column(plain, "loss/train"), rel=5e-2)
 
 
 @pytest.mark.gpu

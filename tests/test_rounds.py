@@ -1,0 +1,191 @@
+"""Algorithm 2 by hand, the number of updates for every N and δ, and what each protocol and control does otherwise."""
+
+import math
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardsample import methods
+from hardsample.errors import InputError
+
+SEED = torch.tensor([1])
+
+
+def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
+    return methods.build(name, size, n, seeds, options=options)
+
+
+def trained(method: methods.Method, steps: int, loss) -> list[list[int]]:
+    """The examples of each of so many steps; ``loss`` gives every example's, by step and indices."""
+    drawn = []
+    for step in range(steps):
+        assert method.prepare(step) is None
+        indices = method.draw(step)
+        method.observe(indices, torch.zeros(*indices.shape, 3), loss(step, indices))
+        drawn.append(indices[0].tolist())
+    return drawn
+
+
+def batches(drawn: list[list[int]], n: int = 2) -> list[int]:
+    """Numbers of unshuffled mini-batches of n."""
+    return [indices[0] // n for indices in drawn]
+
+
+def test_algorithm_2_by_hand():
+    """Four mini-batches of two, δ = 0.5: pairs of updates, the highest kept loss first, and its new loss kept."""
+    kept = [[1.0, 4.0, 3.0, 2.0], [0.5, 2.5], [1.9, 3.5], [0.1, 0.2], [7.0, 0.0]]
+    expected = [0, 1, 2, 3, *(1, 2), *(2, 3), *(3, 0), *(1, 0)]
+    losses = [loss for round_ in kept for loss in round_]
+    method = built("HMB", 8, 2, delta=0.5, shuffle=False)
+    # After the pass 1 4 3 2; then 1 .5 2.5 2; then 1 .5 1.9 3.5; then .2 .5 1.9 .1, where 2 and 1 lead.
+    drawn = trained(method, 8, lambda step, indices: torch.full(indices.shape, losses[step]))
+    assert batches(drawn) == expected[:8]
+    assert method.losses[0].tolist() == pytest.approx([1.0, 0.5, 1.9, 3.5])
+    method.prepare(8)
+    assert method.draw(8)[0].tolist() == [6, 7]
+
+
+def test_a_mini_batch_is_kept_by_the_mean_of_its_examples_losses():
+    method = built("HMB", 4, 2, delta=0.5, shuffle=False)
+    trained(method, 2, lambda step, indices: indices.float() ** 2)
+    assert method.losses[0].tolist() == [0.5, 6.5]
+
+
+@given(
+    batches=st.integers(1, 120),
+    tail=st.integers(0, 3),
+    percent=st.integers(1, 100),
+    epochs=st.integers(1, 9),
+    kind=st.sampled_from(["carried", "truncated"]),
+)
+def test_rounds_share_out_exactly_e_n_updates(batches, tail, percent, epochs, kind):
+    """N + ζδN = E N (equation 4): every update is one place of one round, and no round is longer than δN allows."""
+    delta, size = percent / 100, 4 * batches + tail
+    count = -(-size // 4)
+    if percent * count < 100:
+        with pytest.raises(InputError, match="not a whole one"):
+            built("HMB", size, 4, delta=delta)
+        return
+    method = built("HMB", size, 4, delta=delta, round_length=kind)
+    assert method.updates_per_epoch == count
+    places = [method._place(step) for step in range(epochs * count)]
+    assert places == sorted(set(places))  # each once, in order
+    lengths = list(Counter(number for number, _ in places).values())
+    assert lengths[0] == count and sum(lengths) == epochs * count
+    whole = percent * count // 100
+    if kind == "truncated":
+        assert set(lengths[1:-1]) <= {whole}
+    else:
+        complete = lengths[1:-1]
+        assert set(complete) <= {whole, whole + 1}
+        assert sum(complete) == percent * len(complete) * count // 100  # the fraction is carried
+
+
+def test_delta_n_below_one_is_refused_with_the_smallest_valid_delta():
+    with pytest.raises(InputError, match=r"delta is 0.05, and of 10 mini-batches .* give 0.1 to 1"):
+        built("HMB", 100, 10, delta=0.05)
+    with pytest.raises(InputError, match=r"of 97 mini-batches .* give 0.01031 to 1"):
+        built("HMB", 97, 1, delta=0.01)
+    assert built("HMB", 97, 1, delta=0.01031).round_length >= 1
+    assert built("HMB", 97, 1, delta=1 / 97).round_length == 1
+
+
+@pytest.mark.parametrize("delta", [0, -0.5, 1.5, math.nan])
+def test_delta_out_of_range_is_refused(delta):
+    with pytest.raises(InputError, match=f"delta is {delta:g}"):
+        built("HMB", 100, 10, delta=delta)
+
+
+def test_delta_1_walks_all_mini_batches_in_their_own_order_whatever_their_losses():
+    drawn = trained(built("HMB", 12, 4, delta=1.0, shuffle=False), 9, lambda step, indices: -indices.float())
+    assert drawn == 3 * [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_the_published_walk_is_in_the_datas_order_and_leaves_the_last_examples_out():
+    options = {"delta": 0.5, "shuffle": False, "drop_last": True, "walk": "data", "round_length": "truncated"}
+    method = built("HMB", 11, 2, **options)
+    drawn = trained(method, 9, lambda step, indices: 10.0 - indices.float() + 20 * (indices // 2 == 3))
+    # N = 5 and int(2.5) = 2: hardest are 3 and 0, trained as 0, 3.
+    assert batches(drawn) == [0, 1, 2, 3, 4, 0, 3, 0, 3]
+    assert 10 not in sum(drawn, [])
+    sound = built("HMB", 11, 2, **options | {"walk": "loss"})
+    assert batches(trained(sound, 7, lambda step, indices: 10.0 + 20.0 * (indices // 2 == 3)))[5:] == [3, 0]
+
+
+def test_equal_losses_go_by_the_mini_batches_order():
+    drawn = trained(built("HMB", 12, 2, delta=0.5, shuffle=False), 12, lambda step, indices: torch.ones(indices.shape))
+    assert batches(drawn)[6:] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_loss_that_is_no_number_is_the_highest():
+    def loss(step, indices):
+        return torch.where(indices // 2 == 2, torch.nan, 5.0 - indices / 2)
+
+    assert batches(trained(built("HMB", 8, 2, delta=0.25, shuffle=False), 6, loss))[4:] == [2, 2]
+
+
+def test_a_short_last_mini_batch_is_trained_as_it_is():
+    method = built("HMB", 7, 3, delta=0.5)
+    drawn = trained(
+        method, 9, lambda step, indices: torch.where(torch.tensor(indices.shape[1] == 1), 9.0, 1.0) + indices
+    )
+    assert [len(indices) for indices in drawn[:3]] == [3, 3, 1]
+    assert sorted(sum(drawn[:3], [])) == list(range(7))
+    assert any(len(indices) == 1 for indices in drawn[3:])
+    with pytest.raises(InputError, match="leave a short one of 7 examples, which seeds trained together"):
+        built("HMB", 7, 3, torch.tensor([1, 2]))
+    assert built("HMB", 7, 3, torch.tensor([1, 2]), drop_last=True).updates_per_epoch == 2
+    with pytest.raises(InputError, match="2 examples fill no mini-batch of 3"):
+        built("HMB", 2, 3, drop_last=True)
+
+
+def test_the_shuffle_is_the_seeds_and_stays():
+    drawn = trained(built("HMB", 60, 5, delta=0.25), 30, lambda step, indices: torch.ones(indices.shape))
+    first = {tuple(indices) for indices in drawn[:12]}
+    assert len(first) == 12 and set(map(tuple, drawn)) == first
+    assert sorted(sum(drawn[:12], [])) == list(range(60)) != sum(drawn[:12], [])
+    other = built("HMB", 60, 5, torch.tensor([2]), delta=0.25)
+    other.prepare(0)
+    assert other.draw(0)[0].tolist() != drawn[0]
+
+
+def test_random_mini_batches_look_at_no_loss_and_differ_from_round_to_round():
+    def drawn(loss):
+        return trained(built("RMB", 200, 2, delta=0.2), 160, loss)
+
+    rising = drawn(lambda step, indices: indices.float())
+    assert rising == drawn(lambda step, indices: -indices.float())
+    rounds = [frozenset(map(tuple, rising[first : first + 20])) for first in (100, 120, 140)]
+    assert all(len(round_) == 20 for round_ in rounds) and len(set(rounds)) == 3
+    assert set().union(*rounds) <= set(map(tuple, rising[:100]))
+
+
+def test_fresh_mini_batches_hold_every_example_once_an_epoch_and_are_never_the_same():
+    drawn = trained(built("FMB", 22, 5), 15, lambda step, indices: indices.float())
+    epochs = [drawn[first : first + 5] for first in (0, 5, 10)]
+    assert all(sorted(sum(epoch, [])) == list(range(22)) for epoch in epochs)
+    assert all([len(indices) for indices in epoch] == [5, 5, 5, 5, 2] for epoch in epochs)
+    assert len(set(map(tuple, drawn))) == 15
+
+
+def test_hard_examples_are_chosen_one_by_one():
+    """Twelve examples in threes, δ = 0.5: rounds of the six with the highest loss when last trained, in that order."""
+    method = built("HE", 12, 3, delta=0.5)
+    drawn = trained(method, 8, lambda step, indices: indices.float() - (20 if step > 3 else 0))
+    assert drawn[4:6] == [[11, 10, 9], [8, 7, 6]]
+    assert drawn[6:8] == [[5, 4, 3], [2, 1, 0]]
+    left_out = built("HE", 13, 3, delta=0.5, drop_last=True)
+    thrice = trained(left_out, 12, lambda step, indices: indices.float())
+    assert len(set(sum(thrice, []))) == 12
+
+
+@pytest.mark.parametrize("name", ["HMB", "RMB", "HE"])
+def test_bad_options_are_refused(name):
+    with pytest.raises(InputError, match="unknown round_length 'rounded': choose one of carried, truncated"):
+        built(name, 8, 2, round_length="rounded")
+    if name != "HE":
+        with pytest.raises(InputError, match="unknown walk 'up': choose one of loss, data"):
+            built(name, 8, 2, walk="up")

@@ -1,0 +1,465 @@
+"""Paper B's tables against values put in by hand, and what their readers are told."""
+
+import functools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hardsample import models, paper_b, printed, side_by_side, statistics
+from hardsample.errors import InputError
+
+CONDITIONS = ["status", "data", "profile", "protocol"]
+COMPARED = ["difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs"]
+SCHEMAS = {
+    "table-1": [
+        *("delta", *CONDITIONS, "rounds"),
+        *("seconds", "seconds_low", "seconds_high", "seconds_paper", "seconds_difference"),
+        *("ratio", "ratio_low", "ratio_high", "ratio_paper", "ratio_difference"),
+    ],
+    "table-2": [
+        *("network", "image_size", "classes"),
+        *("parameters", "parameters_millions", "parameters_paper", "parameters_difference"),
+        *("flops", "flops_giga", "flops_paper", "flops_difference"),
+    ],
+    "table-3": [
+        *("network", "delta", *CONDITIONS, "n", "diverged"),
+        *("train", "train_low", "train_high", "train_paper", "train_paper_interval", "train_difference"),
+        *("test", "test_low", "test_high", "test_paper", "test_paper_interval", "test_difference"),
+        *(*COMPARED, "difference_paper"),
+        *("e", "e_low", "e_high", "converged", "e_paper", "e_difference", "e_change", "e_change_paper", "fewer"),
+        "doubt",
+    ],
+    "table-6": [
+        *("network", "data_set", *CONDITIONS, "n", "diverged"),
+        *("delta", "baseline", "chosen", "change", *COMPARED),
+        *("naive_delta", "naive_change", "change_paper", "change_difference", "change_recomputed", "doubt"),
+    ],
+}
+NETWORKS = tuple(models.TITLES)
+SLOTS = {
+    "table-3": ("CIFAR-10",),
+    "table-4": ("CIFAR-100",),
+    "table-5": ("STL-10",),
+    "table-6": tuple(paper_b.SLOTS),
+}
+FINALS = {1.0: 0.60, 0.8: 0.62, 0.5: 0.64, 0.2: 0.58}  # test accuracy at the end
+EPOCHS = np.arange(11.0)
+
+
+def label(delta):
+    return f"δ = {delta:g}"
+
+
+def title(network, slot):
+    return f"{models.TITLES[network]}, glyphs for {slot}"
+
+
+def curves(name="table-3", *, networks=("resnet18", "mobilenet_v3_small"), seeds=3, protocol="sound", **attrs):
+    """Eleven evaluations of every run; seeds differ by a point, the loss of smaller δ falls earlier."""
+    rows = []
+    for slot in SLOTS[name]:
+        for network in networks:
+            for delta, final in FINALS.items():
+                for seed in range(1, seeds + 1):
+                    rows += _run(network, slot, delta, final + 0.01 * seed, seed, protocol)
+    frame = pd.DataFrame(rows)
+    cells = {title(network, slot): (network, slot) for slot in SLOTS[name] for network in NETWORKS}
+    variants = tuple(map(label, FINALS))
+    frame.attrs = {
+        "data": "glyphs10-32",
+        "own": "cifar10",
+        "profile": "quick",
+        "protocol": protocol,
+        "note": "640 training images",
+        "stand_in": True,
+        "substitute": False,
+        "missing": 0,
+        "name": f"hard-samples/{name}",
+        "baseline": "δ = 1",
+        "cells": cells,
+        "panels": {heading: variants if network in networks else () for heading, (network, _) in cells.items()},
+    } | attrs
+    return frame
+
+
+def _run(network, slot, delta, final, seed, protocol):
+    falls = 4 + round(4 * delta)  # the loss is within 5 % of its fall from there on
+    for epoch in EPOCHS:
+        share = min(epoch / 10, 1.0)
+        yield {
+            "panel": title(network, slot),
+            "method": label(delta),
+            "seed": seed,
+            "step": int(10 * epoch),
+            "epoch": epoch,
+            "acc/train": share * (final + 0.1),
+            "acc/val": share * final,
+            "acc/choose": share * final,
+            "acc/report": share * final,
+            "loss/train": 1.0 if epoch >= falls else 3.0,
+            "loss/val": 2.0,
+            "acc/train-sd": 0.2 if protocol == "published" else np.nan,
+            "acc/val-sd": 0.1 if protocol == "published" else np.nan,
+            "batches/train": 10 if protocol == "published" else np.nan,
+            "batches/val": 5 if protocol == "published" else np.nan,
+            "network": network,
+            "delta": delta,
+            "data": "glyphs10-32",
+        }
+
+
+def timings(rounds=4):
+    """Seconds rise with the round; δ < 1 costs 1.02 times δ = 1 in every one."""
+    rows = [
+        {"round": k, "delta": delta, "seconds": (0.01 + 0.001 * k) * (1 if delta == 1 else 1.02)}
+        for k in range(rounds)
+        for delta in paper_b.DELTAS
+    ]
+    frame = pd.DataFrame(rows)
+    frame.attrs = curves(seeds=1).attrs | {"name": "hard-samples/table-1", "device": "A CPU", "threads": 1}
+    return frame
+
+
+def set_final(frame, delta, seed, metric, value, network="resnet18"):
+    last = (frame.epoch == EPOCHS[-1]) & (frame.network == network)
+    frame.loc[last & (frame.delta == delta) & (frame.seed == seed), metric] = value
+
+
+def diverge(frame, delta, seed):
+    of_run = (frame.network == "resnet18") & (frame.delta == delta) & (frame.seed == seed) & (frame.epoch >= 5)
+    frame.loc[of_run, ["acc/train", "acc/val", "acc/choose", "acc/report", "loss/train", "loss/val"]] = np.nan
+
+
+def cell(table, network, second):
+    return table[(table.network == network) & (table[table.columns[1]] == second)].iloc[0]
+
+
+def lines(table, network):
+    """The network's rows of the Markdown table, as lists of cells."""
+    text = side_by_side.markdown(table).splitlines()
+    return [line.strip("| ").split(" | ") for line in text if line.startswith(f"| {models.TITLES[network]} |")]
+
+
+ALL = {
+    "table-1": lambda: side_by_side.table_1(timings()),
+    "table-2": functools.cache(side_by_side.table_2),  # counting takes seconds
+    "table-3": lambda: side_by_side.table_3(curves("table-3")),
+    "table-4": lambda: side_by_side.table_3(curves("table-4", networks=NETWORKS)),
+    "table-5": lambda: side_by_side.table_3(curves("table-5", protocol="published", seeds=1)),
+    "table-6": lambda: side_by_side.table_6(curves("table-6")),
+}
+
+
+@pytest.fixture(scope="module", params=ALL)
+def named(request):
+    return request.param, ALL[request.param]()
+
+
+def test_the_csv_has_these_columns_and_the_papers_rows(named, tmp_path):
+    name, table = named
+    _, file, _ = side_by_side.save(table, tmp_path / name)
+    read = pd.read_csv(file)
+    assert list(read) == SCHEMAS.get(name, SCHEMAS["table-3"])
+    assert len(read) == {"table-1": 4, "table-2": 5, "table-6": 15}.get(name, 20)
+    if name in ("table-3", "table-4", "table-5"):
+        paper = printed.read(f"hard-samples-{name}")
+        assert list(zip(read.network, read.delta, strict=True)) == list(zip(paper.network, paper.delta, strict=True))
+        assert list(read.test_paper) == list(paper.test) and list(read.e_paper) == list(paper.epoch)
+
+
+def test_files_are_equal_bytes_and_hold_what_was_read(named, tmp_path):
+    name, table = named
+    files = side_by_side.save(table, tmp_path / "figures" / name)
+    assert [file.name for file in files] == [f"{name}.md", f"{name}.csv", f"{name}.tex"]
+    before = [file.read_bytes() for file in files]
+    again = side_by_side.save(ALL[name](), tmp_path / "figures" / name)
+    assert [file.read_bytes() for file in again] == before
+    pd.testing.assert_frame_equal(
+        pd.read_csv(files[1], keep_default_na=True), table.replace("", np.nan), check_dtype=False, rtol=1e-8
+    )
+    with pytest.raises(InputError):
+        side_by_side.save(table, files[0] / name)
+
+
+def test_markdown_and_latex_say_the_same(named):
+    _, table = named
+    marks = {"$\\delta$": "δ", "$\\Delta$": "Δ", "$\\pm$": "±", "$\\dagger$": "†", "$-$": "-", "\\%": "%"}
+    text = side_by_side.latex(table)
+    for spelled, character in marks.items():
+        text = text.replace(spelled, character)
+    from_latex = [line.removesuffix(" \\\\").split(" & ") for line in text.splitlines() if line.endswith(" \\\\")]
+    rows = [line for line in side_by_side.markdown(table).splitlines() if line.startswith("|")]
+    from_markdown = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in rows]
+    assert from_latex == [from_markdown[0], *from_markdown[2:]]
+    assert len({len(line) for line in from_markdown}) == 1
+
+
+def test_latex_is_ascii_and_balanced(named):
+    text = side_by_side.latex(named[1])
+    assert text.isascii() and "?" not in text
+    assert re.findall(r"\\begin\{(.*?)\}", text) == re.findall(r"\\end\{(.*?)\}", text)[::-1]
+    assert text.count("{") == text.count("}") and text.count("$") % 2 == 0
+    for rule in ("\\toprule", "\\midrule", "\\bottomrule"):
+        assert text.count(rule) == 1
+
+
+def test_the_head_says_what_was_run(named):
+    name, table = named
+    text, tex = side_by_side.markdown(table), side_by_side.latex(table)
+    head = text.split("\n|")[0]
+    comment = "\n".join(line for line in tex.splitlines() if line.startswith("%"))
+    if name == "table-2":
+        assert "no data and no training" in head and "no data and no training" in comment
+        return
+    for words in ("Stand-in data: glyphs10-32", "cifar10", "rofile quick", "640 training images"):
+        assert words in head and words in comment
+    assert "protocol published" in head if name == "table-5" else "protocol sound" in head
+    if name in ("table-3", "table-4", "table-5"):
+        assert "e: the first evaluation" in head and "within 5 \\%" in comment
+
+
+def test_data_of_the_paper_and_substitutes_are_told_apart():
+    for substitute, words in ((False, "Cifar10."), (True, "Cifar10-jpeg, not cifar10.")):
+        attrs = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
+        text = side_by_side.markdown(side_by_side.table_3(curves(**attrs)))
+        assert words in text and "tand-in" not in text
+
+
+def test_a_strange_name_of_data_stays_ascii():
+    made = curves(data="größe_1 & 50 %", stand_in=False, substitute=True)
+    text = side_by_side.latex(side_by_side.table_3(made))
+    assert text.isascii() and "gr??e\\_1 \\& 50 \\%" in text.lower()
+
+
+def test_accuracies_by_hand():
+    table = side_by_side.table_3(curves())
+    found = cell(table, "resnet18", 0.5)
+    # seeds end at 65, 66, 67 %; the paper prints 69.2 ± 1.0; t of 2 degrees of freedom is 4.30265
+    assert (found.status, found.data, found.n, found.diverged) == ("measured", "glyphs10-32", 3, 0)
+    assert found.test == pytest.approx(66) and found.train == pytest.approx(76)
+    assert found.test_high - found.test == pytest.approx(4.30265 / np.sqrt(3), abs=1e-5)
+    assert (found.test_paper, found.test_paper_interval) == (69.2, 1.0)
+    assert found.test_difference == pytest.approx(-3.2) and found.train_difference == pytest.approx(76 - 99.7)
+    assert lines(table, "resnet18")[2][5:9] == ["-23.7", "66.0 ± 2.5", "69.2 ± 1.0", "-3.2"]
+
+
+def test_the_paired_difference_by_hand():
+    made = curves()
+    for seed, value in enumerate((0.71, 0.60, 0.66), start=1):
+        set_final(made, 0.5, seed, "acc/val", value)
+    table = side_by_side.table_3(made)
+    found = cell(table, "resnet18", 0.5)
+    # against 61, 62, 63: +10, -2, +3; |sums| of the 8 patterns are 15, 11, 9, 5 twice, and 4 of 8 reach 11
+    assert found.difference == pytest.approx(11 / 3) and found.p == 4 / 8
+    assert (found.seeds_won, found.pairs) == (2, 3)
+    assert found.difference_low < 0 < found.difference_high
+    assert found.difference_paper == pytest.approx(69.2 - 69.6)
+    assert cell(table, "resnet18", 1.0)[[*COMPARED, "difference_paper"]].isna().all()
+    np.testing.assert_allclose(table.p_holm, statistics.holm(table.p))
+    assert table.p.notna().sum() == 6
+
+
+def test_convergence_by_hand():
+    table = side_by_side.table_3(curves())
+    baseline, found = cell(table, "resnet18", 1.0), cell(table, "resnet18", 0.5)
+    assert (baseline.e, found.e, found.e_low, found.converged) == (8, 6, 6, 3)
+    assert found.e_change == pytest.approx(100 * 2 / 6) and found.fewer == pytest.approx(25)
+    assert (found.e_paper, found.e_change_paper, found.e_difference) == (77, 3.89, 6 - 77)
+    assert np.isnan(baseline.e_change) and np.isnan(baseline.e_change_paper)
+
+
+def test_a_fall_in_print_is_negative():
+    table = side_by_side.table_3(curves("table-5"))
+    assert cell(table, "efficientnet_b4", 0.8).e_change_paper == -8.51
+    assert cell(table, "efficientnet_b4", 0.5).e_change_paper == 26.47
+
+
+def test_a_seed_that_did_not_converge_leaves_no_change():
+    made = curves()
+    never = (made.network == "resnet18") & (made.delta == 0.5) & (made.seed == 2)
+    made.loc[never, "loss/train"] = 3.0 - made.epoch[never] / 10
+    table = side_by_side.table_3(made)
+    found = cell(table, "resnet18", 0.5)
+    assert (found.e, found.converged, found.n) == (6, 2, 3)
+    assert np.isnan(found.e_change) and np.isnan(found.fewer)
+    assert "(2/3)" in " ".join(lines(table, "resnet18")[2])
+    made.loc[(made.network == "resnet18") & (made.delta == 0.5), "loss/train"] = 3.0
+    table = side_by_side.table_3(made)
+    assert np.isnan(cell(table, "resnet18", 0.5).e) and "not converged (0/3)" in lines(table, "resnet18")[2]
+
+
+def test_what_was_not_run_is_said_beside_the_papers_numbers():
+    table = side_by_side.table_3(curves())
+    found = cell(table, "resnet50", 0.5)
+    assert (found.status, found.n, found.test_paper) == ("not run", 0, 64.6)
+    assert np.isnan(found.test) and np.isnan(found.test_difference)
+    assert lines(table, "resnet50")[2][2] == "not run" and "64.6 ± 1.0" in lines(table, "resnet50")[2]
+
+
+def test_no_run_at_all():
+    made = curves(seeds=1)
+    nothing = made[:0]
+    nothing.attrs = made.attrs | {"missing": 8}
+    for name, make in (("table-3", side_by_side.table_3), ("table-6", side_by_side.table_6)):
+        table = make(nothing)
+        assert list(table) == SCHEMAS[name] and set(table.status) == {"not run"}
+        assert "no run is finished yet" in side_by_side.markdown(table)
+    assert set(side_by_side.table_1(timings()[:0]).status) == {"not run"}
+
+
+def test_a_diverged_seed_is_counted_and_left_out():
+    made = curves()
+    diverge(made, 0.5, 2)
+    table = side_by_side.table_3(made)
+    found = cell(table, "resnet18", 0.5)
+    assert (found.status, found.n, found.diverged, found.pairs, found.seeds_won) == ("measured", 2, 1, 3, 2)
+    assert found.test == pytest.approx(66) and np.isnan(found.e_change)
+    assert lines(table, "resnet18")[2][2] == "2, 1 diverged" and "Diverged seeds" in side_by_side.markdown(table)
+    for seed in (1, 3):
+        diverge(made, 0.5, seed)
+    found = cell(side_by_side.table_3(made), "resnet18", 0.5)
+    assert (found.status, found.n, found.diverged) == ("diverged", 0, 3)
+
+
+def test_missing_seeds_are_said():
+    made = curves()
+    fewer = made[~((made.network == "resnet18") & (made.delta == 0.5) & (made.seed == 3))]
+    fewer.attrs = made.attrs | {"missing": 1}
+    table = side_by_side.table_3(fewer)
+    assert cell(table, "resnet18", 0.5).status == "incomplete" and cell(table, "resnet18", 0.2).status == "measured"
+    assert lines(table, "resnet18")[2][2] == "2, incomplete"
+    assert "Runs still missing: 1." in side_by_side.markdown(table)
+
+
+def test_one_seed_missing_everywhere_is_said():
+    assert set(side_by_side.table_3(curves(missing=8)).status) == {"incomplete", "not run"}
+
+
+def test_one_seed_has_no_interval():
+    table = side_by_side.table_3(curves(seeds=1))
+    assert table[["train_low", "test_low", "difference_low", "e_low"]].isna().all(axis=None)
+    assert set(table.p.dropna()) == {1.0}
+    assert lines(table, "resnet18")[2][6] == "65.0" and "One seed has no interval" in side_by_side.markdown(table)
+
+
+def test_the_published_protocols_interval_is_over_the_mini_batches():
+    table = side_by_side.table_3(curves("table-5", protocol="published", seeds=1))
+    found = cell(table, "resnet18", 1.0)
+    assert found.train_high - found.train == pytest.approx(2.26216 * 20 / np.sqrt(10), abs=1e-4)
+    assert found.test - found.test_low == pytest.approx(2.77645 * 10 / np.sqrt(5), abs=1e-4)
+    assert "over the mini-batches of the one checkpoint" in side_by_side.markdown(table)
+    several = cell(side_by_side.table_3(curves("table-5", protocol="published")), "resnet18", 1.0)
+    assert several.test_high - several.test == pytest.approx(4.30265 / np.sqrt(3), abs=1e-5)
+
+
+def test_doubtful_numbers_are_shown_and_are_no_target():
+    table = side_by_side.table_3(curves("table-4", networks=NETWORKS))
+    found = cell(table, "efficientnet_b4", 0.5)
+    assert found.doubt and found.test_paper == 49.7 and found.test == pytest.approx(66)
+    assert found[["train_difference", "test_difference", "difference_paper"]].isna().all()
+    assert found.e_difference == 6 - 42  # e is that table's own
+    assert "49.7 ± 1.0 †" in lines(table, "efficientnet_b4")[2]
+    assert f"† {found.doubt[:20]}" in side_by_side.markdown(table)
+    sure = cell(table, "resnet18", 0.5)
+    assert not sure.doubt and sure.test_difference == pytest.approx(66 - 34.5)
+    assert (table.doubt != "").sum() == 8
+
+
+def test_other_methods_are_ignored():
+    made = curves()
+    others = made[made.delta == 0.5].assign(method="random δ = 0.5", **{"acc/val": 0.99})
+    both = pd.concat([made, others])
+    panels = {heading: (*variants, "random δ = 0.5") for heading, variants in made.attrs["panels"].items()}
+    both.attrs = made.attrs | {"panels": {heading: panels[heading] for heading in both.panel.unique()}}
+    pd.testing.assert_frame_equal(side_by_side.table_3(both), side_by_side.table_3(made))
+
+
+@pytest.fixture
+def differing():
+    """ResNet-18: δ = 0.8 is best on the choosing half, 0.2 on the whole test set and on the reporting half."""
+    made = curves("table-6")
+    for delta, choose, report, val in ((0.8, 0.70, 0.61, 0.655), (0.2, 0.60, 0.80, 0.70)):
+        for seed in (1, 2, 3):
+            for metric, value in (("acc/choose", choose), ("acc/report", report), ("acc/val", val)):
+                set_final(made, delta, seed, metric, value + 0.01 * seed)
+    return made
+
+
+def test_delta_is_chosen_on_one_half_and_reported_on_the_other(differing):
+    found = cell(side_by_side.table_6(differing), "resnet18", "CIFAR-10")
+    assert (found.status, found.n, found.delta, found.naive_delta) == ("measured", 3, 0.8, 0.2)
+    assert (found.baseline, found.chosen) == (pytest.approx(62), pytest.approx(63))
+    assert found.change == pytest.approx(100 * 1 / 63)  # of the new value, as the paper's
+    assert found.difference == pytest.approx(1) and (found.seeds_won, found.pairs) == (3, 3)
+    assert found.naive_change == pytest.approx(100 * (72 - 62) / 72)
+
+
+def test_table_6_beside_the_papers_own_numbers():
+    table = side_by_side.table_6(curves("table-6"))
+    first, best = cell(table, "resnet18", "CIFAR-10"), cell(table, "resnet18", "CIFAR-100")
+    assert (first.change_paper, best.change_paper) == (-0.75, 7.26)
+    assert first.change_recomputed == pytest.approx(100 * (69.2 - 69.6) / 69.2)
+    assert best.change_recomputed == pytest.approx(100 * (35.8 - 33.2) / 35.8)
+    assert best.change_difference == pytest.approx(best.change - 7.26)
+    shown = lines(table, "resnet18")
+    assert shown[0][-1] == "-0.58" and not shown[1][-1].strip("| ").startswith("+7.2")
+    doubtful = cell(table, "efficientnet_b4", "CIFAR-100")
+    assert doubtful.doubt and np.isnan(doubtful.change_difference) and doubtful.change_paper == 2.95
+    np.testing.assert_allclose(table.p_holm, statistics.holm(table.p))
+
+
+def test_a_delta_with_a_diverged_seed_is_not_chosen(differing):
+    diverge(differing, 0.8, 1)
+    table = side_by_side.table_6(differing)
+    found = cell(table, "resnet18", "CIFAR-10")
+    assert (found.delta, found.n, found.diverged, found.status) == (0.5, 3, 1, "measured")
+    assert "1 diverged" in lines(table, "resnet18")[0][2]
+
+
+def test_table_6_without_some_deltas_is_incomplete(differing):
+    made = differing[(differing.delta != 0.2) | (differing.network != "resnet18")]
+    made.attrs = differing.attrs | {"missing": 9}
+    assert cell(side_by_side.table_6(made), "resnet18", "STL-10").status == "incomplete"
+    assert cell(side_by_side.table_6(made), "resnet50", "STL-10").status == "not run"
+
+
+def test_timings_by_hand():
+    table = side_by_side.table_1(timings())
+    found = table[table.delta == 0.5].iloc[0]
+    assert found.rounds == 4 and found.ratio == pytest.approx(1.02)
+    assert found.seconds == pytest.approx(1.02 * 0.0115) and found.seconds_low == pytest.approx(1.02 * 0.01075)
+    assert (found.seconds_paper, found.ratio_paper) == (0.0991, pytest.approx(0.0991 / 0.0310))
+    assert found.ratio_difference == pytest.approx(1.02 - 0.0991 / 0.0310)
+    assert table.ratio[0] == 1.0
+    text = side_by_side.markdown(table)
+    assert "Device: A CPU, threads: 1" in text and "4 rounds" in text and "1.020 [1.020, 1.020]" in text
+
+
+def test_the_networks_are_the_papers_to_the_digit():
+    table = ALL["table-2"]()
+    assert list(table.network) == list(printed.read("hard-samples-table-2").network)
+    assert (table.parameters_difference == 0).all()
+    differing = table[table.flops_difference != 0].set_index("network").flops_difference
+    assert differing.to_dict() == {"resnet18": -0.01, "resnet50": -0.03}  # what torch does not count in them
+    rows = {name: lines(table, name)[0] for name in table.network}
+    assert rows["resnet18"][5:] == ["exact", "1,184,376,832", "1.18", "1.19", "-0.01"]
+    assert rows["efficientnet_b4"][2:] == [
+        "17,566,546",
+        "17.56",
+        "17.56",
+        "exact",
+        "985,079,488",
+        *("0.98", "0.98"),
+        "exact",
+    ]
+
+
+def test_other_sizes_are_counted_and_say_so(monkeypatch):
+    monkeypatch.setattr(models, "parameters", lambda network, classes: classes * 10**6 + 9_999)
+    monkeypatch.setattr(models, "flops", lambda network, classes, image_size: image_size * 10**9)
+    table = side_by_side.table_2(image_size=64, classes=100)
+    assert set(table.parameters_millions) == {100.0} and set(table.flops_giga) == {64.0}
+    assert (table.image_size[0], table.classes[0], table.flops_difference[2]) == (64, 100, 62.81)
+    assert "The paper's numbers are for 128x128 and 10 classes" in side_by_side.markdown(table)
