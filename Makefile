@@ -1,12 +1,14 @@
 # Needs make and Python >= 3.11, nothing else. Each target makes .venv first where there is none;
 # PYTHON=/path/to/python uses an environment that you already have instead.
 
-PROFILE   ?= ## how much is computed: smoke, quick (the default) or paper
-FIGURE    ?= ## one figure: figure-1, figure-2, figure-3, figure-4 or draws (default: all)
-DATA      ?= ## glyphs (the default), emnist-letters, mnist, or a file.npz of your own
+PROFILE   ?= ## how much is computed: smoke, quick (the default), small or paper
+FIGURE    ?= ## one output, such as table-3 or base-values/figure-1, or all of base-values or hard-samples
+DATA      ?= ## a data set's name or a file.npz of your own (default: generated in smoke and quick, else the papers')
 SEEDS     ?= ## number of seeds for each method (default: the profile's)
 EXAMPLES  ?= ## at most so many training examples (default: the profile's)
 PRECISION ?= ## auto (the default), float32 or bf16
+NETWORKS  ?= ## of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)
+PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper did
 DEVICE    ?= ## auto (the default), cpu or cuda
 WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
@@ -24,7 +26,8 @@ endif
 
 flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
 what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds) \
-	$(call flag,EXAMPLES,examples) $(call flag,PRECISION,precision)
+	$(call flag,EXAMPLES,examples) $(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) \
+	$(call flag,PROTOCOL,protocol)
 where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
 hardsample := $(python) -m hardsample
 
@@ -38,7 +41,7 @@ help: ## this list
 	@echo
 	@awk -F ' *[?]= ## ' '/^[A-Z]+ *[?]= ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
-reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure
+reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure and table
 	$(hardsample) reproduce $(what) $(where)
 
 figures: $(environment) ## the notebooks alone: draw from the stored runs, compute those that are missing

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import choosing, step
+from benchmarks import choosing, rounds, step
 from benchmarks.measure import Comparison
 from hardsample import paths
 from hardsample.runs import device_name
 
 HERE = Path(__file__).parent
-PARTS = {"step": step.measure, "choosing": choosing.measure}
+PARTS = {"step": step.measure, "choosing": choosing.measure, "rounds": rounds.measure}
 MARK = "<!-- measured -->"
 
 

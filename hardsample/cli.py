@@ -110,10 +110,14 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    rows = [("figure", "wanted", "done", "missing")]
+    from hardsample.runs import Store
+
+    store, rows = Store(), [("figure", "wanted", "done", "missing", "minutes")]
     for experiment in _experiments(options):
-        wanted, missing = len(experiment.runs), len(_missing(experiment))
-        rows.append((experiment.name, str(wanted), str(wanted - missing), str(missing)))
+        done = [record for run in experiment.runs if (record := store.find(run)) is not None]
+        minutes = sum(record.provenance["seconds"]["wall"] / record.provenance["cohort"] for record in done) / 60
+        wanted = len(experiment.runs)
+        rows.append((experiment.name, *map(str, (wanted, len(done), wanted - len(done))), f"{minutes:.1f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *counts in rows:
         print(name.ljust(widths[0]), *(count.rjust(width) for count, width in zip(counts, widths[1:], strict=True)))
@@ -211,17 +215,17 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="hardsample", description="Train with the hard examples first, and repeat the papers' figures."
+        prog="hardsample", description="Train with the hard examples first, and repeat the papers' figures and tables."
     )
     parser.add_argument("--version", action="version", version=f"hardsample {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     data, what, where = _knobs(DATA), _knobs(WHAT), _knobs(WHERE)
     for name, function, knobs, does in (
         ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
-        ("figures", _reproduce, [what, data, where], "draw the figures, once the runs they lack are computed"),
-        ("reproduce", _reproduce, [what, data, where], "everything: compute what is missing, draw every figure"),
+        ("figures", _reproduce, [what, data, where], "draw figures and tables, once the runs they lack are computed"),
+        ("reproduce", _reproduce, [what, data, where], "everything: compute what is missing, draw every figure and table"),
         ("verify", _verify, [], "check every stored run"),
-        ("status", _status, [what, data], "count the runs of each figure: wanted, done, missing"),
+        ("status", _status, [what, data], "count the runs of each figure: wanted, done, missing, and the minutes that those done took"),
         ("data", _data, [_knobs(ONE)], "load or download a data set and describe it"),
     ):
         command = commands.add_parser(name, help=does, description=does, parents=knobs)

@@ -250,8 +250,8 @@ def provenance(
 ) -> dict[str, Any]:
     """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
     return {
-        "commit": _commit(),
-        "versions": _versions(),
+        "commit": commit(),
+        "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -285,7 +285,7 @@ def _processor() -> str:
 
 
 @functools.cache
-def _commit() -> str:
+def commit() -> str:
     """HEAD of the checkout this package runs from, "-dirty" if its own files differ; "unknown" outside of one."""
     package = Path(__file__).parent
     if not (package.parent / ".git").exists():
@@ -304,12 +304,13 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+def versions() -> dict[str, str]:
+    """Of Python and of what the numbers depend on."""
+    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     try:
-        return versions | {"hardsample": metadata.version("hardsample")}
+        return found | {"hardsample": metadata.version("hardsample")}
     except metadata.PackageNotFoundError:
-        return versions | {"hardsample": "unknown"}
+        return found | {"hardsample": "unknown"}
 
 
 def _stem(run: Run) -> str:

@@ -414,7 +414,7 @@ def _head(frame: pd.DataFrame, size: str) -> list[str]:
     attrs, data = frame.attrs, figures.data_statement(frame)
     if attrs["stand_in"]:
         data += f", in place of the paper's {attrs['own']}: no number here can reproduce the paper's"
-    sentences = (data, f"profile {attrs['profile']}, protocol {attrs['protocol']}, {size}", attrs["note"])
+    sentences = (data, f"{attrs['note']}; {size}")
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
 
 

@@ -14,23 +14,20 @@ from hardsample.configuration import Run
 from hardsample.data import load
 from hardsample.launch import one_thread, resolve_device
 from hardsample.panels import Experiment
-from hardsample.runs import device_name
+from hardsample.runs import commit, device_name, versions
 
 if TYPE_CHECKING:
     import pandas
 
-TURNS = 8
-
-
-def measure(experiment: Experiment, *, device: str = "auto", turns: int = TURNS) -> "pandas.DataFrame":
+def measure(experiment: Experiment, *, device: str = "auto", turns: int = 8) -> "pandas.DataFrame":
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 
     After a first epoch of each run, every turn times an epoch of updates of each, one run after the other: choosing,
     forward, backward, update, and no evaluation.
 
     Returns:
-        a row per turn and run: round (the turn), delta, seconds (per update). ``attrs`` are those of the experiment, and device
-        (its model) and threads.
+        a row per turn and run: round (the turn), delta, seconds (per update). ``attrs`` are those of the experiment,
+        and device (its model) and threads.
 
     Raises:
         InputError: the device or the data are not at hand.
@@ -39,15 +36,21 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = TURNS)
 
     device = resolve_device(device)
     path = _path(experiment.timed, device_name(device), turns)
-    if path.is_file():
-        kept = json.loads(path.read_bytes())
-    else:
+    kept = _kept(path)
+    if kept is None:
         with one_thread(device):
             kept = _measured(experiment, device, turns)
         paths.write_atomically(path, (json.dumps(kept, indent=1) + "\n").encode())
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
     return frame
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _measured(experiment: Experiment, device: str, turns: int) -> dict[str, Any]:
@@ -64,7 +67,8 @@ def _measured(experiment: Experiment, device: str, turns: int) -> dict[str, Any]
         for delta, update in updates.items()
     ]
     about = {"device": device_name(device), "threads": torch.get_num_threads()}
-    return about | {"runs": [run.key for run in experiment.timed], "rows": rows}
+    made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
+    return about | made | {"runs": [run.key for run in experiment.timed], "rows": rows}
 
 
 def _seconds(update: Callable[[], None], times: int, device: str) -> float:
@@ -78,4 +82,5 @@ def _seconds(update: Callable[[], None], times: int, device: str) -> float:
 
 def _path(runs: Sequence[Run], device: str, turns: int) -> Path:
     text = "-".join((*(run.key for run in runs), device, str(turns)))
-    return paths.runs_dir() / "timings" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return paths.runs_dir() / "hard-samples" / runs[0].data / f"{key}.timing"

@@ -16,7 +16,7 @@ from hardsample import cli, experiments, launch, runs, training
 from hardsample.launch import Report
 
 COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
-WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision"}
+WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision", "--networks", "--protocol"}
 WHERE = {"--device", "--workers", "--scheduler", "--time-limit"}
 SMOKE = ("--profile", "smoke", "--figure", "base-values/figure-1")
 
@@ -62,6 +62,7 @@ def store_all(experiment: experiments.Experiment) -> None:
     row = {"step": 0, "epoch": 0.0, "draws/distinct": None, "draws/per-class": None}
     rows = (tuple(row.get(column, 0.5) for column in columns),)
     made = {"data": {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 26}}
+    made |= {"seconds": {"wall": 24.0}, "cohort": 2}
     for run in experiment.runs:
         runs.Store().write(run, training.Outcome(columns, rows, {}, None), made)
 
@@ -99,7 +100,7 @@ def test_version(capsys):
 
 
 BAD = [
-    (["--profile", "huge"], ["huge", "smoke, quick, paper"]),
+    (["--profile", "huge"], ["huge", "smoke, quick, small, paper"]),
     (["--figure", "figure-9"], ["figure-9", "figure-1"]),
     (["--data", "nothing"], ["nothing", "glyphs", "emnist-letters"]),
     (["--data", "nothing.npz"], ["nothing.npz"]),
@@ -107,6 +108,9 @@ BAD = [
     (["--seeds", "0"], ["'0'", "from 1 up"]),
     (["--examples", "0"], ["'0'", "from 1 up"]),
     (["--precision", "float8"], ["float8", "bf16"]),
+    (["--networks", "vgg"], ["vgg", "all, resnet18", "mobilenet_v3_small"]),
+    (["--protocol", "mine"], ["mine", "sound, published"]),
+    (["--figure", "figure-1"], ["base-values/figure-1 and hard-samples/figure-1", "in full"]),
     (["--seeds", "many"], ["'many'", "from 1 up"]),
     (["--workers", "-1"], ["-1"]),
     (["--workers", "many"], ["'many'"]),
@@ -236,13 +240,14 @@ def test_status_counts_in_aligned_columns(capsys):
     store_all(experiments.grid("base-values/figure-1", profile="smoke"))
     assert cli.main(["status", "--profile", "smoke"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["figure", "wanted", "done", "missing"]
+    assert head.split() == ["figure", "wanted", "done", "missing", "minutes"]
     assert [line.split()[0] for line in lines] == list(experiments.NAMES)
     assert len({len(line) for line in (head, *lines)}) == 1
     for line in lines:
-        wanted, done, missing = map(int, line.split()[1:])
+        wanted, done, missing = map(int, line.split()[1:4])
         assert wanted == done + missing
     assert lines[0].split()[3] == "0" and lines[1].split()[3] != "0"
+    assert lines[0].split()[4] == f"{int(lines[0].split()[2]) * 0.2:.1f}"
 
 
 def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):

@@ -355,7 +355,7 @@ def test_durations_and_reports_in_words():
 def test_threads_are_given_back():
     torch.set_num_threads(2)
     try:
-        with launching._one_thread("cpu"):
+        with launching.one_thread("cpu"):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:

@@ -72,7 +72,7 @@ def curves(name="table-3", *, networks=("resnet18", "mobilenet_v3_small"), seeds
         "own": "cifar10",
         "profile": "quick",
         "protocol": protocol,
-        "note": "640 training images",
+        "note": f"profile quick: 640 training images; {protocol} protocol",
         "stand_in": True,
         "substitute": False,
         "missing": 0,
@@ -215,7 +215,7 @@ def test_the_head_says_what_was_run(named):
         return
     for words in ("Stand-in data: glyphs10-32", "cifar10", "rofile quick", "640 training images"):
         assert words in head and words in comment
-    assert "protocol published" in head if name == "table-5" else "protocol sound" in head
+    assert "published protocol" in head if name == "table-5" else "sound protocol" in head
     if name in ("table-3", "table-4", "table-5"):
         assert "e: the first evaluation" in head and "within 5 \\%" in comment
 

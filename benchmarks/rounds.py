@@ -1,0 +1,28 @@
+"""What choosing mini-batches by their loss costs: an update of paper B's method for each δ against δ = 1."""
+
+import functools
+
+from benchmarks.measure import Comparison, Way, compare, in_turns
+from hardsample import experiments
+from hardsample.data import load
+from hardsample.training import stepper
+
+DELTAS = (0.8, 0.5, 0.2)
+
+
+def hard_mini_batches(delta: float) -> Way:
+    """An update of the quick profile's ResNet-18, the sorting of its rounds included."""
+    timed = experiments.grid("hard-samples/table-1").timed
+    [run] = (run for run in timed if run.options["delta"] == delta)
+    update = stepper(run, load(run.data, train_examples=run.train_examples, test_examples=run.test_examples))
+    return lambda _: update()
+
+
+def measure() -> list[Comparison]:
+    """A sample is ten updates, N of them: as many as an epoch has, with 1 to 5 rounds begun among them."""
+    makers = {f"δ = {delta:g}": functools.partial(hard_mini_batches, delta) for delta in (1.0, *DELTAS)}
+    seconds = in_turns(makers, rounds=30, inner=10)
+    return [
+        compare("training step of HMB, ResNet-18", seconds, "δ = 1", f"δ = {delta:g}", "at most 1.02")
+        for delta in DELTAS
+    ]

@@ -1,0 +1,46 @@
+"""Table 1's measurement: every share in every turn, kept for the device, and without a single evaluation."""
+
+import pytest
+
+from hardsample import experiments, paths, timing, training
+from hardsample.errors import InputError
+from hardsample.runs import Store
+
+EXPERIMENT = experiments.grid("table-1", profile="smoke")
+
+
+def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypatch):
+    monkeypatch.setattr(training._Trainer, "_evaluate", None)  # nothing evaluates
+    timings = timing.measure(EXPERIMENT, device="cpu", turns=2)
+    assert [*timings.columns] == ["round", "delta", "seconds"]
+    assert timings["round"].tolist() == [0] * 4 + [1] * 4
+    assert timings.delta.tolist() == [1.0, 0.8, 0.5, 0.2] * 2
+    assert (timings.seconds > 0).all()
+    assert timings.attrs["threads"] == 1 and timings.attrs["device"]
+    assert timings.attrs["stand_in"] and timings.attrs["name"] == "hard-samples/table-1"
+    monkeypatch.setattr(training, "stepper", None)  # nothing is measured again
+    again = timing.measure(EXPERIMENT, device="cpu", turns=2)
+    assert again.equals(timings) and again.attrs == timings.attrs
+    assert len(list((paths.runs_dir() / "hard-samples" / "glyphs10-32").glob("*.timing"))) == 1
+    assert Store().verify() == []
+
+
+def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
+    made = {}
+
+    def stepper(run, data, *, device):
+        made[run.options["delta"]] = 0
+
+        def update():
+            made[run.options["delta"]] += 1
+
+        return update
+
+    monkeypatch.setattr(training, "stepper", stepper)
+    timing.measure(EXPERIMENT, device="cpu", turns=3)
+    assert made == dict.fromkeys((1.0, 0.8, 0.5, 0.2), 4 * 5)  # N = 5: the first pass, then three turns
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(InputError, match="unknown device 'tpu': choose one of auto, cpu, cuda"):
+        timing.measure(EXPERIMENT, device="tpu")
