@@ -223,9 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, function, knobs, does in (
         ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
         ("figures", _reproduce, [what, data, where], "draw figures and tables, once the runs they lack are computed"),
-        ("reproduce", _reproduce, [what, data, where], "everything: compute what is missing, draw every figure and table"),
+        ("reproduce", _reproduce, [what, data, where], "compute what is missing, then draw every figure and table"),
         ("verify", _verify, [], "check every stored run"),
-        ("status", _status, [what, data], "count the runs of each figure: wanted, done, missing, and the minutes that those done took"),
+        ("status", _status, [what, data], "count each figure's runs, and the minutes that those done took"),
         ("data", _data, [_knobs(ONE)], "load or download a data set and describe it"),
     ):
         command = commands.add_parser(name, help=does, description=does, parents=knobs)

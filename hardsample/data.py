@@ -140,7 +140,7 @@ def import_torchvision(module: str = "torchvision") -> ModuleType:
     return importlib.import_module(module)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)  # as many as the two papers have
 def _load(
     name: str, path: Path, version: tuple[int, int] | None, train_examples: int | None, test_examples: int | None
 ) -> Dataset:

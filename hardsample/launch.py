@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda")
-PROBES = 3  # configurations timed for the estimate
+PROBES = 6  # configurations timed for the estimate
 LINE_EVERY = 5.0  # seconds between plain lines of progress
 WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes takes longer than it saves
 UNKNOWN = 1e-9  # stands for the seconds of an update where none could be timed: the order of the jobs still holds
@@ -162,7 +162,7 @@ def launch(
     paths.check_writable(store.root)
     store.clean()
     sources = {run.data: sources.get(run.data, run.data) for run in todo}
-    fingerprints = _check(todo, sources)
+    fingerprints, sizes = _check(todo, sources)
     check_fingerprints([record for record in records.values() if record is not None], fingerprints)
     ready = {start for start in _starts(todo) if store.read_start(start, fingerprints[data_choice(start)]) is not None}
 
@@ -171,7 +171,9 @@ def launch(
         if client is not None:
             _say(f"waiting for a worker at {scheduler}", quiet or bool(client.nthreads()))
             device = client.submit(resolve_device, device, pure=False).result()
-        costs = _costs([*todo, *(start for start in _starts(todo) if start not in ready)], sources, device, client)
+        starts = [start for start in _starts(todo) if start not in ready]
+        updates = {run: _updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
+        costs = _costs(updates, sources, device, client)
         jobs = _jobs(todo, ready, costs, on_gpu=device != "cpu")
         workers = _workers(client, workers, device, jobs)
         _say(_summary(len(runs), todo, jobs, workers, device, scheduler), quiet)
@@ -457,21 +459,23 @@ def _starts(runs: Iterable[Run]) -> list[Run]:
     return list(dict.fromkeys(start for run in runs if (start := run.start) is not None))
 
 
-def _costs(runs: Sequence[Run], sources: Mapping[str, str], device: str, client: "Client | None") -> dict[Run, float]:
-    """Seconds each run will take: a few configurations timed, the others by their number of updates."""
+def _costs(
+    updates: Mapping[Run, float], sources: Mapping[str, str], device: str, client: "Client | None"
+) -> dict[Run, float]:
+    """Seconds each run will take, given its updates: a few configurations timed, the others by that number."""
     groups = defaultdict(list)
-    for run in runs:
+    for run in updates:
         groups[run.batch_size, run.network, run.precision].append(run)
     rates = {}  # seconds per update
-    largest = sorted(groups, key=lambda group: -sum(map(_updates, groups[group])))
+    largest = sorted(groups, key=lambda group: -sum(updates[run] for run in groups[group]))
     for group in largest[:PROBES]:
-        probe = max(groups[group], key=_updates)
+        probe = max(groups[group], key=lambda run: updates[run])
         arguments = (_probe, probe, sources[probe.data], device)
         seconds = client.submit(*arguments, pure=False).result() if client else _probe(*arguments[1:])
         if seconds is not None:
-            rates[group] = seconds / _updates(probe)
+            rates[group] = seconds / updates[probe]
     usual = sum(rates.values()) / len(rates) if rates else UNKNOWN
-    return {run: rates.get(group, usual) * _updates(run) for group, members in groups.items() for run in members}
+    return {run: rates.get(group, usual) * updates[run] for group, members in groups.items() for run in members}
 
 
 def _probe(run: Run, source: str, device: str) -> float | None:
@@ -484,9 +488,9 @@ def _probe(run: Run, source: str, device: str) -> float | None:
         return None
 
 
-def _updates(run: Run) -> float:
-    """What a run's time grows with, up to a constant of its data."""
-    return max(run.epochs - run.pretrain_epochs, 1e-9) / run.batch_size
+def _updates(run: Run, size: int) -> float:
+    """About how many a run makes after its pre-training, given the number of training examples."""
+    return max(run.epochs - run.pretrain_epochs, 1e-9) * size / run.batch_size
 
 
 def _load(choice: tuple, source: str) -> Dataset:
@@ -500,14 +504,15 @@ def _check_sources(sources: Mapping[str, str]) -> None:
             raise InputError(f"the source {source!r} of the data {name!r} holds {name_of(source)!r}: give {name!r}.")
 
 
-def _check(runs: Sequence[Run], sources: Mapping[str, str]) -> dict[tuple, str]:
-    """The fingerprints of the data, once every configuration is known to fit its own."""
-    fingerprints = {}
+def _check(runs: Sequence[Run], sources: Mapping[str, str]) -> tuple[dict[tuple, str], dict[tuple, int]]:
+    """Fingerprint and number of training examples of all data, once every configuration is known to fit its own."""
+    fingerprints, sizes = {}, {}
     for run in dict.fromkeys(dataclasses.replace(run, seed=0) for run in runs):
         data = _load(data_choice(run), sources[run.data])
         training.check(run, data)
         fingerprints[data_choice(run)] = data.fingerprint
-    return fingerprints
+        sizes[data_choice(run)] = len(data.x_train)
+    return fingerprints, sizes
 
 
 def resolve_device(device: str) -> str:

@@ -47,7 +47,7 @@ class LettersCNN(nn.Module):
 class ImageNetwork(nn.Module):
     """One of paper B's networks (Table 2) behind what it expects of images: size and ImageNet's normalisation.
 
-    The network is torchvision's, made equal to timm's, which the paper trains: no dropout and no stochastic depth, batch
+    The network is torchvision's, made equal to timm's, which the paper trains: no dropout, no stochastic depth, batch
     normalisation with eps 1e-5 and momentum 0.1, and in ResNets the last one of a block scales by zero at first.
     """
 

@@ -19,6 +19,7 @@ from hardsample.runs import commit, device_name, versions
 if TYPE_CHECKING:
     import pandas
 
+
 def measure(experiment: Experiment, *, device: str = "auto", turns: int = 8) -> "pandas.DataFrame":
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 

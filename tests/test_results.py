@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from hardsample import experiments, figures, paths, tables
+from hardsample import audit, diagrams, experiments, figures, paper_b, paths, side_by_side, tables
 from hardsample.runs import Store
 
 ROOT = paths.project_root()
-FOLDER = ROOT / "figures" / "base-values" / "ocr-letters"
-REAL = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}  # as README's command says
+LETTERS = ROOT / "figures" / "base-values" / "ocr-letters"
+IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-jpeg"
+# As README's commands say.
+REAL_LETTERS = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
+REAL_IMAGES = {"profile": "small", "data": "cifar10-jpeg", "networks": "resnet18"}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,7 @@ def store() -> Store:
 
 def test_every_committed_run_is_whole_and_its_own(store):
     assert store.verify() == []
-    assert len(store.records()) >= 48
+    assert len(store.records()) >= 60 + 24
 
 
 def test_committed_runs_were_made_from_committed_code(store):
@@ -29,28 +32,65 @@ def test_committed_runs_were_made_from_committed_code(store):
         assert len(commit) == 40 and set(commit) <= set("0123456789abcdef"), record.run.label
 
 
+def check_equal(written, folder):
+    for path in written:
+        committed = folder / path.name
+        assert committed.is_file(), committed.name
+        if path.suffix in (".csv", ".md", ".tex"):
+            assert path.read_bytes() == committed.read_bytes(), path.name
+
+
 @pytest.mark.parametrize("name", ["figure-1", "draws"])
-def test_committed_figures_follow_from_the_committed_runs(name, store, tmp_path):
-    experiment = experiments.grid(f"base-values/{name}", **REAL)
+def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, store, tmp_path):
+    experiment = experiments.grid(f"base-values/{name}", **REAL_LETTERS)
     curves = store.curves(experiment)
     assert curves.attrs["missing"] == 0
     points = figures.trajectory_data(curves) if name == "figure-1" else figures.draws_data(curves)
     draw = figures.trajectories if name == "figure-1" else figures.draws
     written = [*figures.save(draw(curves), points, tmp_path / name)]
     written += tables.save(tables.final_metrics(curves), tmp_path / name)
-    for path in written:
-        committed = FOLDER / path.name
-        assert committed.is_file(), committed.name
-        if path.suffix in (".csv", ".md"):
-            assert path.read_bytes() == committed.read_bytes(), path.name
+    check_equal(written, LETTERS)
 
 
-def test_readme_quotes_the_table_of_statistics():
+@pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
+def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, store, tmp_path):
+    curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+    assert curves.attrs["missing"] == 0
+    metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
+    drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
+    if name == "figure-1":
+        drawn = figures.convergence(curves), figures.convergence_data(curves)
+    written = [*figures.save(*drawn, tmp_path / name)]
+    written += tables.save(tables.final_metrics(curves), tmp_path / name)
+    check_equal(written, IMAGES)
+
+
+@pytest.mark.parametrize("name", ["table-3", "table-6"])
+def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, store, tmp_path):
+    curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+    table = side_by_side.table_3(curves) if name == "table-3" else side_by_side.table_6(curves)
+    check_equal(side_by_side.save(table, tmp_path / name), IMAGES)
+
+
+def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
+    written = [*side_by_side.save(side_by_side.table_2(), tmp_path / "table-2")]
+    written += audit.save(audit.findings(), tmp_path / "audit")
+    counts = diagrams.update_counts(98, 100, paper_b.DELTAS)
+    written += figures.save(diagrams.training_methods(98, 100), counts, tmp_path / "figure-2")
+    check_equal(written, ROOT / "figures" / "hard-samples")
+
+
+def rows(path: Path, keep=lambda line: True) -> str:
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|") and keep(line)]
+    assert len(lines) >= 6
+    return "\n".join(lines)
+
+
+def test_readme_quotes_the_tables():
     readme = (ROOT / "README.md").read_text()
-    table = (FOLDER / "draws-statistics.md").read_text()
-    rows = [line for line in table.splitlines() if line.startswith("|")]
-    assert len(rows) >= 6
-    assert "\n".join(rows) in readme
+    assert rows(LETTERS / "draws-statistics.md") in readme
+    assert rows(IMAGES / "controls-statistics.md") in readme
+    assert rows(IMAGES / "table-3.md", lambda line: re.match(r"\| (network|---|ResNet-18) ", line)) in readme
 
 
 def test_every_file_that_readme_points_to_exists():
