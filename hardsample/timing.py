@@ -19,11 +19,13 @@ from hardsample.runs import commit, device_name, versions
 if TYPE_CHECKING:
     import pandas
 
+UPDATES_A_TURN = 20
+
 
 def measure(experiment: Experiment, *, device: str = "auto", turns: int = 8) -> "pandas.DataFrame":
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 
-    After a first epoch of each run, every turn times an epoch of updates of each, one run after the other: choosing,
+    After a first epoch of each run, every turn times so many updates of each, one run after the other: choosing,
     forward, backward, update, and no evaluation.
 
     Returns:
@@ -62,6 +64,7 @@ def _measured(experiment: Experiment, device: str, turns: int) -> dict[str, Any]
     updates = {run.options["delta"]: training.stepper(run, data, device=device) for run in experiment.timed}
     for update in updates.values():
         _seconds(update, length, device)
+    length = min(length, UPDATES_A_TURN)
     rows = [
         (turn, delta, _seconds(update, length, device) / length)
         for turn in range(turns)
