@@ -1,4 +1,4 @@
-"""Measure, print a table, and keep it: ``results/<machine>.json`` and the table in README.md."""
+"""Measure, print a table, and keep it in ``results/<machine>.json`` and README.md; a part alone renews its own rows."""
 
 import dataclasses
 import json
@@ -30,19 +30,28 @@ def table(rows: list[Comparison]) -> str:
     return "\n".join(lines)
 
 
+def kept(path: Path, measured: list[Comparison]) -> list[Comparison]:
+    """What an earlier run measured on this machine and this one did not, then what this one did."""
+    if not path.is_file():
+        return measured
+    again = {(row.what, row.ours, row.rival) for row in measured}
+    before = [Comparison(**row) for row in json.loads(path.read_text())["comparisons"]]
+    return [row for row in before if (row.what, row.ours, row.rival) not in again] + measured
+
+
 def main(names: list[str]) -> None:
     """Run the named parts, all by default."""
     if unknown := [name for name in names if name not in PARTS]:
         sys.exit(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(PARTS)}.")
-    rows = [row for name in names or PARTS for row in PARTS[name]()]
+    measured = [row for name in names or PARTS for row in PARTS[name]()]
+    print(table(measured))
     machine = device_name("cpu")
-    print(table(rows))
-    if names:
-        return
     slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
+    path = HERE / "results" / f"{slug}.json"
+    rows = kept(path, measured) if names else measured
     record = {"machine": machine, "threads": 1, "torch": torch.__version__}
     record["comparisons"] = [dataclasses.asdict(row) for row in rows]
-    paths.write_atomically(HERE / "results" / f"{slug}.json", (json.dumps(record, indent=1) + "\n").encode())
+    paths.write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     readme = HERE / "README.md"
     before = readme.read_text().split(MARK)[0]
     text = f"{before}{MARK}\n\n{machine}, one thread, torch {torch.__version__}.\n\n{table(rows)}\n"

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "BaseValues": "base_values",  # one value per example, drawn in proportion and updated in O(log N)
     "Dataset": "data",  # images and labels as uint8 and int64 tensors
-    "Experiment": "experiments",  # the runs of one figure, in panels
+    "Experiment": "panels",  # the runs of one figure or table, in panels
     "InputError": "errors",  # bad input, told in one sentence
     "Outcome": "training",  # what one run measured
     "Run": "configuration",  # all that decides a run's numbers

@@ -7,6 +7,7 @@ from typing import Any
 
 from hardsample import data
 from hardsample.configuration import Run
+from hardsample.rounds import DELTA
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ def variant(run: Run) -> str:
     if run.method == "FMB":
         return "reshuffled"
     rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
-    return run.method if rule is None else f"{rule}δ = {run.options['delta']:g}"
+    return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
 
 
 def sources(paper: str, choice: str, profile: str) -> dict[str, str]:

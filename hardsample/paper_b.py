@@ -30,12 +30,14 @@ class Profile:
     learning_rate: float
     image_size: int
     networks: tuple[str, ...]
+    own: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # what a network has instead
 
 
+_SLOW = {"mobilenet_v3_small": {"epochs": 16.0, "learning_rate": 0.05}}  # it learns later, and is cheap
 # Short budgets take a larger learning rate and smaller mini-batches: "small" makes a tenth of the updates of "paper".
 PROFILES = {
     "smoke": Profile(1, 40, 32, 16, 3.0, 8, 0.02, 32, TWO),
-    "quick": Profile(3, 320, 128, 128, 10.0, 32, 0.05, 32, TWO),
+    "quick": Profile(3, 320, 96, 96, 5.0, 32, 0.02, 32, TWO, _SLOW),
     "small": Profile(3, 5_000, 2_000, 1_000, 10.0, 64, 0.05, 32, TWO),
     "paper": Profile(3, None, None, 5_000, 100.0, 512, 0.005, 128, tuple(TITLES)),
 }
@@ -100,10 +102,8 @@ def grid(
     wanted = _networks(networks) or size.networks
     chosen = dict(zip(SLOTS, sources(PAPER, data, profile).values(), strict=True))
     title, rows, slots, methods = _CELLS[name.split("/")[1]]
-    if (
-        len(slots) > 1 and len(set(chosen.values())) == 1
-    ):  # one data set for all: it sits in its own place, or the first
-        slots = [_home(name_of(chosen["CIFAR-10"]))]
+    if len(slots) > 1 and len(set(chosen.values())) == 1:
+        slots = [_home(name_of(chosen["CIFAR-10"]))]  # one data set has one place
     panels = tuple(
         Panel(
             f"{TITLES[network]}, {name_of(chosen[slot])}",
@@ -159,6 +159,7 @@ def _run(
         options = options | {name: PUBLISHED["options"][name] for name in _KEPT[method]}
     if many_tests:
         values["evaluations_per_epoch"] /= 2
+    values |= {"epochs": size.epochs, "learning_rate": size.learning_rate} | size.own.get(network, {})
     return Run(
         data=data,
         method=method,
@@ -166,10 +167,8 @@ def _run(
         options=options,
         network=network,
         optimizer="sgd",
-        learning_rate=size.learning_rate,
         momentum=0.9,
         batch_size=size.batch_size,
-        epochs=size.epochs,
         train_examples=size.train_examples,
         test_examples=size.test_examples,
         image_size=size.image_size,
@@ -197,8 +196,12 @@ def _note(profile: str, size: Profile, precision: str, protocol: str) -> str:
     """The size of the runs in words, for the foot of a figure."""
     train = "all training images" if size.train_examples is None else f"{size.train_examples:,} training images"
     test = "all test images" if size.test_examples is None else f"{size.test_examples:,} test images"
+    own = "".join(
+        f" ({TITLES[network]}: {values['epochs']:g} epochs, {values['learning_rate']:g})"
+        for network, values in size.own.items()
+    )
     return (
-        f"profile {profile}: {train}, {test}, resized to {size.image_size}x{size.image_size}, {size.epochs:g} epochs, "
-        f"n = {size.batch_size}, SGD with learning rate {size.learning_rate:g} and momentum 0.9; "
+        f"profile {profile}: {train}, {test}, resized to {size.image_size}x{size.image_size}, n = {size.batch_size}, "
+        f"SGD with momentum 0.9, {size.epochs:g} epochs at learning rate {size.learning_rate:g}{own}; "
         f"{protocol} protocol; {precision}"
     )

@@ -17,6 +17,7 @@ from hardsample.randomness import Stream
 
 WALKS = ("loss", "data")
 ROUND_LENGTHS = ("carried", "truncated")
+DELTA = 0.5  # unless another is asked for
 
 
 class HardMiniBatches:
@@ -47,7 +48,7 @@ class HardMiniBatches:
         seeds: Tensor,
         first_step: int,
         *,
-        delta: float = 0.5,
+        delta: float = DELTA,
         shuffle: bool = True,
         drop_last: bool = False,
         walk: str = "loss",
@@ -151,7 +152,7 @@ class HardExamples(HardMiniBatches):
         seeds: Tensor,
         first_step: int,
         *,
-        delta: float = 0.5,
+        delta: float = DELTA,
         shuffle: bool = True,
         drop_last: bool = False,
         round_length: str = "carried",

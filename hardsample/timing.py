@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UPDATES_A_TURN = 20
 
 
-def measure(experiment: Experiment, *, device: str = "auto", turns: int = 8) -> "pandas.DataFrame":
+def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> "pandas.DataFrame":
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 
     After a first epoch of each run, every turn times so many updates of each, one run after the other: choosing,

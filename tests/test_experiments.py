@@ -138,6 +138,13 @@ def test_controls_stand_beside_the_four_shares():
     assert all(run.options["drop_last"] for run in published)
 
 
+def test_a_network_may_have_a_budget_of_its_own():
+    budgets = {(run.network, run.epochs, run.learning_rate) for run in experiments.grid("table-3").runs}
+    assert budgets == {("resnet18", 5.0, 0.02), ("mobilenet_v3_small", 16.0, 0.05)}
+    assert "(MobileNetV3-S: 16 epochs, 0.05)" in experiments.grid("table-3").note
+    assert "MobileNetV3-S:" not in experiments.grid("table-3", profile="paper").note
+
+
 def test_table_1_times_one_run_of_each_share_and_trains_none():
     experiment = experiments.grid("table-1")
     assert experiment.runs == () and [run.options["delta"] for run in experiment.timed] == list(paper_b.DELTAS)

@@ -240,7 +240,7 @@ def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
     driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(store.root)})
     assert until(store.records, 60), driver.communicate()[0]
     os.killpg(driver.pid, signal.SIGINT)  # as Ctrl-C does
-    shown = driver.communicate(timeout=20)[0]
+    shown = driver.communicate(timeout=60)[0]
     assert driver.returncode != 0 and "KeyboardInterrupt" in shown
     assert shown.count("Traceback") == 1 and " - ERROR - " not in shown, shown
     assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
