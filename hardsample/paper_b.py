@@ -37,7 +37,7 @@ _SLOW = {"mobilenet_v3_small": {"epochs": 16.0, "learning_rate": 0.05}}  # it le
 # Short budgets take a larger learning rate and smaller mini-batches: "small" makes a tenth of the updates of "paper".
 PROFILES = {
     "smoke": Profile(1, 40, 32, 16, 3.0, 8, 0.02, 32, TWO),
-    "quick": Profile(3, 320, 96, 96, 5.0, 32, 0.02, 32, TWO, _SLOW),
+    "quick": Profile(3, 320, 96, 96, 6.0, 32, 0.02, 32, TWO, _SLOW),
     "small": Profile(3, 5_000, 2_000, 1_000, 10.0, 64, 0.05, 32, TWO),
     "paper": Profile(3, None, None, 5_000, 100.0, 512, 0.005, 128, tuple(TITLES)),
 }
