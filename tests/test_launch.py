@@ -177,7 +177,8 @@ def kill_after(function, victim):
 
 # It stands still once its first run is stored, so that whoever kills it finds its workers alive.
 DRIVER = """
-import sys, time; sys.path.insert(0, sys.argv[1])
+import signal, sys, time; sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 from test_launch import RUNS, Store, launch
 
 def write_and_wait(self, *arguments, write=Store.write):
@@ -240,7 +241,7 @@ def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
     driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(store.root)})
     assert until(store.records, 60), driver.communicate()[0]
     os.killpg(driver.pid, signal.SIGINT)  # as Ctrl-C does
-    shown = driver.communicate(timeout=60)[0]
+    shown = driver.communicate(timeout=20)[0]
     assert driver.returncode != 0 and "KeyboardInterrupt" in shown
     assert shown.count("Traceback") == 1 and " - ERROR - " not in shown, shown
     assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
