@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hardsample import models, paths, printed, statistics
+from hardsample import models, outputs, printed, statistics
 
 COLUMNS = ("place", "quantity", "printed", "recomputed", "follows", "truncated", "of_baseline", "remark")
 RESULTS = {"3": "CIFAR-10", "4": "CIFAR-100", "5": "STL-10"}  # table: data set
@@ -73,15 +73,7 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     latex = shown.to_latex(index=False, escape=True, longtable=True, column_format="lp{4.2cm}rrrp{5cm}")
     for letter, command in _LATEX.items():
         latex = latex.replace(letter, command)
-    texts = {
-        "md": markdown(table),
-        "csv": table.to_csv(index=False, float_format="%.9g", lineterminator="\n"),
-        "tex": latex,
-    }
-    written = {stem.with_name(f"{stem.name}.{suffix}"): content for suffix, content in texts.items()}
-    for path, content in written.items():
-        paths.write_atomically(path, content.encode())
-    return tuple(written)
+    return outputs.write(stem, {"md": markdown(table), "csv": outputs.csv(table), "tex": latex})
 
 
 def _row(

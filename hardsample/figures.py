@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from hardsample import paths, statistics
+from hardsample import outputs, paths, statistics
 from hardsample.canvas import (
     INK,
     QUIET,
@@ -332,22 +332,13 @@ def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     Raises:
         InputError: the folder cannot be written.
     """
-    written = []
+    contents = {}
     for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         content = io.BytesIO()
         with matplotlib.rc_context(RC):
             figure.savefig(content, format=kind, metadata=metadata)
-        written.append((_with_suffix(stem, kind), content.getvalue()))
-    written.append(
-        (_with_suffix(stem, "csv"), points.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
-    )
-    for path, content in written:
-        paths.write_atomically(path, content)
-    return tuple(path for path, _ in written)
-
-
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    return stem.with_name(f"{stem.name}.{suffix}")
+        contents[kind] = content.getvalue()
+    return outputs.write(stem, contents | {"csv": outputs.csv(points)})
 
 
 def _page(

@@ -277,6 +277,12 @@ METHODS: dict[str, type] = {
 }
 
 
+def option_names(name: str) -> list[str]:
+    """What can be chosen of a method of ``METHODS``."""
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
 def build(
     name: str, size: int, n: int, seeds: Tensor, *, first_step: int = 0, options: Mapping[str, Any] | None = None
 ) -> Method:
@@ -286,8 +292,6 @@ def build(
         InputError: unknown method or option, or an option's value out of its range.
     """
     check_choice("method", name, METHODS)
-    parameters = inspect.signature(METHODS[name]).parameters.values()
-    valid = [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
     for option in options or {}:
-        check_choice(f"option of {name}", option, valid or ["none: it has no options"])
+        check_choice(f"option of {name}", option, option_names(name) or ["none: it has no options"])
     return METHODS[name](size, n, seeds, first_step, **(options or {}))

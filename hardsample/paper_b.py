@@ -7,6 +7,7 @@ from typing import Any
 from hardsample.configuration import Run
 from hardsample.data import PAPER_DATA, STAND_INS, name_of
 from hardsample.errors import check_choice
+from hardsample.methods import option_names
 from hardsample.models import TITLES
 from hardsample.panels import Experiment, Panel, named, sources, substitute
 
@@ -58,8 +59,6 @@ _CONTROLS = (
     ("FMB", {}),
     ("HE", {"delta": 0.5}),
 )
-_KEPT = {"RMB": ("shuffle", "drop_last", "walk", "round_length"), "FMB": ("drop_last",)}
-_KEPT |= {"HMB": _KEPT["RMB"], "HE": ("shuffle", "drop_last", "round_length")}
 
 _ALL = tuple(TITLES)
 _CELLS: dict[str, tuple[str, Sequence[str], Sequence[str], Sequence[tuple[str, Mapping[str, Any]]]]] = {
@@ -156,7 +155,8 @@ def _run(
     values: dict[str, Any] = {"evaluate_train_examples": evaluated, "evaluations_per_epoch": 1.0}
     if protocol == "published":
         values |= PUBLISHED["run"]
-        options = options | {name: PUBLISHED["options"][name] for name in _KEPT[method]}
+        known = option_names(method)
+        options = options | {name: value for name, value in PUBLISHED["options"].items() if name in known}
     if many_tests:
         values["evaluations_per_epoch"] /= 2
     values |= {"epochs": size.epochs, "learning_rate": size.learning_rate} | size.own.get(network, {})

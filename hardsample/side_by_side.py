@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hardsample import figures, models, paper_b, paths, printed, statistics
+from hardsample import figures, models, outputs, paper_b, printed, statistics, tables
 
 _COMPARED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs")
 COLUMNS = {
@@ -140,7 +140,9 @@ def table_3(curves: pd.DataFrame) -> pd.DataFrame:
             row = {"network": network, "delta": delta} | _state(curves, [own], int(own["acc/val"].count()), wanted)
             row |= _accuracies(own, expected) | _convergence(own, finals[1.0], expected)
             row["difference_paper"] = _printed_difference(paper, network, delta)
-            rows.append(row | (_compared(own["acc/val"], finals[1.0]["acc/val"]) if delta != 1 else {}))
+            if delta != 1:
+                row |= tables.compared(100 * own["acc/val"], 100 * finals[1.0]["acc/val"])
+            rows.append(row)
     slot = next(slot for _, slot in curves.attrs["cells"].values())
     return _table(
         "table-3",
@@ -231,15 +233,7 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     Raises:
         InputError: the folder cannot be written.
     """
-    texts = {
-        "md": markdown(table),
-        "csv": table.to_csv(index=False, float_format="%.9g", lineterminator="\n"),
-        "tex": latex(table),
-    }
-    written = {stem.with_name(f"{stem.name}.{suffix}"): text for suffix, text in texts.items()}
-    for path, text in written.items():
-        paths.write_atomically(path, text.encode())
-    return tuple(written)
+    return outputs.write(stem, {"md": markdown(table), "csv": outputs.csv(table), "tex": latex(table)})
 
 
 def _table(
@@ -337,22 +331,6 @@ def _printed_difference(paper: pd.DataFrame, network: str, delta: float) -> floa
     return np.nan if delta == 1 or own.doubt or baseline.doubt else own.test - baseline.test
 
 
-def _compared(treatment: pd.Series, baseline: pd.Series) -> dict[str, float]:
-    """Treatment minus baseline in points, over the seeds that ran under both."""
-    pairs = treatment.index.intersection(baseline.index)
-    if pairs.empty:
-        return {}
-    paired = statistics.paired(100 * treatment[pairs], 100 * baseline[pairs])
-    return {
-        "difference": paired.difference,
-        "difference_low": paired.interval.low,
-        "difference_high": paired.interval.high,
-        "p": paired.p,
-        "seeds_won": paired.won,
-        "pairs": len(pairs),
-    }
-
-
 def _chosen(finals: Mapping[float, pd.DataFrame]) -> tuple[dict[str, float], int]:
     """Table 6's numbers of one cell, from the final metrics of each δ, and over how many seeds they are."""
     baseline = finals[1.0]
@@ -376,7 +354,7 @@ def _chosen(finals: Mapping[float, pd.DataFrame]) -> tuple[dict[str, float], int
         "naive_delta": naive,
         "naive_change": _relative(candidates[naive]["acc/val"].mean(), baseline["acc/val"].mean()),
     }
-    return row | _compared(own, baseline["acc/report"]), len(pairs)
+    return row | tables.compared(100 * own, 100 * baseline["acc/report"]), len(pairs)
 
 
 def _relative(new: float, old: float) -> float:

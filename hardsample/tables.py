@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hardsample import paths, statistics
+from hardsample import outputs, statistics
 from hardsample.figures import METRICS, baseline, data_statement, layout, metric_title
 
 READABLE = ("acc/val", "loss/val")
@@ -68,11 +68,24 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     Raises:
         InputError: the folder cannot be written.
     """
-    texts = {"csv": table.to_csv(index=False, float_format="%.9g", lineterminator="\n"), "md": markdown(table)}
-    written = {stem.with_name(f"{stem.name}-statistics.{suffix}"): text for suffix, text in texts.items()}
-    for path, text in written.items():
-        paths.write_atomically(path, text.encode())
-    return tuple(written)
+    stem = stem.with_name(f"{stem.name}-statistics")
+    return outputs.write(stem, {"csv": outputs.csv(table), "md": markdown(table)})
+
+
+def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
+    """Treatment minus baseline, by seed, in the columns of :func:`final_metrics`; empty if no seed ran under both."""
+    pairs = treatment.index.intersection(baseline.index)
+    if pairs.empty:
+        return {}
+    paired = statistics.paired(treatment[pairs], baseline[pairs], higher_is_better=higher_is_better)
+    return {
+        "difference": paired.difference,
+        "difference_low": paired.interval.low,
+        "difference_high": paired.interval.high,
+        "p": paired.p,
+        "seeds_won": paired.won,
+        "pairs": len(pairs),
+    }
 
 
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
@@ -89,17 +102,8 @@ def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str,
     }
     twins = _finals(panel, usual, metric)
     pairs = finals.index.intersection(twins.index)
-    if method != usual and len(pairs):
-        better = metric.startswith("acc")
-        paired = statistics.paired(finals[pairs], twins[pairs], higher_is_better=better)
-        row |= {
-            "difference": paired.difference,
-            "difference_low": paired.interval.low,
-            "difference_high": paired.interval.high,
-            "p": paired.p,
-            "seeds_won": paired.won,
-            "pairs": len(pairs),
-        }
+    if method != usual:
+        row |= compared(finals, twins, higher_is_better=metric.startswith("acc"))
     if metric.startswith("acc") and len(pairs):
         row |= _reaching(panel, method, usual, metric, twins[pairs])
     return row

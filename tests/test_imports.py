@@ -33,6 +33,7 @@ ORDER = (
     "timing",
     "statistics",
     "printed",
+    "outputs",
     "canvas",
     "figures",
     "diagrams",

@@ -1,0 +1,27 @@
+"""The files of a figure or a table: side by side under one stem, each whole or not at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hardsample import paths
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def csv(table: "pandas.DataFrame") -> str:
+    """A table as text, numbers to nine digits."""
+    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+
+
+def write(stem: Path, contents: Mapping[str, str | bytes]) -> tuple[Path, ...]:
+    """Write ``stem``.<suffix> for every suffix in ``contents``.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    written = {stem.with_name(f"{stem.name}.{suffix}"): content for suffix, content in contents.items()}
+    for path, content in written.items():
+        paths.write_atomically(path, content.encode() if isinstance(content, str) else content)
+    return tuple(written)
