@@ -54,7 +54,7 @@ smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
 	HARDSAMPLE_RUNS=$$folder/runs HARDSAMPLE_FIGURES=$$folder/figures $(hardsample) reproduce $(what) $(where) --profile smoke
 
-bench: $(environment) ## the timings that README quotes, on this machine
+bench: $(environment) ## the timings in benchmarks/README.md, on this machine
 	$(python) -m benchmarks
 
 data: $(environment) ## fetch and describe one data set: make data DATA=emnist-letters

@@ -1,1 +1,1 @@
-"""What is claimed of speed, measured: `make bench`, or `python -m benchmarks [step] [choosing] [rounds]`."""
+"""What is claimed of speed, measured: `make bench`, or `python -m benchmarks [PART ...]`."""

@@ -1,61 +1,103 @@
-"""Measure, print a table, and keep it in ``results/<machine>.json`` and README.md; a part alone renews its own rows."""
+"""Measure, and keep it in ``results/<machine>.json`` and README.md; a part named alone renews its own rows."""
 
 import dataclasses
+import importlib
 import json
+import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from benchmarks import choosing, rounds, step
-from benchmarks.measure import Comparison
+from benchmarks.measure import Row, gpu
 from hardsample import paths
-from hardsample.runs import device_name
+from hardsample.runs import commit, device_name, versions
 
 HERE = Path(__file__).parent
-PARTS = {"step": step.measure, "choosing": choosing.measure, "rounds": rounds.measure}
+RESULTS = HERE / "results"
 MARK = "<!-- measured -->"
+PARTS = {
+    "step": "The training step of the letters CNN, one thread",
+    "precision": "What bf16 does to paper A's results",
+    "choosing": "Choosing",
+    "rounds": "Hard mini-batches",
+    "cohort": "Twelve seeds as one cohort on a GPU",
+    "networks": "Paper B's networks on a GPU",
+    "workers": "Many runs and many workers",
+    "startup": "Start-up",
+}
+"""Modules of this folder, each with a ``measure() -> list[Row]``, and their titles."""
 
 
-def table(rows: list[Comparison]) -> str:
-    """Markdown, a line a comparison."""
-    lines = ["| what | ours | rival | rival / ours | quartiles | rounds | wanted |", "| --- " * 7 + "|"]
+def table(rows: list[Row]) -> str:
+    """Markdown, a line a row."""
+    lines = ["| what | sides | measured | quartiles | rounds | wanted | kept |", "| --- " * 7 + "|"]
     for row in rows:
-        low, high = row.quartiles
-        lines.append(
-            f"| {row.what} | {row.ours} {row.ours_ms:.3g} ms | {row.rival} {row.rival_ms:.3g} ms | {row.ratio:.2f} "
-            f"| {low:.2f} to {high:.2f} | {row.rounds} | {row.wanted} |"
-        )
+        value = "" if row.value is None else f"{row.value:.3g} {row.unit}"
+        quartiles = " to ".join(f"{value:.3g}" for value in row.quartiles or ())
+        cells = (row.what, row.sides, value, quartiles, row.n or "", row.wanted, row.verdict)
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines)
 
 
-def kept(path: Path, measured: list[Comparison]) -> list[Comparison]:
-    """What an earlier run measured on this machine and this one did not, then what this one did."""
-    if not path.is_file():
-        return measured
-    again = {(row.what, row.ours, row.rival) for row in measured}
-    before = [Comparison(**row) for row in json.loads(path.read_text())["comparisons"]]
-    return [row for row in before if (row.what, row.ours, row.rival) not in again] + measured
+def machine() -> dict[str, object]:
+    """The hardware and versions that the numbers are of."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    abilities = [name for name in ("avx512_bf16", "amx_tile") if getattr(torch.cpu, f"_is_{name}_supported", bool)()]
+    return {
+        "cpu": device_name("cpu"),
+        "cores": os.cpu_count(),
+        "bf16": abilities,
+        "gib": round(memory),
+        "gpu": device_name("cuda") if gpu() else None,
+    }
+
+
+def slug(machine: Mapping[str, object]) -> str:
+    """A file name for the machine."""
+    name = f"{machine['cpu']} {machine['cores']} cores {machine['gpu'] or ''}"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def section(record: Mapping[str, object]) -> str:
+    """What one machine's results say, in Markdown."""
+    hardware = record["machine"]
+    bf16 = f" ({', '.join(hardware['bf16'])})" if hardware["bf16"] else ""
+    gpus = hardware["gpu"] or "no GPU"
+    text = f"## {hardware['cpu']}, {hardware['cores']} cores{bf16}, {hardware['gib']} GiB, {gpus}\n"
+    for part, title in PARTS.items():
+        if part in record["parts"]:
+            measured = record["parts"][part]
+            found = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+            rows = [Row(**row) for row in measured["rows"]]
+            text += f"\n### {title}\n\n{table(rows)}\n\nMeasured at {measured['commit'][:7]} with {found}.\n"
+    return text
 
 
 def main(names: list[str]) -> None:
     """Run the named parts, all by default."""
     if unknown := [name for name in names if name not in PARTS]:
         sys.exit(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(PARTS)}.")
-    measured = [row for name in names or PARTS for row in PARTS[name]()]
-    print(table(measured))
-    machine = device_name("cpu")
-    slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
-    path = HERE / "results" / f"{slug}.json"
-    rows = kept(path, measured) if names else measured
-    record = {"machine": machine, "threads": 1, "torch": torch.__version__}
-    record["comparisons"] = [dataclasses.asdict(row) for row in rows]
-    paths.write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
+    here = machine()
+    path = RESULTS / f"{slug(here)}.json"
+    parts = json.loads(path.read_text())["parts"] if path.is_file() else {}
+    for name in names or PARTS:
+        rows = importlib.import_module(f"benchmarks.{name}").measure()
+        print(f"{PARTS[name]}\n{table(rows)}\n", flush=True)
+        measured = [dataclasses.asdict(row) for row in rows]
+        parts[name] = {"commit": commit(), "versions": versions(), "rows": measured}
+        record = {"machine": here, "parts": parts}
+        paths.write_atomically(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+        _renew_readme()
+
+
+def _renew_readme() -> None:
     readme = HERE / "README.md"
     before = readme.read_text().split(MARK)[0]
-    text = f"{before}{MARK}\n\n{machine}, one thread, torch {torch.__version__}.\n\n{table(rows)}\n"
-    paths.write_atomically(readme, text.encode())
+    sections = "\n".join(section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))
+    paths.write_atomically(readme, f"{before}{MARK}\n\n{sections}".encode())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""Two or more ways of doing a thing, timed in turns, so that a noisy machine disturbs them alike.
+"""Ways of doing a thing, timed in turns, so that a noisy machine disturbs them alike; and the rows that come of it.
 
-Each way has a process of its own, since settings of a process are a part of how fast a way is. The clock is that
-process's CPU time: on one thread it is the time spent, less what other programs took.
+Each way has a process of its own, since settings of a process are a part of how fast a way is. On a CPU the clock is
+that process's CPU time: on one thread it is the time spent, less what other programs took. On a GPU, and where several
+processes work together, it is the wall clock.
 """
 
 import contextlib
 import dataclasses
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -21,58 +22,145 @@ WARM_UP = 3  # rounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-    """One way against its rival: medians in CPU milliseconds, and rival / ours with its quartiles over rounds."""
+class Row:
+    """One thing measured: a ratio of two ways, or a quantity; or why it was not measured.
+
+    Args:
+        what: the thing.
+        sides: the two ways compared with their medians, or the circumstances; where unmeasured, the reason.
+        value: the median over rounds; None where it was not measured.
+        unit: "x" for a ratio, which is rival / ours: above 1, ours is faster.
+        quartiles: of ``value`` over rounds.
+        n: rounds.
+        at_least, at_most: the bound that ``value`` is held against; both None if there is none.
+    """
 
     what: str
-    ours: str
-    rival: str
-    ours_ms: float
-    rival_ms: float
-    ratio: float
-    quartiles: tuple[float, float]
-    rounds: int
-    wanted: str = ""  # the bound that the ratio is held against, in words
+    sides: str
+    value: float | None = None
+    unit: str = "x"
+    quartiles: tuple[float, float] | None = None
+    n: int = 0
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def wanted(self) -> str:
+        """The bound in words."""
+        if self.at_least is not None:
+            return f"at least {self.at_least:g}"
+        return "" if self.at_most is None else f"at most {self.at_most:g}"
+
+    @property
+    def verdict(self) -> str:
+        """Is the bound kept?"""
+        if self.value is None:
+            return "unmeasured"
+        if not self.wanted:
+            return ""
+        kept = self.value >= self.at_least if self.at_least is not None else self.value <= self.at_most
+        return "yes" if kept else "**falls short**"
 
 
-def in_turns(makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1) -> dict[str, np.ndarray]:
-    """CPU seconds of each way, [rounds] each: a round times ``inner`` calls of every way, one way after the other.
+class Broken(RuntimeError):
+    """A way ended with an error, which its process has printed."""
 
-    ``makers`` are picklable functions that make a way, called in its process.
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} broke: its error is printed above.")
+        self.name = name
+
+
+def in_turns(
+    makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1, wall: bool = False
+) -> dict[str, np.ndarray]:
+    """Seconds of each way, [rounds] each: a round times ``inner`` calls of every way, one way after the other.
+
+    ``makers`` are picklable functions that make a way, called in its process. ``wall`` takes the wall clock, and waits
+    for the GPU where there is one, instead of CPU time.
+
+    Raises:
+        Broken: a way did not hold.
     """
     spawn = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
         lines = {}
         for name, maker in makers.items():
             lines[name], far = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(maker, far, inner), daemon=True)
+            process = spawn.Process(target=_serve, args=(maker, far, inner, wall), daemon=True)
             process.start()
             stack.callback(process.terminate)
-        for line in lines.values():
-            line.recv()  # made
-        seconds = {name: [] for name in makers}
+            far.close()  # so that a way that breaks ends the wait for it
+        for name, line in lines.items():
+            _answer(name, line)  # made
+        seconds: dict[str, list[float]] = {name: [] for name in makers}
         for turn in range(-WARM_UP, rounds):
             for name, line in lines.items():
                 line.send(turn + WARM_UP)
-                seconds[name].append(line.recv())
+                seconds[name].append(_answer(name, line))
     return {name: np.array(spent[WARM_UP:]) for name, spent in seconds.items()}
 
 
-def compare(what: str, seconds: Mapping[str, np.ndarray], ours: str, rival: str, wanted: str = "") -> Comparison:
+def compare(
+    what: str,
+    seconds: Mapping[str, np.ndarray],
+    ours: str,
+    rival: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Row:
     """``rival`` against ``ours`` round by round: above 1, ours is faster."""
+    sides = ", ".join(f"{name} {duration(float(np.median(seconds[name])))}" for name in (ours, rival))
     ratios = seconds[rival] / seconds[ours]
-    low, middle, high = np.percentile(ratios, (25, 50, 75))
-    medians = (1e3 * float(np.median(seconds[name])) for name in (ours, rival))
-    return Comparison(what, ours, rival, *medians, float(middle), (float(low), float(high)), len(ratios), wanted)
+    return summary(what, sides, ratios, at_least=at_least, at_most=at_most)
 
 
-def _serve(maker: Callable[[], Way], line: Connection, inner: int) -> None:
+def summary(
+    what: str,
+    sides: str,
+    values: Sequence[float] | np.ndarray,
+    unit: str = "x",
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Row:
+    """The median and quartiles of a value of every round."""
+    low, middle, high = (float(value) for value in np.percentile(values, (25, 50, 75)))
+    return Row(what, sides, middle, unit, (low, high), len(values), at_least, at_most)
+
+
+def duration(seconds: float) -> str:
+    """In the unit that reads best."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def gpu() -> bool:
+    """Is there a GPU to measure?"""
+    return torch.cuda.is_available()
+
+
+def _answer(name: str, line: Connection) -> float:
+    try:
+        answer = line.recv()
+    except EOFError:
+        raise Broken(name) from None
+    return answer
+
+
+def _serve(maker: Callable[[], Way], line: Connection, inner: int, wall: bool) -> None:
     torch.set_num_threads(1)
     way = maker()
-    line.send("made")
+    line.send(0.0)
+    clock = time.perf_counter if wall else time.process_time
+    wait = torch.cuda.synchronize if wall and gpu() else lambda: None
     while True:
         turn = line.recv()
-        began = time.process_time()
+        wait()
+        began = clock()
         for call in range(inner):
             way(turn * inner + call)
-        line.send((time.process_time() - began) / inner)
+        wait()
+        line.send((clock() - began) / inner)

@@ -114,8 +114,8 @@ def _status(options: argparse.Namespace) -> int:
 
     store, rows = Store(), [("figure", "wanted", "done", "missing", "minutes")]
     for experiment in _experiments(options):
-        done = [record for run in experiment.runs if (record := store.find(run)) is not None]
-        minutes = sum(record.provenance["seconds"]["wall"] / record.provenance["cohort"] for record in done) / 60
+        done = store.done(experiment.runs)
+        minutes = sum(made["seconds"]["wall"] / made["cohort"] for made in done.values()) / 60
         wanted = len(experiment.runs)
         rows.append((experiment.name, *map(str, (wanted, len(done), wanted - len(done))), f"{minutes:.1f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

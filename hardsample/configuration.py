@@ -1,6 +1,7 @@
 """What decides a run's numbers, and nothing that does not: the frozen record that a finished run is stored under."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ STARTS = ("own", "shared")
 OPTIMIZER_STATES = ("fresh", "carried")
 STATISTICS = ("running", "batch")
 AVERAGES = ("examples", "mini-batches")
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +56,10 @@ class Run:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        for name, wanted in _TYPES.items():
+            value = getattr(self, name)
+            if type(value) not in _EXACT.get(wanted, ()):
+                object.__setattr__(self, name, _typed(name, wanted, value))
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("evaluation_statistics", self.evaluation_statistics, STATISTICS)
         check_choice("evaluation_average", self.evaluation_average, AVERAGES)
@@ -68,23 +73,22 @@ class Run:
         if not 0 <= self.pretrain_epochs <= self.epochs:
             raise InputError(f"pretrain_epochs is {self.pretrain_epochs}: give 0 to {self.epochs} (the epochs in all).")
         for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1, or nothing for all there is.")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}: give at least 1, or nothing for all there is.")
 
     def __hash__(self) -> int:
         return hash(self.canonical)
 
-    @property
+    @functools.cached_property
     def canonical(self) -> str:
         """The run as JSON, keys sorted, fields at their default left out: what its key is the hash of.
 
         Leaving defaults out keeps every stored key valid when a later field joins with a default that changes nothing.
         """
-        defaults = {field.name: field.default for field in dataclasses.fields(self)} | {"options": {}}
-        chosen = {name: value for name, value in self.to_dict().items() if value != defaults[name]}
-        return json.dumps(chosen, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _encode({name: value for name, value in self.to_dict().items() if value != _DEFAULTS[name]})
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """16 hexadecimal digits: equal for equal runs, different for different ones."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()[:16]
@@ -97,7 +101,7 @@ class Run:
         numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
         return "-".join((self.data, *what, *share, *numbers))
 
-    @property
+    @functools.cached_property
     def start(self) -> "Run | None":
         """The pre-training this run continues, itself a run of ``MB``; None without pre-training.
 
@@ -118,8 +122,7 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return fields | {"options": dict(self.options)}
+        return {name: getattr(self, name) for name in _TYPES} | {"options": dict(self.options)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Run":
@@ -128,26 +131,30 @@ class Run:
         Raises:
             InputError: a field is unknown, missing or mistyped.
         """
-        valid = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            check_choice("field of a run", name, valid)
+        if not values.keys() <= _TYPES.keys():
+            check_choice("field of a run", next(name for name in values if name not in _TYPES), _TYPES)
         missing = [name for name in ("data", "method", "seed") if name not in values]
         if missing:
-            raise InputError(f"a run needs {' and '.join(missing)}: its fields are {', '.join(valid)}.")
+            raise InputError(f"a run needs {' and '.join(missing)}: its fields are {', '.join(_TYPES)}.")
         return cls(**values)
 
     def __reduce__(self):
         return Run.from_dict, (self.to_dict(),)
 
 
-def _typed(field: dataclasses.Field, value: Any) -> Any:
+# Of every field, in their order: its type in words, and what it is where nothing is said.
+_TYPES = {field.name: getattr(field.type, "__name__", str(field.type)) for field in dataclasses.fields(Run)}
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Run)} | {"options": {}}
+_EXACT = {"str": (str,), "int": (int,), "float": (float,), "int | None": (int, type(None))}  # taken as they are
+
+
+def _typed(name: str, wanted: str, value: Any) -> Any:
     """``value`` as the field's type, refusing what would need a guess."""
-    kinds = {"str": str, "int": int, "float": (int, float), "int | None": (int, type(None))}
-    if field.name == "options":
+    if name == "options":
         if not isinstance(value, Mapping):
             raise InputError(f"options is {value!r}: give a mapping of option names to values.")
         return MappingProxyType(dict(sorted(value.items())))
-    wanted = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-    if isinstance(value, bool) or not isinstance(value, kinds[wanted]):
-        raise InputError(f"{field.name} is {value!r} ({type(value).__name__}): give {wanted}.")
+    kinds = (int, float) if wanted == "float" else _EXACT[wanted]
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise InputError(f"{name} is {value!r} ({type(value).__name__}): give {wanted}.")
     return float(value) if wanted == "float" else value

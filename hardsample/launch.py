@@ -14,6 +14,8 @@ import traceback
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -41,9 +43,13 @@ UNKNOWN = 1e-9  # stands for the seconds of an update where none could be timed:
 WORTH_SAYING = 1e-3  # seconds
 CONNECT_TIMEOUT = 5.0  # seconds
 
-# Workers may start processes of their own (compilers); a worker that trains is not one that hangs.
+# Workers may start processes of their own (compilers); a worker that trains is not one that hangs; and what Dask
+# samples of itself, every 10 to 500 ms by default, would take 3 % of two cores.
 _DASK = {
     "distributed.worker.daemon": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-ttl": None,
     "logging.distributed": "critical",
@@ -151,8 +157,8 @@ def launch(
     device = device if scheduler else resolve_device(device)
     store = store or Store()
     runs = tuple(dict.fromkeys(runs))
-    records = {run: store.find(run) for run in runs}
-    todo = [run for run in runs if records[run] is None]
+    done = store.done(runs)
+    todo = [run for run in runs if run not in done]
     if not todo:
         report = Report(len(runs), 0, (), 0, time.time() - began)
         _say(str(report), quiet)
@@ -163,18 +169,19 @@ def launch(
     store.clean()
     sources = {run.data: sources.get(run.data, run.data) for run in todo}
     fingerprints, sizes = _check(todo, sources)
-    check_fingerprints([record for record in records.values() if record is not None], fingerprints)
-    ready = {start for start in _starts(todo) if store.read_start(start, fingerprints[data_choice(start)]) is not None}
+    check_fingerprints(done.items(), fingerprints)
+    starts = _starts(todo)
+    ready = {start for start in starts if store.read_start(start, fingerprints[data_choice(start)]) is not None}
 
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(_connect(scheduler)) if scheduler else None
         if client is not None:
             _say(f"waiting for a worker at {scheduler}", quiet or bool(client.nthreads()))
             device = client.submit(resolve_device, device, pure=False).result()
-        starts = [start for start in _starts(todo) if start not in ready]
+        starts = [start for start in starts if start not in ready]
         updates = {run: _updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
         costs = _costs(updates, sources, device, client)
-        jobs = _jobs(todo, ready, costs, on_gpu=device != "cpu")
+        jobs = _jobs(todo, starts, costs, on_gpu=device != "cpu")
         workers = _workers(client, workers, device, jobs)
         _say(_summary(len(runs), todo, jobs, workers, device, scheduler), quiet)
         if client is None and workers > 1:
@@ -343,18 +350,25 @@ def _in_process(plan: _Plan, task: Callable[[Job], Task], progress: "_Progress")
 def _on_cluster(
     plan: _Plan, task: Callable[[Job], Task], progress: "_Progress", client: "Client"
 ) -> Iterator[tuple[Job, Result]]:
-    """One job per worker at a time, so that the order of the plan holds and no result waits in a queue."""
-    from concurrent.futures import CancelledError
+    """One job per worker at a time, so that the order of the plan holds and no result waits in a queue.
 
+    A worker gets its next job before the result of its last one is fetched and stored.
+    """
     from distributed import wait
 
-    running = {}
+    running, ended, slots = {}, {}, 0
     while True:
-        slots = max(1, len(client.nthreads()))
+        slots = slots if ended else max(1, len(client.nthreads()))
         while len(running) < slots and (job := plan.next()):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Sending large graph")  # a start's weights, on purpose
                 running[client.submit(attempt, task(job), pure=False)] = job
+        if ended:
+            for future, job in ended.items():
+                error = future.exception()
+                yield job, Result(failure=f"{type(error).__name__}: {error}") if error else future.result()
+            ended = {}
+            continue
         if not running:
             return
         try:
@@ -366,9 +380,7 @@ def _on_cluster(
             raise InputError(
                 "the Dask scheduler is gone; the runs that had ended are stored: start it and run the same again."
             ) from error
-        for future in done:
-            error = future.exception()
-            yield running.pop(future), Result(failure=f"{type(error).__name__}: {error}") if error else future.result()
+        ended = {future: running.pop(future) for future in done}
         progress.tick()
 
 
@@ -387,7 +399,11 @@ def _connect(scheduler: str) -> "Client":
 
 @contextlib.contextmanager
 def _local_cluster(workers: int, device: str) -> "Iterator[Client]":
-    """One single-threaded process per worker, each on a GPU where there are any; none outlives this process."""
+    """One single-threaded process per worker, each on a GPU where there are any; none outlives this process.
+
+    Ctrl-C is for this process alone: what starts the workers is deaf to it, and so are they. It waits for workers that
+    are still starting, which cannot end quietly before.
+    """
     import dask
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
@@ -401,17 +417,18 @@ def _local_cluster(workers: int, device: str) -> "Iterator[Client]":
         return {"cls": Nanny, "options": local | options | {"env": {"OMP_NUM_THREADS": "1", **gpu}}}
 
     server = {"cls": Scheduler, "options": local | {"port": 0}}
-    with (
-        dask.config.set(_DASK),
-        SpecCluster({i: worker(i) for i in range(workers)}, server, silence_logs=logging.CRITICAL) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def dask_setup(worker: Any) -> None:
-    """Called by Dask as a worker begins, through its ``preload``: Ctrl-C is for the driver alone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # when it begins with the first worker instead, Python 3.11 lets Ctrl-C in again
+    deaf = {"initializer": signal.pthread_sigmask, "initargs": (signal.SIG_BLOCK, {signal.SIGINT})}
+    with dask.config.set(_DASK), ThreadPoolExecutor(1, **deaf) as thread:
+        members = {index: worker(index) for index in range(workers)}
+        starting = thread.submit(SpecCluster, members, server, silence_logs=logging.CRITICAL)
+        try:
+            cluster = starting.result()
+        except KeyboardInterrupt:
+            starting.result().close()
+            raise
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
 
 
 def _workers(client: "Client | None", workers: int, device: str, jobs: Sequence[Job]) -> int:
@@ -421,25 +438,28 @@ def _workers(client: "Client | None", workers: int, device: str, jobs: Sequence[
     if not workers:
         if sum(job.seconds for job in jobs) < WORTH_WORKERS:
             return 1
-        workers = _cores() if device == "cpu" else torch.cuda.device_count()
+        workers = cores() if device == "cpu" else torch.cuda.device_count()
     return min(workers, len(jobs))
 
 
-def _cores() -> int:
+def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _jobs(todo: Sequence[Run], ready: set[Run], costs: Mapping[Run, float], *, on_gpu: bool) -> list[Job]:
-    """``todo`` and the starts it still needs, as cohorts: of one seed on a CPU, of as many as fill a GPU."""
+def _jobs(todo: Sequence[Run], starts: Sequence[Run], costs: Mapping[Run, float], *, on_gpu: bool) -> list[Job]:
+    """``todo`` and the ``starts`` it still needs, as cohorts: of one seed on a CPU, of as many as fill a GPU."""
     jobs = [
         Job(cohort, False, seconds := sum(costs[run] for run in cohort), frozenset(_starts(cohort)), seconds)
         for cohort in _cohorts(todo, on_gpu)
     ]
-    for cohort in _cohorts([start for start in _starts(todo) if start not in ready], on_gpu):
+    held_up: dict[Run, float] = defaultdict(float)  # seconds of the longest job that waits for a start
+    for job in jobs:
+        for start in job.needs:
+            held_up[start] = max(held_up[start], job.seconds)
+    for cohort in _cohorts(starts, on_gpu):
         seconds = sum(costs[start] for start in cohort)
-        held_up = max(job.seconds for job in jobs if job.needs & set(cohort))
-        jobs.append(Job(cohort, True, seconds, urgency=seconds + held_up))
+        jobs.append(Job(cohort, True, seconds, urgency=seconds + max(held_up[start] for start in cohort)))
     return jobs
 
 

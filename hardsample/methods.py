@@ -1,6 +1,7 @@
 """How the next mini-batch is chosen, behind one interface: paper A's methods, and the registry of all."""
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
@@ -217,13 +218,15 @@ class LossBased(_Stream):
         order = randomness.permutations(seeds, Stream.HELD_OUT, 0, size)
         self._monitored, self._pool = order[:, :monitored].contiguous(), order[:, monitored:].contiguous()
         self._weights = BaseValues(size - monitored, seeds, floor=floor)
+        self._nothing = torch.zeros(seeds.numel(), n, device=seeds.device)
         self._times_drawn = torch.zeros(self._pool.shape, dtype=torch.int32, device=seeds.device)
         self._cusum = torch.zeros(seeds.numel(), device=seeds.device)
         self._loss_before = torch.full_like(self._cusum, -torch.inf)
 
     def prepare(self, step: int) -> Tensor | None:
         if step % self._RESCALE_EVERY == 0:
-            self._weights.fill(self._weights.values * torch.exp2(-self._weights.totals.log2().floor())[:, None])
+            scale = torch.exp2(-self._weights.totals.log2().floor()).float()
+            self._weights.fill(self._weights.values * scale[:, None])
         return self._monitored if (step - self._first_step) % self.monitor_every == 0 else None
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
@@ -237,26 +240,27 @@ class LossBased(_Stream):
 
     def draw(self, step: int) -> Tensor:
         self._mass = self._weights.totals
-        chosen: list[list[int]] = [[] for _ in self._pool]
-        rounds = 0
-        while True:  # draws with replacement, repeats passed over, are draws without; the taken are then set aside
-            drawn = self._weights.draw(step * self._ROUNDS + rounds, self._n)
-            chosen = [list(dict.fromkeys(c + d))[: self._n] for c, d in zip(chosen, drawn.tolist(), strict=True)]
-            if all(len(c) == self._n for c in chosen):
+        chosen: list[dict[int, None]] = [{} for _ in self._pool]  # without repeats, in the order drawn
+        for number in itertools.count():  # draws with replacement, repeats passed over, are draws without
+            drawn = self._weights.draw(step * self._ROUNDS + number, self._n)
+            for taken, row in zip(chosen, drawn.tolist(), strict=True):
+                taken.update(dict.fromkeys(row))
+            whole = {place: list(taken)[: self._n] for place, taken in enumerate(chosen) if len(taken) >= self._n}
+            if len(whole) == len(chosen):
                 break
-            taken = [c if len(c) == self._n else d for c, d in zip(chosen, drawn.tolist(), strict=True)]
-            self._weights.update(
-                torch.tensor(taken, device=drawn.device), torch.zeros(drawn.shape, device=drawn.device)
-            )
-            rounds += 1
-        self._drawn = torch.tensor(chosen, device=self._pool.device)
+            for place, row in whole.items():
+                drawn[place] = torch.tensor(row)
+            self._weights.update(drawn, self._nothing)  # the taken are set aside; observe gives them their new weights
+        self._drawn = torch.tensor(list(whole.values()), device=self._pool.device)
         return self._pool.gather(1, self._drawn)
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self._times_drawn.scatter_add_(1, self._drawn, torch.ones_like(self._drawn, dtype=torch.int32))
-        utility = losses.tanh() / self._times_drawn.gather(1, self._drawn)
+        times = self._times_drawn.gather(1, self._drawn).add_(1)
+        self._times_drawn.scatter_(1, self._drawn, times)
+        utility = losses.tanh().div_(times)
         share = utility / utility.sum(1, keepdim=True)
-        self._weights.update(self._drawn, share * self._mass[:, None])  # the vector sums to _mass where the text has 1
+        new = (share * self._mass[:, None]).float()  # the vector sums to _mass where the text has 1
+        self._weights.update(self._drawn, new)
 
     @property
     def tensors(self) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hardsample import randomness
+from hardsample import pooling, randomness
+from hardsample.compiled import AVAILABLE
 from hardsample.data import import_torchvision
 from hardsample.errors import InputError, check_choice
 
@@ -26,6 +27,7 @@ class LettersCNN(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
+        self.pool_relu_dropout = pooling.plain  # or pooling.pool_relu_dropout
         self.convolution_1 = nn.Conv2d(1, 32, 3)
         self.convolution_2 = nn.Conv2d(32, 64, 3)
         self.linear_1 = nn.Linear(9216, 128)
@@ -35,12 +37,10 @@ class LettersCNN(nn.Module):
         """uint8 [n, 1, 28, 28], and masks bool [n, 12, 12, 64] and [n, 128] in training -> logits [n, classes]."""
         x = images.to(self.linear_1.weight.dtype).div(255)
         x = F.relu(self.convolution_1(x), inplace=True)
-        x = F.relu(F.max_pool2d(self.convolution_2(x), 2), inplace=True).permute(0, 2, 3, 1)
-        if masks:
-            x = x * masks[0].to(x.dtype).div_(1 - self.dropout[0][0])
+        x = self.pool_relu_dropout(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
         x = F.relu(self.linear_1(x.flatten(1)), inplace=True)
         if masks:
-            x = x * masks[1].to(x.dtype).div_(1 - self.dropout[1][0])
+            x = torch.where(masks[1], x, 0).mul(1 / (1 - self.dropout[1][0]))
         return self.linear_2(x)
 
 
@@ -167,6 +167,8 @@ class Cohort:
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)
         self.stacked = len(modules) > 1
+        if network == "letters-cnn" and AVAILABLE and device.type == "cpu" and not self.stacked:
+            self.module.pool_relu_dropout = pooling.pool_relu_dropout
         named = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
         trained = {name for name, _ in self.module.named_parameters()}
         self.tensors: dict[str, Tensor] = named[0]  # parameters and buffers; with a leading [S] where stacked
@@ -192,11 +194,17 @@ class Cohort:
             if not self.stacked:
                 only = images if shared else images[0]
                 return self.module(only, tuple(mask[0] for mask in masks)).float().unsqueeze(0)
+            return self._together(self.tensors, images, masks).float()
 
-            def one(tensors: dict[str, Tensor], images: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
-                return torch.func.functional_call(self.module, tensors, (images, masks))
+    def _together(self, tensors: dict[str, Tensor], images: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
+        """Stacked tensors, images [S, n, C, H, W] or [n, C, H, W] and masks [S, n, ...] -> logits [S, n, K]."""
 
-            return torch.vmap(one, in_dims=(0, None if shared else 0, 0))(self.tensors, images, masks).float()
+        def one(tensors: dict[str, Tensor], images: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
+            return torch.func.functional_call(self.module, tensors, (images, masks))
+
+        if self.precision == "bf16" and isinstance(self.module, LettersCNN):  # under vmap autocast leaves convolutions
+            tensors = {name: tensor.bfloat16() for name, tensor in tensors.items()}
+        return torch.vmap(one, in_dims=(0, None if images.dim() == 4 else 0, 0))(tensors, images, masks)
 
     @torch.no_grad()
     def scores(

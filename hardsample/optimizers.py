@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from hardsample.compiled import AVAILABLE, compiled
 from hardsample.configuration import Run
 from hardsample.errors import check_choice
-
-CHUNK = 1 << 16  # elements updated at once on a CPU: the five arrays of a chunk stay in its cache
 
 
 class Adadelta:
@@ -34,12 +34,21 @@ class Adadelta:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         """One update, from gradients in the order of the parameters."""
-        for arrays in zip(self.parameters, gradients, self.squares, self.deltas, strict=True):
-            for parameter, gradient, square, delta in _chunks(*arrays):
-                square.mul_(self.rho).addcmul_(gradient, gradient, value=1 - self.rho)
-                change = delta.add(self.eps).sqrt_().div_(square.add(self.eps).sqrt_()).mul_(gradient)
-                delta.mul_(self.rho).addcmul_(change, change, value=1 - self.rho)
-                parameter.add_(change, alpha=-learning_rate)
+        if AVAILABLE and self.parameters[0].device.type == "cpu":
+            factors = tuple(map(np.float32, (self.rho, 1 - self.rho, self.eps, learning_rate)))
+            for arrays in zip(self.parameters, gradients, self.squares, self.deltas, strict=True):
+                _adadelta(*_flat(*arrays), *factors)
+            return
+        torch._foreach_mul_(self.squares, self.rho)
+        torch._foreach_addcmul_(self.squares, gradients, gradients, value=1 - self.rho)
+        changes, roots = torch._foreach_add(self.deltas, self.eps), torch._foreach_add(self.squares, self.eps)
+        torch._foreach_sqrt_(changes)
+        torch._foreach_sqrt_(roots)
+        torch._foreach_div_(changes, roots)
+        torch._foreach_mul_(changes, gradients)
+        torch._foreach_mul_(self.deltas, self.rho)
+        torch._foreach_addcmul_(self.deltas, changes, changes, value=1 - self.rho)
+        torch._foreach_add_(self.parameters, changes, alpha=-learning_rate)
 
 
 class SGD:
@@ -67,11 +76,21 @@ class SGD:
         torch._foreach_add_(self.parameters, self.directions, alpha=-learning_rate)
 
 
-def _chunks(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    parameter = arrays[0]
-    if parameter.device.type == "cpu" and parameter.numel() > CHUNK and parameter.is_contiguous():
-        return zip(*(array.contiguous().view(-1).split(CHUNK) for array in arrays), strict=True)
-    return iter([arrays])
+def _flat(parameter: Tensor, gradient: Tensor, *averages: Tensor) -> Iterator[np.ndarray]:
+    """The arrays as they lie in memory, one number after the other, all in the parameter's order."""
+    if gradient.stride() != parameter.stride():
+        gradient = torch.empty_like(parameter).copy_(gradient)
+    return (array.as_strided((array.numel(),), (1,)).numpy() for array in (parameter, gradient, *averages))
+
+
+@compiled
+def _adadelta(parameter, gradient, square, delta, rho, rest, eps, learning_rate):
+    """One pass over memory where the plain operations make a dozen; float32 throughout, ``rest`` is 1 - rho."""
+    for i in range(parameter.size):
+        square[i] = square[i] * rho + rest * gradient[i] * gradient[i]
+        change = np.sqrt(delta[i] + eps) / np.sqrt(square[i] + eps) * gradient[i]
+        delta[i] = delta[i] * rho + rest * change * change
+        parameter[i] -= learning_rate * change
 
 
 OPTIMIZERS = ("adadelta", "sgd")

@@ -2,15 +2,18 @@
 
 The bits are SplitMix64's: its finaliser (Steele, Lea and Flood, OOPSLA 2014) over a counter that starts at a key hashed
 from seed, stream and step. Plain 64-bit integer operations, so a seed gets the same bits alone or in a cohort, on a CPU
-or a GPU.
+(in one compiled loop) or a GPU (in torch operations).
 """
 
 import enum
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from hardsample.compiled import AVAILABLE, compiled
 
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
@@ -38,6 +41,14 @@ def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
     Returns:
         int64 [S, n].
     """
+    if AVAILABLE and seeds.device.type == "cpu" and isinstance(step, int):
+        words = np.empty((seeds.numel(), n), np.uint64)
+        _fill(seeds.numpy().view(np.uint64), np.uint64(int(stream)), np.uint64(step), words)
+        return torch.from_numpy(words.view(np.int64))
+    return _plain_bits(seeds, stream, step, n)
+
+
+def _plain_bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
     if isinstance(step, int):
         step = torch.tensor(step, device=seeds.device)
     key = _mix(_mix(seeds * _GOLDEN + int(stream)) + step * _GOLDEN)
@@ -67,8 +78,13 @@ def keep_masks(seeds: Tensor, stream: int, step: int | Tensor, shape: Sequence[i
     if threshold != int(threshold) or not 0 <= drop < 1:
         raise ValueError(f"a dropout rate of {drop} is not a multiple of 1/256 in [0, 1).")
     size = math.prod(shape)
-    octets = bits(seeds, stream, step, -(-size // 8)).view(torch.uint8)[:, :size]
-    return (octets >= int(threshold)).view(-1, *shape)
+    octets = bits(seeds, stream, step, -(-size // 8)).view(torch.uint8)
+    if AVAILABLE and octets.device.type == "cpu":
+        _at_least(octets.numpy(), np.uint8(threshold))
+        keep = octets.view(torch.bool)
+    else:
+        keep = octets >= int(threshold)
+    return keep[:, :size].view(-1, *shape)
 
 
 def word(seed: int, stream: int) -> int:
@@ -85,3 +101,32 @@ def _mix(z: Tensor) -> Tensor:
 
 def _logical_shift(z: Tensor, by: int) -> Tensor:
     return (z >> by).bitwise_and_((1 << (64 - by)) - 1)
+
+
+@compiled
+def _fill(seeds, stream, step, words):
+    """:func:`bits` in one pass, uint64 throughout."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    first, second = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+    for place in range(seeds.size):
+        key = seeds[place] * golden + stream
+        for number in range(2):
+            key = (key ^ (key >> np.uint64(30))) * first
+            key = (key ^ (key >> np.uint64(27))) * second
+            key ^= key >> np.uint64(31)
+            if number == 0:
+                key += step * golden
+        row = words[place]
+        for i in range(row.size):
+            z = key + (np.uint64(i) + np.uint64(1)) * golden
+            z = (z ^ (z >> np.uint64(30))) * first
+            z = (z ^ (z >> np.uint64(27))) * second
+            row[i] = z ^ (z >> np.uint64(31))
+
+
+@compiled
+def _at_least(octets, threshold):
+    """1 where a byte is at least the threshold and else 0, in place."""
+    for row in octets:
+        for i in range(row.size):
+            row[i] = np.uint8(row[i] >= threshold)

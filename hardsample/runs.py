@@ -36,6 +36,7 @@ LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a
 
 _METRICS = ("acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report")  # NaN where diverged
 _SHOWN = ("seed", "batch_size", "pretrain_epochs", "learning_rate", "data", "network")
+_json = json.JSONEncoder(allow_nan=False).encode
 _BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -64,19 +65,21 @@ class Store:
     def path(self, run: Run) -> Path:
         """Where ``run`` is stored, or will be."""
         paper = "base-values" if run.network == "letters-cnn" else "hard-samples"
-        return self.root / paper / run.data / f"{_stem(run)}.json"
+        return self.root / f"{paper}/{run.data}/{_stem(run)}.json"
 
     def find(self, run: Run) -> Record | None:
         """The stored record of ``run``; None if it is absent, unreadable or that of another run."""
-        try:
-            record = _read(self.path(run))
-        except (FileNotFoundError, InputError):
-            return None
-        return record if record.run == run else None
+        values = self._values(run)
+        return None if values is None else _record(run, values)
+
+    def done(self, runs: Iterable[Run]) -> dict[Run, Mapping[str, Any]]:
+        """The provenance of each of ``runs`` that is done, in their order."""
+        found = ((run, self._values(run)) for run in runs)
+        return {run: values["provenance"] for run, values in found if values is not None}
 
     def has(self, run: Run) -> bool:
         """Whether ``run`` is done: its file exists, parses and is its own."""
-        return self.find(run) is not None
+        return self._values(run) is not None
 
     def read(self, run: Run) -> Record:
         """The stored record of ``run``.
@@ -120,13 +123,13 @@ class Store:
         problems, sound = [], []
         for path in self._files():
             try:
-                record = _read(path)
+                run, values = _parse(path)
             except InputError as error:
                 problems.append(str(error))
                 continue
-            sound.append(record)
-            if path != self.path(record.run):
-                problems.append(f"{path} holds the run of {self.path(record.run).name}: rename or delete it.")
+            sound.append((run, values["provenance"]))
+            if path != self.path(run):
+                problems.append(f"{path} holds the run of {self.path(run).name}: rename or delete it.")
         problems += [
             f"{path} was unreadable and set aside: delete it." for path in sorted(self.root.glob("*/*/*.broken"))
         ]
@@ -158,7 +161,7 @@ class Store:
         import pandas
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        check_fingerprints(found.values())
+        check_fingerprints((run, record.provenance) for run, record in found.items())
         rows = []
         for panel in experiment.panels:
             methods = list(dict.fromkeys(map(variant, panel.runs)))
@@ -206,6 +209,14 @@ class Store:
         """Forget the state saved under ``name``, if any."""
         self._checkpoint(name).unlink(missing_ok=True)
 
+    def _values(self, run: Run) -> dict[str, Any] | None:
+        """What the file of ``run`` holds, checked; None if it is absent, unreadable or that of another run."""
+        try:
+            found, values = _parse(self.path(run), run)
+        except (FileNotFoundError, InputError):
+            return None
+        return values if found == run else None
+
     def _files(self) -> list[Path]:
         return sorted(self.root.glob("*/*/*.json"))
 
@@ -221,22 +232,25 @@ def cohort_name(runs: Sequence[Run], fingerprint: str) -> str:
     return hashlib.sha256("-".join((*(run.key for run in runs), fingerprint)).encode()).hexdigest()[:16]
 
 
-def check_fingerprints(records: Iterable[Record], at_hand: Mapping[tuple, str] | None = None) -> None:
-    """Raise unless all records of one data set, and the data ``at_hand``, have one fingerprint.
+def check_fingerprints(
+    made: Iterable[tuple[Run, Mapping[str, Any]]], at_hand: Mapping[tuple, str] | None = None
+) -> None:
+    """Raise unless all runs of one data set, and the data ``at_hand``, have one fingerprint.
 
-    ``at_hand`` maps :func:`data_choice` of a run to the fingerprint of the data that it would be trained on now.
+    ``made`` are finished runs with their provenance; ``at_hand`` maps :func:`data_choice` of a run to the fingerprint
+    of the data that it would be trained on now.
 
     Raises:
         InputError: numbers of different data would be mixed.
     """
     known = dict(at_hand or {})
-    for record in records:
-        found = record.provenance["data"]["fingerprint"]
-        expected = known.setdefault(data_choice(record.run), found)
+    for run, about in made:
+        found = about["data"]["fingerprint"]
+        expected = known.setdefault(data_choice(run), found)
         if found != expected:
             raise InputError(
-                f"the data {record.run.data!r} have fingerprint {expected}, but the stored run {_stem(record.run)} was"
-                f" made with {found}: give changed data another name, or move their old runs out of the store."
+                f"the data {run.data!r} have fingerprint {expected}, but the stored run {_stem(run)} was made with"
+                f" {found}: give changed data another name, or move their old runs out of the store."
             )
 
 
@@ -326,54 +340,69 @@ def _without_nan(columns: Sequence[str], row: Sequence) -> list:
 
 
 def _with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
+    """The rows of a file, whole, with NaN where it has null for a metric."""
+    _check_rows(values)
     metrics = [index for index, column in enumerate(values["columns"]) if column in _METRICS]
-    rows = values["rows"]
-    for row in rows:
-        if len(row) != len(values["columns"]):
-            raise ValueError(f"a row has {len(row)} values for {len(values['columns'])} columns")
+    for row in values["rows"]:
         for index in metrics:
             if row[index] is None:
                 row[index] = math.nan
-    return tuple(map(tuple, rows))
+    return tuple(map(tuple, values["rows"]))
+
+
+def _check_rows(values: Mapping[str, Any]) -> None:
+    rows, width = values["rows"], len(values["columns"])
+    if set(map(type, rows)) - {list} or set(map(len, rows)) - {width}:
+        raise ValueError(f"its rows are not {width} values each")
+
+
+def _beginning(run: Run) -> bytes:
+    """How the file of ``run`` begins: its key and all of its fields."""
+    return f'{{\n"key": {_json(run.key)},\n"run": {_json(run.to_dict())},\n'.encode()
 
 
 def _encode(record: Record) -> bytes:
     """The record as JSON, one row of metrics a line."""
-    head = {
-        "key": record.run.key,
-        "run": record.run.to_dict(),
-        "provenance": record.provenance,
-        "columns": record.columns,
-    }
-    lines = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in head.items()]
-    rows = [json.dumps(_without_nan(record.columns, row), allow_nan=False) for row in record.rows]
-    return "\n".join(("{", *lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
+    rest = {"provenance": record.provenance, "columns": record.columns}
+    lines = [f"{_json(name)}: {_json(value)}," for name, value in rest.items()]
+    rows = [_json(_without_nan(record.columns, row)) for row in record.rows]
+    return _beginning(record.run) + "\n".join((*lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
 
 
-def _read(path: Path) -> Record:
-    """The record in a file.
+def _parse(path: Path, wanted: Run | None = None) -> tuple[Run, dict[str, Any]]:
+    """The run and the values in a file, checked; where it begins as that of ``wanted`` does, it is of that run.
 
     Raises:
         FileNotFoundError: there is no such file.
         InputError: it is not a whole record, or its key is not that of its run.
     """
     try:
-        values = json.loads(path.read_bytes())
-        record = Record(Run.from_dict(values["run"]), values["provenance"], tuple(values["columns"]), _with_nan(values))
-        record.provenance["data"]["fingerprint"]
-        if values["key"] != record.run.key:
-            raise ValueError(f"its key is {values['key']}, that of its run {record.run.key}")
+        with open(path, "rb", buffering=0) as file:
+            content = file.read()
+        if wanted is not None and content.startswith(beginning := _beginning(wanted)):
+            run, values = wanted, json.loads(b"{" + content[len(beginning) :])
+        else:
+            values = json.loads(content)
+            run = Run.from_dict(values["run"])
+            if values["key"] != run.key:
+                raise ValueError(f"its key is {values['key']}, that of its run {run.key}")
+        values["provenance"]["data"]["fingerprint"]
+        _check_rows(values)
     except FileNotFoundError:
         raise
     except _BROKEN as error:
         raise InputError(f"{path} is no finished run ({error}): delete it and launch its run again.") from error
-    return record
+    return run, values
+
+
+def _record(run: Run, values: Mapping[str, Any]) -> Record:
+    return Record(run, values["provenance"], tuple(values["columns"]), _with_nan(values))
 
 
 def _readable(files: Iterable[Path]) -> Iterable[Record]:
     for path in files:
         try:
-            yield _read(path)
+            yield _record(*_parse(path))
         except (FileNotFoundError, InputError):
             continue
 

@@ -133,24 +133,40 @@ def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) ->
     trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
     trainer.prepare(0)
     trainer.plain_step(0)
+    trainer.wait()
     began = time.perf_counter()
     for step in range(1, steps + 1):
         trainer.prepare(step)
         trainer.plain_step(step)
+    trainer.wait()
     per_step = (time.perf_counter() - began) / steps
     began = time.perf_counter()
     images, labels = data.x_test[: models.IMAGES_AT_ONCE], data.y_test[: models.IMAGES_AT_ONCE]
     trainer.cohort.scores(images, labels)
+    trainer.wait()
     per_image = (time.perf_counter() - began) / len(images)
     whole = len(data.x_test) + min(run.evaluate_train_examples or len(data.x_train), len(data.x_train))
     share = 1 - run.pretrain_epochs / run.epochs
     return share * (trainer.steps * per_step + len(trainer.evaluations) * whole * per_image)
 
 
-def stepper(run: Run, data: Dataset, *, device: str = "cpu") -> Callable[[], None]:
-    """A function that makes the next update of a run without a start each time it is called, and evaluates nothing."""
-    trainer = _Trainer([run], data, torch.device(device), None)
-    one_step, steps = trainer.step_function(), itertools.count()
+def stepper(
+    runs: Run | Sequence[Run],
+    data: Dataset,
+    *,
+    device: str = "cpu",
+    cohort: type[Cohort] = Cohort,
+    plain: bool = False,
+) -> Callable[[], None]:
+    """A function that makes the next update of runs without a start each time it is called, and evaluates nothing.
+
+    Args:
+        runs: one, or a cohort.
+        cohort: how the cohort's networks are computed.
+        plain: no CUDA graph.
+    """
+    trainer = _Trainer([runs] if isinstance(runs, Run) else runs, data, torch.device(device), None, cohort)
+    one_step, steps = trainer.plain_step if plain else trainer.step_function(), itertools.count()
 
     def update() -> None:
         step = next(steps)
@@ -183,7 +199,12 @@ class _Trainer:
     """A cohort in training; everything that changes is in :meth:`_tensors`, ``step`` and ``rows``."""
 
     def __init__(
-        self, runs: Sequence[Run], data: Dataset, device: torch.device, starts: Sequence[Outcome] | None
+        self,
+        runs: Sequence[Run],
+        data: Dataset,
+        device: torch.device,
+        starts: Sequence[Outcome] | None,
+        cohort: type[Cohort] = Cohort,
     ) -> None:
         self.run = run = runs[0]
         if any(dataclasses.replace(other, seed=run.seed) != run for other in runs):
@@ -197,7 +218,7 @@ class _Trainer:
             torch.set_flush_denormal(True)
             _keep_freed_memory()
         seeds = [run.seed for run in runs]
-        self.cohort = Cohort(run.network, data.num_classes, seeds, device, run.precision, run.image_size)
+        self.cohort = cohort(run.network, data.num_classes, seeds, device, run.precision, run.image_size)
         self.optimizer = optimizers.build(run, self.cohort.parameters)
         self.first_step = _steps(run.pretrain_epochs, Fraction(size, n))
         self.method = methods.build(
@@ -245,6 +266,11 @@ class _Trainer:
                 self._evaluate()
                 if report is not None:
                     report(Progress(self.step, self.steps, self.rows[0][-1]))
+
+    def wait(self) -> None:
+        """Until the device has done what it was told to."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def step_function(self) -> Callable[[int], None]:
         """What makes the step that :meth:`prepare` prepared: a CUDA graph where there can be one."""
@@ -306,6 +332,8 @@ class _Trainer:
         return self.run.learning_rate * self.run.learning_rate_decay ** (step // self.updates_per_epoch)
 
     def _evaluate(self) -> None:
+        with self._timed("train"):
+            self.wait()
         with self._timed("evaluate"):
             data, most = self.data, self.run.evaluate_train_examples
             train = self._scores(data.x_train[:most], data.y_train[:most])
@@ -421,7 +449,7 @@ class _Trainer:
         plain = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
         self._restore(before)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=side):  # graphs captured on one stream would share workspaces
             self.plain_step(counter)
         graph.replay()
         for name, tensor in self._tensors().items():

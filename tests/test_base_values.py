@@ -1,4 +1,4 @@
-"""The tree of base values against plain arrays: draws, updates, duplicates, floor."""
+"""The store of base values against plain arrays: draws, updates, duplicates, floor."""
 
 import numpy as np
 import pytest
@@ -7,26 +7,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hardsample.base_values import LARGEST, BaseValues, _DeviceTrees
+from hardsample import compiled, randomness
+from hardsample.base_values import BaseValues
 from hardsample.errors import InputError
+from hardsample.trees import LARGEST, DeviceTrees, HostTrees
 
 SEEDS = torch.tensor([1, 2, 3])
 BOTH = pytest.mark.parametrize("kind", ["host", "device"])
 
 
-def store(size: int, kind: str = "host", seeds: torch.Tensor = SEEDS, **options) -> BaseValues:
-    """A store whose walks are NumPy's, or those of an accelerator run on the CPU."""
+def store(size: int, kind: str = "host", seeds: torch.Tensor = SEEDS, fanout: int = 24, **options) -> BaseValues:
+    """A store on the compiled trees, or on those of an accelerator run on the CPU."""
     values = BaseValues(size, seeds, **options)
     if kind == "device":
-        values._trees = _DeviceTrees(values._levels, values.floor)
-        values._place = values._numbers = None
+        values._trees = DeviceTrees(size, seeds.numel(), values.floor, seeds.device, fanout)
+        values.fill(torch.ones(seeds.numel(), 1))
     return values
 
 
 def sums_hold(values: BaseValues) -> None:
-    for children, parents in zip(values._levels, values._levels[1:], strict=False):
-        sums = children.double().sum(2)
-        torch.testing.assert_close(parents.flatten(1)[:, : sums.shape[1]], sums, rtol=1e-12, atol=0)
+    """After any updates the sums are those of a store filled with the same values."""
+    before = {name: tensor.clone() for name, tensor in values.tensors.items()}
+    values.fill(values.values.clone())
+    for name, tensor in values.tensors.items():
+        torch.testing.assert_close(before[name], tensor, rtol=1e-15, atol=0)
+    torch.testing.assert_close(values.totals, values.values.double().sum(1), rtol=1e-12, atol=0)
+
+
+def test_the_cpu_has_the_compiled_trees_where_there_is_numba(monkeypatch):
+    assert isinstance(BaseValues(5, SEEDS)._trees, HostTrees if compiled.AVAILABLE else DeviceTrees)
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert isinstance(BaseValues(5, SEEDS)._trees, DeviceTrees)
 
 
 def test_equation_2_by_hand():
@@ -55,30 +66,26 @@ def test_draws_follow_the_base_values(kind, size):
         assert stats.chisquare(observed, wanted).pvalue > 1e-3
 
 
-def test_the_walks_on_host_and_device_agree():
-    host, device = store(5000), store(5000, "device")
-    generator = torch.Generator().manual_seed(1)
-    for step in range(300):
-        indices = host.draw(step, 32)
-        assert torch.equal(indices, device.draw(step, 32))
-        assert torch.equal(indices, device.draw(torch.tensor(step), 32))
-        indices[:, 5] = indices[:, 9]
-        new = torch.rand(3, 32, generator=generator) ** 8
-        host.update(indices, new)
-        device.update(indices, new)
-        assert torch.equal(host.values, device.values)
-    sums_hold(host)
-    sums_hold(device)
+@BOTH
+def test_the_numbers_of_a_step_are_a_function_of_seed_and_step(kind):
+    """Draws of a step are the same later, out of order, and as an inverse of the distribution function."""
+    values = store(700, kind, torch.tensor([4]), fanout=5)
+    values.fill(torch.rand(1, 700, generator=torch.Generator().manual_seed(0)))
+    first = [values.draw(step, 3000) for step in range(5)]
+    assert all(torch.equal(values.draw(step, 3000), first[step]) for step in (3, 0, 4, 1))
+    numbers = randomness.uniforms(torch.tensor([4]), values.stream, 1, 6000)[0].numpy()
+    sums = values.values[0].numpy().cumsum(dtype=np.float64)
+    np.testing.assert_array_equal(first[3][0], np.searchsorted(sums, numbers[3000:] * sums[-1], "right"))
 
 
 @BOTH
 @settings(max_examples=25)
 @given(data=st.data())
-def test_the_tree_equals_a_plain_array_under_random_updates(kind, data):
-    size = data.draw(st.integers(1, 400))
+def test_the_store_equals_a_plain_array_under_random_updates(kind, data):
+    size = data.draw(st.integers(1, 400) | st.sampled_from([511, 512, 513, 8193]))
     seed = data.draw(st.integers(0, 2**31))
     rng = np.random.default_rng(seed)
-    values = store(size, kind, torch.tensor([seed]), fanout=data.draw(st.sampled_from([2, 3, 50])))
+    values = store(size, kind, torch.tensor([seed]), data.draw(st.sampled_from([2, 3, 50])))
     plain = np.ones(size, np.float32)
     for _ in range(100):
         n = int(rng.integers(1, 40))
@@ -87,14 +94,10 @@ def test_the_tree_equals_a_plain_array_under_random_updates(kind, data):
         for i, v in zip(indices, new, strict=True):
             plain[i] = max(v, np.float32(1e-8))
     np.testing.assert_array_equal(values.values[0], plain)
-    np.testing.assert_allclose(values.totals[0], plain.sum(dtype=np.float64), rtol=1e-12)
     sums_hold(values)
-    drawn = values.draw(0, 200)[0].numpy()
-    numbers = values._numbers[0]
-    assert drawn.min() >= 0 and drawn.max() < size
-    if len(values._levels) == 1:
-        target = np.asarray(numbers[0, 0]) * plain.cumsum(dtype=np.float64)[-1]
-        np.testing.assert_array_equal(drawn, np.searchsorted(plain.cumsum(dtype=np.float64), target, "right"))
+    sums = plain.cumsum(dtype=np.float64)
+    numbers = randomness.uniforms(values.seeds, values.stream, 0, 200)[0].numpy()
+    np.testing.assert_array_equal(values.draw(0, 200)[0], np.searchsorted(sums, numbers * sums[-1], "right"))
 
 
 @BOTH
@@ -109,12 +112,52 @@ def test_of_duplicates_the_last_wins(kind):
 
 @BOTH
 def test_zero_nan_and_infinity_are_stored_within_bounds(kind):
-    values = store(6, kind, torch.tensor([1]), floor=1e-3)
-    values.update(torch.tensor([[0, 1, 2, 3]]), torch.tensor([[0.0, torch.nan, torch.inf, -4.0]]))
-    assert values.values[0].tolist() == pytest.approx([1e-3, 1e-3, LARGEST, 1e-3, 1, 1])
-    filled = store(3, kind, torch.tensor([1]), floor=1e-3)
-    filled.fill(torch.tensor([[torch.nan, torch.inf, 0.0]]))
-    assert filled.values[0].tolist() == pytest.approx([1e-3, LARGEST, 1e-3])
+    odd = [0.0, torch.nan, torch.inf, -4.0, -torch.inf, 1e35]
+    stored = pytest.approx([1e-3, 1e-3, LARGEST, 1e-3, 1e-3, LARGEST, 1])
+    for dtype in (torch.float32, torch.float64):
+        values = store(7, kind, torch.tensor([1]), floor=1e-3)
+        values.update(torch.arange(6)[None], torch.tensor([odd], dtype=dtype))
+        assert values.values[0].tolist() == stored
+        filled = store(7, kind, torch.tensor([1]), floor=1e-3)
+        filled.fill(torch.tensor([[*odd, 1.0]], dtype=dtype))
+        assert filled.values[0].tolist() == stored
+
+
+@BOTH
+def test_fill_takes_what_is_not_contiguous(kind):
+    values = store(40, kind)
+    new = torch.arange(1.0, 121).view(40, 3).T
+    values.fill(new)
+    assert torch.equal(values.values, new)
+    values.fill(values.values * torch.tensor([[1.0], [2.0], [4.0]]))
+    assert torch.equal(values.values, new * torch.tensor([[1.0], [2.0], [4.0]]))
+    sums_hold(values)
+
+
+@BOTH
+def test_update_takes_what_was_drawn_what_was_not_and_what_is_not_contiguous(kind):
+    values, wanted = store(1000, kind), torch.ones(3, 1000)
+    drawn = values.draw(0, 16)
+    values.update(drawn, torch.full((3, 16), 2.0))
+    wanted.scatter_(1, drawn, 2.0)
+    drawn[:, 0] = torch.tensor([7, 8, 9])
+    values.update(drawn, torch.full((3, 16), 3.0))
+    wanted.scatter_(1, drawn, 3.0)
+    turned = torch.tensor([[4, 5, 6], [40, 50, 60]]).T, torch.tensor([[1.5, 2.5, 3.5], [4.5, 5.5, 6.5]]).T
+    values.update(*turned)
+    assert torch.equal(values.values, wanted.scatter_(1, *turned))
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="torch has its own messages")
+def test_an_update_that_does_not_fit_is_refused():
+    values = store(10, seeds=torch.tensor([1]))
+    for index in (-1, 10):
+        with pytest.raises(IndexError, match="of no example"):
+            values.update(torch.tensor([[index]]), torch.ones(1, 1))
+    with pytest.raises(ValueError, match="differ in shape"):
+        values.update(torch.tensor([[1, 2]]), torch.ones(1, 1))
+    with pytest.raises(ValueError, match="a value for every example"):
+        values.fill(torch.ones(1, 9))
 
 
 def test_all_at_the_floor_is_uniform():
@@ -136,14 +179,27 @@ def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve():
         together.update(indices, new)
 
 
+@BOTH
+def test_the_state_copied_into_another_store_continues_it(kind):
+    first, second = store(3000, kind), store(3000, kind)
+    first.fill(torch.rand(3, 3000, generator=torch.Generator().manual_seed(0)))
+    for name, tensor in first.tensors.items():
+        second.tensors[name].copy_(tensor)
+    assert torch.equal(first.values, second.values)
+    assert torch.equal(first.totals, second.totals)
+    assert torch.equal(first.draw(7, 50), second.draw(7, 50))
+
+
 def test_sums_take_little_memory_beside_the_values():
-    values = store(10**6, seeds=torch.tensor([1]))
-    assert sum(level.nbytes for level in values._levels) < 1.1 * 4 * 10**6
+    for kind in ("host", "device"):
+        values = store(10**6, kind, torch.tensor([1]), fanout=256)
+        assert sum(tensor.nbytes for tensor in values.tensors.values()) < 1.1 * 4 * 10**6
 
 
-def test_more_examples_than_a_float32_can_count():
+@BOTH
+def test_more_examples_than_a_float32_can_count(kind):
     size = 2**24 + 5
-    values = store(size, seeds=torch.tensor([1]))
+    values = store(size, kind, torch.tensor([1]), fanout=256)
     assert values.totals.item() == size
     values.fill(torch.zeros(1, 1))
     values.update(torch.tensor([[size - 1]]), torch.tensor([[1e6]]))
@@ -161,7 +217,7 @@ def test_bad_input_is_refused(size, options, message):
 
 @pytest.mark.gpu
 def test_a_gpu_draws_as_the_host_does():
-    host, gpu = store(5000), BaseValues(5000, SEEDS.cuda(), fanout=50)
+    host, gpu = store(5000), BaseValues(5000, SEEDS.cuda())
     for step in range(50):
         indices = host.draw(step, 32)
         assert torch.equal(indices, gpu.draw(step, 32).cpu())

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,13 +83,13 @@ def test_help_tells_every_option(command, capsys):
     assert set(options) - {"--help"} == expected[command]
 
 
-def test_help_answers_at_once():
-    def seconds() -> float:
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "hardsample", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(5)) < 0.3
+def test_help_waits_for_no_import():
+    """What makes it answer at once; benchmarks/ measures how soon."""
+    code = "import sys, hardsample.cli\ntry: hardsample.cli.main(['run', '--help'])\nfinally: print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.splitlines()
+    assert shown[0].startswith("usage: hardsample run")
+    loaded = {name.split(".")[0] for name in shown[-1].split()}
+    assert "hardsample" in loaded and not loaded & {"torch", "numpy", "distributed", "asyncio", "matplotlib", "pandas"}
 
 
 def test_version(capsys):

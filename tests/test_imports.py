@@ -14,10 +14,13 @@ ORDER = (
     "errors",
     "paths",
     "configuration",
+    "compiled",
     "randomness",
+    "trees",
     "base_values",
     "rounds",
     "methods",
+    "pooling",
     "glyphs",
     "formats",
     "data",
@@ -96,8 +99,18 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert not loaded_by("import hardsample.cli") & {*HEAVY, "torch", "numpy"}
 
 
-def test_the_training_core_needs_torch_and_numpy_alone():
-    assert not loaded_by("import hardsample.training, hardsample.experiments") & set(HEAVY)
+def test_the_training_core_needs_torch_numpy_and_numba_alone():
+    core = loaded_by("import hardsample.training, hardsample.experiments")
+    assert not (core - loaded_by("import numba")) & set(HEAVY)
+
+
+def test_using_every_public_name_loads_nothing_heavier():
+    used = loaded_by("import hardsample; [getattr(hardsample, name) for name in hardsample.__all__]")
+    assert "torch" in used and not (used - loaded_by("import numba")) & {*HEAVY, "dask"}
+
+
+def test_a_run_can_be_written_down_without_torch():
+    assert not loaded_by("import hardsample; hardsample.Run; hardsample.InputError") & {*HEAVY, "torch", "numpy"}
 
 
 def test_public_names_resolve():

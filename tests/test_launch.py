@@ -191,9 +191,25 @@ if __name__ == "__main__":
 """
 
 
-def start_driver(folder, environment):
+# Its first worker, as soon as it is a process, does what Ctrl-C does: it interrupts driver and workers alike.
+INTERRUPTED_AT_START = """
+import os, signal, sys; sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if __name__ == "__mp_main__":
+    try:
+        os.close(os.open(os.environ["HARDSAMPLE_RUNS"] + ".interrupted", os.O_CREAT | os.O_EXCL))
+        os.killpg(0, signal.SIGINT)
+    except FileExistsError:
+        pass
+from test_launch import RUNS, launch
+if __name__ == "__main__":
+    launch(RUNS, device="cpu", workers=2, quiet=True)
+"""
+
+
+def start_driver(folder, environment, code=DRIVER):
     script = folder / "driver.py"
-    script.write_text(DRIVER)
+    script.write_text(code)
     return subprocess.Popen(
         [sys.executable, script, os.path.dirname(__file__)],
         env=os.environ | environment,
@@ -247,6 +263,16 @@ def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
     assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
+def test_an_interrupt_while_workers_start_is_as_quiet(tmp_path):
+    driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(tmp_path / "runs")}, INTERRUPTED_AT_START)
+    shown = driver.communicate(timeout=60)[0]
+    assert (tmp_path / "runs.interrupted").exists()
+    assert driver.returncode != 0 and shown.rstrip().endswith("KeyboardInterrupt"), shown
+    assert shown.count("Traceback") == 1 and not Store(tmp_path / "runs").records(), shown
+    assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
+
+
 def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(launching, "CONNECT_TIMEOUT", 1.0)
     began = time.monotonic()
@@ -294,13 +320,22 @@ def test_a_start_is_urgent_and_long_jobs_go_first():
     waiting = [Run("glyphs", "MB", seed, epochs=4.0, pretrain_epochs=1.0) for seed in (0, 1)]
     runs = [short, *waiting, long]
     costs = {run: run.epochs for run in (*runs, *(run.start for run in waiting))}
-    plan = launching._Plan(launching._jobs(runs, set(), costs, on_gpu=False), set(), None)
+    plan = launching._Plan(launching._jobs(runs, launching._starts(runs), costs, on_gpu=False), set(), None)
     order = [plan.next() for _ in range(4)]
     assert [job.runs[0] for job in order] == [long, waiting[0].start, waiting[1].start, short]
     assert plan.next() is None
     plan.ready.add(waiting[1].start)
     assert plan.next().runs == (waiting[1],)
     assert plan.fail(order[1]) == [waiting[0]] and plan.next() is None
+
+
+def test_the_longest_run_that_waits_for_a_start_makes_it_urgent():
+    runs = [Run("glyphs", method, seed, pretrain_epochs=1.0) for method in ("MB", "PEB") for seed in (0, 1, 2)]
+    starts = launching._starts(runs)
+    costs = dict.fromkeys(starts, 1.0) | {run: 1.0 + run.seed + 10 * (run.method == "PEB") for run in runs}
+    jobs = launching._jobs(runs, starts[1:], costs, on_gpu=False)
+    assert {job.runs[0].seed: job.urgency for job in jobs if job.is_start} == {1: 13.0, 2: 14.0}
+    assert [job.needs for job in jobs[:2]] == [{starts[0]}, {starts[1]}]
 
 
 def test_cohorts_are_seeds_of_one_configuration():
@@ -324,7 +359,7 @@ def test_a_run_that_cannot_begin_stops_the_launch_before_anything_is_done(tmp_pa
 
 
 def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):
-    monkeypatch.setattr(launching, "_cores", lambda: 8)
+    monkeypatch.setattr(launching, "cores", lambda: 8)
 
     def jobs(count, seconds):
         return [SimpleNamespace(seconds=seconds)] * count

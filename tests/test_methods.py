@@ -88,6 +88,24 @@ def test_lb_draws_without_replacement_and_never_what_it_monitors():
         assert not set(drawn[:, seed].flatten().tolist()) & set(method._monitored[seed].tolist())
 
 
+def test_lb_draws_one_after_another_in_proportion_to_what_is_left():
+    """Chi-square at the 0.1 % level over ordered pairs, for weights so uneven that most steps take several rounds."""
+    method = built("LB", 6, 2, torch.tensor([1, 2]), held_out=0.1)
+    weights = torch.tensor([16.0, 4.0, 2.0, 1.0, 1.0])
+    counts = torch.zeros(2, 5, 5)
+    for step in range(3000):
+        method._weights.fill(weights.expand(2, -1))
+        method.draw(step)
+        first, second = method._drawn.unbind(1)
+        counts[torch.arange(2), first, second] += 1
+    p = weights / weights.sum()
+    pairs = p[:, None] * p / (1 - p[:, None])
+    off = ~torch.eye(5, dtype=torch.bool)
+    assert (counts[:, ~off] == 0).all()
+    for seen in counts:
+        assert stats.chisquare(seen[off].numpy(), 3000 * pairs[off].numpy() / pairs[off].sum().item()).pvalue > 1e-3
+
+
 def test_lb_writes_its_utilities_by_hand():
     method = built("LB", 10, 2, held_out=0.1)
     method.prepare(0)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hardsample import models
 from hardsample.errors import InputError
@@ -66,6 +67,33 @@ def test_bf16_computes_nearly_the_same():
     a, b = (cohort.logits(IMAGES[:1], training=False) for cohort in (exact, rough))
     assert b.dtype == torch.float32 and not torch.equal(a, b)
     torch.testing.assert_close(a, b, atol=0.05, rtol=0.05)
+
+
+def test_in_bf16_a_cohort_computes_its_convolutions_in_bf16_too():
+    """As one network alone does: under vmap autocast does not reach them."""
+    together = Cohort("letters-cnn", 26, [1, 2], CPU, "bf16")
+    masks = together.masks(0, 6)
+    with Convolutions() as seen:
+        logits = together.logits(IMAGES[:2], masks, training=True)
+        logits.sum().backward()
+    assert len(seen.dtypes) == 4 and set(seen.dtypes) == {torch.bfloat16}
+    for place, seed in enumerate((1, 2)):
+        alone = Cohort("letters-cnn", 26, [seed], CPU, "bf16")
+        own = alone.logits(IMAGES[place : place + 1], alone.masks(0, 6), training=True)
+        torch.testing.assert_close(logits[place], own[0], atol=5e-3, rtol=0)
+
+
+class Convolutions(TorchDispatchMode):
+    """The types of the images that convolutions are given, forward and backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.dtypes = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if "convolution" in str(function):
+            self.dtypes.append(args[0].dtype)
+        return function(*args, **(kwargs or {}))
 
 
 def test_an_unknown_network_is_refused():

@@ -26,6 +26,20 @@ def test_a_seed_alone_has_the_bits_it_has_in_a_cohort():
         assert torch.equal(randomness.keep_masks(alone, Stream.DROPOUT, 7, (5, 9), 0.25)[0], masks[place])
 
 
+def test_compiled_and_plain_bits_and_masks_are_the_same(monkeypatch):
+    seeds = torch.tensor([0, 1, -7, 2**62 + 5])
+
+    def made():
+        words = [randomness.bits(seeds, stream, step, n) for stream, step, n in ((0, 0, 1), (3, 2**40, 77), (68, 9, 0))]
+        return [*words, randomness.keep_masks(seeds, Stream.DROPOUT, 7, (5, 9), 0.25)]
+
+    assert randomness.AVAILABLE
+    compiled = made()
+    monkeypatch.setattr(randomness, "AVAILABLE", False)
+    for one, other in zip(compiled, made(), strict=True):
+        assert one.dtype == other.dtype and torch.equal(one, other)
+
+
 def test_the_step_may_be_a_tensor():
     assert torch.equal(
         randomness.bits(SEEDS, Stream.DRAW, 9, 4), randomness.bits(SEEDS, Stream.DRAW, torch.tensor(9), 4)

@@ -1,0 +1,183 @@
+"""Many runs: workers under Dask against plain processes, what the launcher adds to a run, and looking up 10,000.
+
+Workers and plain processes are compared from the first run handed out to the last one back: stored, under Dask; a plain
+process stores nothing, and has its data in memory and its share of the runs beforehand. Starting the workers, and all
+that the launcher does before the first run, are in rows of their own.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import multiprocessing
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+
+from benchmarks.measure import Row, Way, compare, in_turns, summary
+from hardsample import launch as launching
+from hardsample import training
+from hardsample.configuration import Run
+from hardsample.data import load
+from hardsample.launch import cores, launch
+from hardsample.runs import Store
+
+STARTS = 3
+TURNS = 3  # after each start
+EACH = 2  # runs for each worker in a turn
+RUN = Run("glyphs", "MB", 1, epochs=1.0, train_examples=960, test_examples=128, evaluate_train_examples=128)
+TINY = dataclasses.replace(RUN, batch_size=8, train_examples=8, test_examples=8, evaluations_per_epoch=1.0)
+TINIES = 30
+STORED = dataclasses.replace(TINY, epochs=10.0, batch_size=4, evaluations_per_epoch=2.0)  # a file as long as paper A's
+WANTED = 10_000
+
+
+def measure() -> list[Row]:
+    """Side by side, in turns; then the store alone."""
+    workers = cores()
+    alone, plain, dask = "one after another", f"{workers} plain processes", f"{workers} workers under Dask"
+    with tempfile.TemporaryDirectory() as folder:
+        spent = _in_turns(alone, plain, dask, workers, Path(folder))
+        listing = _listing(Path(folder) / "listed")
+    phase = f"time for a run, from the first of {EACH * workers} handed out to the last back"
+    tiny = f"{TINIES} runs of one update and two evaluations: what a run takes beyond them"
+    rows = [
+        compare(f"{phase}: speed-up of Dask", spent, dask, alone),
+        compare(f"{phase}: speed-up of plain processes", spent, plain, alone),
+        summary(f"{phase}: Dask / plain processes", f"{dask}, {plain}", spent[dask] / spent[plain], at_most=1.05),
+        summary("starting the workers", dask, spent["start"], "s"),
+        summary("the launcher before it hands out the first run", f"{dask}, started", spent["before"] * 1e3, "ms"),
+    ]
+    for where in ("in this process", dask):
+        rows.append(summary(tiny, where, spent[f"tiny {where}"] * 1e3, "ms", at_most=50))
+    for what, seconds in listing.items():
+        rows.append(summary(f"{WANTED:,} runs wanted: {what}", "CPU time", seconds, "s", at_most=2))
+    return rows
+
+
+def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> dict[str, np.ndarray]:
+    """Seconds of a run by the three ways, [STARTS * TURNS] each, and of what the launcher does besides."""
+    spent, handed_out = defaultdict(list), []
+
+    def noting(*arguments, on_cluster=launching._on_cluster):
+        handed_out.append(time.perf_counter())
+        yield from on_cluster(*arguments)
+
+    _launch([TINY], 1, Store(folder / "warm-up"))
+    with _plain_processes(workers) as train, mock.patch.object(launching, "_on_cluster", noting):
+        for start in range(STARTS):
+            store = Store(folder / str(start))
+            tiny = _seeds(TINY, TINIES * workers)
+            spent["tiny in this process"].append(_beside(tiny[:TINIES], 1, Store(folder / f"here-{start}")))
+            began = time.perf_counter()
+            with launching._local_cluster(workers, "cpu") as client:
+                spent["start"].append(time.perf_counter() - began)
+                with mock.patch.object(
+                    launching, "_local_cluster", lambda *_, client=client: contextlib.nullcontext(client)
+                ):
+                    _launch([dataclasses.replace(run, epochs=0.1) for run in _seeds(RUN, workers)], workers, store)
+                    for turn in range(TURNS):
+                        runs = _seeds(RUN, EACH * workers, turn)
+                        spent[alone].append(train(runs[:EACH], 1) / EACH)
+                        spent[plain].append(train(runs, workers) / len(runs))
+                        began = time.perf_counter()
+                        _launch(runs, workers, store)
+                        spent[dask].append((time.perf_counter() - handed_out[-1]) / len(runs))
+                        spent["before"].append(handed_out[-1] - began)
+                    spent[f"tiny {dask}"].append(_beside(tiny, workers, store))
+    return {name: np.array(seconds) for name, seconds in spent.items()}
+
+
+@contextlib.contextmanager
+def _plain_processes(count: int) -> Iterator[Callable[[Sequence[Run], int], float]]:
+    """Processes that share out runs: called with runs and how many are to do them, the seconds until all are back."""
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack, mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):  # as Dask's workers have it
+        lines = []
+        for _ in range(count):
+            line, far = spawn.Pipe()
+            process = spawn.Process(target=_train, args=(far,), daemon=True)
+            process.start()
+            stack.callback(process.terminate)
+            far.close()
+            lines.append(line)
+        for line in lines:
+            line.recv()
+
+        def train(runs: Sequence[Run], width: int) -> float:
+            began = time.perf_counter()
+            for place, line in enumerate(lines[:width]):
+                line.send(runs[place::width])
+            for line in lines[:width]:
+                line.recv()
+            return time.perf_counter() - began
+
+        yield train
+
+
+def _train(line: Connection) -> None:
+    torch.set_num_threads(1)
+    data = load(RUN.data, train_examples=RUN.train_examples, test_examples=RUN.test_examples)
+    runs = [dataclasses.replace(RUN, epochs=0.1)]
+    while True:
+        for run in runs:
+            training.train([run], data)
+        line.send(None)
+        runs = line.recv()
+
+
+def _launch(runs: Sequence[Run], workers: int, store: Store) -> None:
+    launch(runs, device="cpu", workers=workers, store=store, quiet=True).raise_if_incomplete()
+
+
+def _beside(runs: Sequence[Run], workers: int, store: Store) -> float:
+    """A worker's seconds for a run, less those in which it trained or evaluated."""
+    began = time.perf_counter()
+    _launch(runs, workers, store)
+    wall = time.perf_counter() - began
+    seconds = [made["seconds"] for made in store.done(runs).values()]
+    return (workers * wall - sum(each["train"] + each["evaluate"] for each in seconds)) / len(runs)
+
+
+def _listing(folder: Path) -> dict[str, np.ndarray]:
+    """CPU seconds to look up runs of which all or half are stored, and to plan those of which half are."""
+    store = Store(folder)
+    _launch([STORED], 1, store)
+    record = store.read(STORED)
+    outcome = training.Outcome(record.columns, record.rows, {})
+    with mock.patch("os.fsync"):
+        for run in _seeds(STORED, WANTED):
+            store.write(run, outcome, record.provenance)
+    ways = {
+        "all stored, looked up": functools.partial(_look_up, folder, 0),
+        "half stored, looked up": functools.partial(_look_up, folder, WANTED // 2),
+        "half stored, looked up and the others ready to begin": functools.partial(_plan, folder, WANTED // 2),
+    }
+    return in_turns(ways, rounds=3)
+
+
+def _look_up(folder: Path, missing: int) -> Way:
+    def way(_: int) -> None:
+        assert len(Store(folder).done(_seeds(STORED, WANTED, first=missing))) == WANTED - missing
+
+    return way
+
+
+def _plan(folder: Path, missing: int) -> Way:
+    def way(_: int) -> None:
+        wanted = _seeds(STORED, WANTED, first=missing)
+        report = launch(wanted, device="cpu", workers=1, store=Store(folder), time_limit=0, quiet=True)
+        assert report.missing == missing
+
+    return way
+
+
+def _seeds(run: Run, count: int, turn: int = 0, first: int = 0) -> list[Run]:
+    return [dataclasses.replace(run, seed=1 + first + turn * count + index) for index in range(count)]
