@@ -9,6 +9,8 @@ import functools
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -118,6 +120,7 @@ def torchrl() -> tuple[str, str]:
     try:
         from torch.utils import cpp_extension
 
+        os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # for ninja
         built = cpp_extension.load("_torchrl", sources, extra_cflags=["-O3", "-std=c++20"])
     except (ImportError, OSError, RuntimeError) as error:
         reason = f"does not load with torch {torch.__version__} and cannot be built: {str(error).splitlines()[0]}"

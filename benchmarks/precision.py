@@ -17,11 +17,11 @@ BASE = Run(
     data="glyphs",
     method="MB",
     seed=1,
-    epochs=5.0,
+    epochs=8.0,
     learning_rate=0.3,
     train_examples=1024,
     test_examples=1000,
-    evaluations_per_epoch=0.2,
+    evaluations_per_epoch=0.125,
 )
 METHODS = ("MB", "PEB")
 METRICS = {"acc/val": "validation accuracy", "loss/val": "validation loss"}
