@@ -2,17 +2,27 @@
 
 import dataclasses
 import functools
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.measure import Row, Way, compare, in_turns
+from benchmarks.measure import Row, Way, compare, duration, in_turns
 from hardsample.configuration import Run
 from hardsample.data import load
 from hardsample.training import stepper
 
 RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
+KINDS = {
+    "convolutions": ("aten::mkldnn_convolution", "aten::convolution_backward"),
+    "products of the linear layers": ("aten::mm", "aten::addmm"),
+}
+PROFILED = 30  # steps
 BOUNDS = {"float32": 2.0, "bf16": 4.0}
 
 
@@ -71,4 +81,42 @@ def measure() -> list[Row]:
         for precision, bound in BOUNDS.items():
             least = bound if n == RUN.batch_size else None
             rows.append(compare(f"training step, n = {n}", seconds, precision, "ordinary", at_least=least))
-    return rows
+    return rows + profiled()
+
+
+def profiled() -> list[Row]:
+    """Where a step of n = 32 goes, by torch's profiler: what is ours to save is all but convolutions and products."""
+    makers = {"ordinary": functools.partial(ordinary, RUN.batch_size)}
+    makers |= {precision: functools.partial(library, precision=precision) for precision in BOUNDS}
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as process:
+        found = {name: process.submit(_kinds, maker).result() for name, maker in makers.items()}
+    return [
+        Row(
+            f"of which {kind}",
+            ", ".join(f"{name} {duration(found[name][kind])}" for name in (precision, "ordinary")),
+            found["ordinary"][kind] / found[precision][kind],
+            n=PROFILED,
+        )
+        for precision in BOUNDS
+        for kind in found[precision]
+    ]
+
+
+def _kinds(maker: Callable[[], Way]) -> dict[str, float]:
+    """CPU seconds of a step by kind of operation."""
+    way = maker()
+    for number in range(PROFILED):
+        way(number)
+    began = time.process_time()
+    for number in range(PROFILED):
+        way(number)
+    whole = (time.process_time() - began) / PROFILED
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for number in range(PROFILED):
+            way(number)
+    spent = dict.fromkeys(KINDS, 0.0)
+    for operation in profiler.key_averages():
+        for kind, names in KINDS.items():
+            if operation.key in names:
+                spent[kind] += operation.self_cpu_time_total * 1e-6 / PROFILED
+    return spent | {"all else": whole - sum(spent.values())}

@@ -30,9 +30,9 @@ from hardsample.launch import cores, launch
 from hardsample.runs import Store
 
 STARTS = 3
-TURNS = 3  # after each start
+TURNS = 2  # after each start
 EACH = 2  # runs for each worker in a turn
-RUN = Run("glyphs", "MB", 1, epochs=1.0, train_examples=1440, test_examples=128, evaluate_train_examples=128)
+RUN = Run("glyphs", "MB", 1, epochs=1.0, train_examples=2880, test_examples=128, evaluate_train_examples=128)
 TINY = dataclasses.replace(RUN, batch_size=8, train_examples=8, test_examples=8, evaluations_per_epoch=1.0)
 TINIES = 30
 STORED = dataclasses.replace(TINY, epochs=10.0, batch_size=4, evaluations_per_epoch=2.0)  # a file as long as paper A's
