@@ -1,5 +1,6 @@
 """Measure, and keep it in ``results/<machine>.json`` and README.md; a part named alone renews its own rows."""
 
+import argparse
 import dataclasses
 import importlib
 import json
@@ -101,4 +102,7 @@ def _renew_readme() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parts = "; ".join(f"{name}: {title}" for name, title in PARTS.items())
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all by default. {parts}")
+    main(parser.parse_args().parts)

@@ -92,7 +92,7 @@ def profiled() -> list[Row]:
         found = {name: process.submit(_kinds, maker).result() for name, maker in makers.items()}
     return [
         Row(
-            f"of which {kind}",
+            f"the same, n = {RUN.batch_size}: {kind}",
             ", ".join(f"{name} {duration(found[name][kind])}" for name in (precision, "ordinary")),
             found["ordinary"][kind] / found[precision][kind],
             n=PROFILED,

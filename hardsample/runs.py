@@ -321,10 +321,12 @@ def _git(folder: Path, *arguments: str) -> str:
 def versions() -> dict[str, str]:
     """Of Python and of what the numbers depend on."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    try:
-        return found | {"hardsample": metadata.version("hardsample")}
-    except metadata.PackageNotFoundError:
-        return found | {"hardsample": "unknown"}
+    for name in ("numba", "hardsample"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
 
 
 def _stem(run: Run) -> str:
