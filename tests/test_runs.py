@@ -355,6 +355,6 @@ def test_provenance_says_where_and_with_what_but_not_who():
     assert json.loads(json.dumps(values)) == values
     assert values["seconds"] == {"train": 1.5, "evaluate": 0.5, "pretrain": 3.0, "wall": 9.0}
     assert values["data"] == {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 3}
-    assert set(values["versions"]) == {"python", "torch", "numpy", "hardsample"}
+    assert set(values["versions"]) == {"python", "torch", "numpy", "numba", "hardsample"}
     assert values["device"] and values["threads"] == 1 and values["finished"].endswith("+00:00")
     assert os.uname().nodename not in json.dumps(values) and "/" not in values["platform"]
