@@ -71,33 +71,19 @@ class Broken(RuntimeError):
 
 
 def in_turns(
-    makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1, wall: bool = False
+    makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1, starts: int = 1, wall: bool = False
 ) -> dict[str, np.ndarray]:
-    """Seconds of each way, [rounds] each: a round times ``inner`` calls of every way, one way after the other.
+    """Seconds of each way, [starts * rounds]: a round times ``inner`` calls of every way, one way after the other.
 
-    ``makers`` are picklable functions that make a way, called in its process. ``wall`` takes the wall clock, and waits
+    ``makers`` are picklable functions that make a way, called in its process. The processes are started ``starts``
+    times: where one finds its memory changes its speed by a tenth. ``wall`` takes the wall clock, and waits
     for the GPU where there is one, instead of CPU time.
 
     Raises:
         Broken: a way did not hold.
     """
-    spawn = multiprocessing.get_context("spawn")
-    with contextlib.ExitStack() as stack:
-        lines = {}
-        for name, maker in makers.items():
-            lines[name], far = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(maker, far, inner, wall), daemon=True)
-            process.start()
-            stack.callback(process.terminate)
-            far.close()  # so that a way that breaks ends the wait for it
-        for name, line in lines.items():
-            _answer(name, line)  # made
-        seconds: dict[str, list[float]] = {name: [] for name in makers}
-        for turn in range(-WARM_UP, rounds):
-            for name, line in lines.items():
-                line.send(turn + WARM_UP)
-                seconds[name].append(_answer(name, line))
-    return {name: np.array(spent[WARM_UP:]) for name, spent in seconds.items()}
+    started = [_in_turns(makers, rounds, inner, wall) for _ in range(starts)]
+    return {name: np.concatenate([seconds[name] for seconds in started]) for name in makers}
 
 
 def compare(
@@ -140,6 +126,26 @@ def duration(seconds: float) -> str:
 def gpu() -> bool:
     """Is there a GPU to measure?"""
     return torch.cuda.is_available()
+
+
+def _in_turns(makers: Mapping[str, Callable[[], Way]], rounds: int, inner: int, wall: bool) -> dict[str, list[float]]:
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack:
+        lines = {}
+        for name, maker in makers.items():
+            lines[name], far = spawn.Pipe()
+            process = spawn.Process(target=_serve, args=(maker, far, inner, wall), daemon=True)
+            process.start()
+            stack.callback(process.terminate)
+            far.close()  # so that a way that breaks ends the wait for it
+        for name, line in lines.items():
+            _answer(name, line)  # made
+        seconds: dict[str, list[float]] = {name: [] for name in makers}
+        for turn in range(-WARM_UP, rounds):
+            for name, line in lines.items():
+                line.send(turn + WARM_UP)
+                seconds[name].append(_answer(name, line))
+    return {name: spent[WARM_UP:] for name, spent in seconds.items()}
 
 
 def _answer(name: str, line: Connection) -> float:

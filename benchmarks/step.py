@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -72,16 +71,14 @@ def ordinary(n: int) -> Way:
 def measure() -> list[Row]:
     """Both precisions at the paper's three mini-batch sizes.
 
-    A sample is ten steps in a row where they are short: in a training, too, a step finds the caches warm. Processes are
-    started several times, since where a process finds its memory changes its speed by a tenth.
+    A sample is ten steps in a row where they are short: in a training, too, a step finds the caches warm.
     """
     rows = []
     for n, rounds, inner in ((32, 10, 10), (4, 10, 10), (1024, 2, 1)):
         makers = {"ordinary": functools.partial(ordinary, n)}
         for precision in BOUNDS:
             makers[precision] = functools.partial(library, batch_size=n, precision=precision)
-        turns = [in_turns(makers, rounds=rounds, inner=inner) for _ in range(STARTS)]
-        seconds = {name: np.concatenate([turn[name] for turn in turns]) for name in makers}
+        seconds = in_turns(makers, rounds=rounds, inner=inner, starts=STARTS)
         for precision, bound in BOUNDS.items():
             least = bound if n == RUN.batch_size else None
             rows.append(compare(f"training step, n = {n}", seconds, precision, "ordinary", at_least=least))
