@@ -38,10 +38,7 @@ class Attempts:
         self, what: str, seconds: Mapping[str, np.ndarray], ours: str, rival: str, *, at_least: float | None = None
     ) -> Row:
         """``rival`` against ``ours``, or why they were not measured."""
-        for name in (ours, rival):
-            if name not in seconds:
-                return Row(what, self.reasons[name], at_least=at_least)
-        return compare(what, seconds, ours, rival, at_least=at_least)
+        return compare(what, seconds, ours, rival, missing=self.reasons, at_least=at_least)
 
 
 def captured(work: Callable[[], object], state: Iterable[Tensor] = ()) -> "torch.cuda.CUDAGraph":

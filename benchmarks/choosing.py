@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
-from benchmarks.attempts import captured
+from benchmarks.attempts import NO_GPU, captured
 from benchmarks.measure import Row, Way, compare, gpu, in_turns
 from benchmarks.step import library
 from hardsample.base_values import BaseValues
@@ -206,10 +205,10 @@ def trees() -> list[Row]:
     rows = []
     for power in SIZES:
         what = f"draw and update 32 of 10^{power}"
-        rows.append(_row(what, seconds, reasons, ours[power], theirs[power], at_least=1))
+        rows.append(compare(what, seconds, ours[power], theirs[power], missing=reasons, at_least=1))
     for power in list(SIZES)[1:]:
         what, bound = f"the same, 10^{power} against 10^{SMALLEST}", power / SMALLEST
-        rows.append(_row(what, seconds, reasons, ours[SMALLEST], ours[power], at_most=bound))
+        rows.append(compare(what, seconds, ours[SMALLEST], ours[power], missing=reasons, at_most=bound))
     return rows
 
 
@@ -228,7 +227,7 @@ def passes() -> list[Row]:
         makers, reasons = _fitting({name: way for name, way in ways.items() if name not in refusals}, _memory())
         seconds = in_turns(makers, rounds=rounds, inner=inner) if len(makers) > 1 else {}
         rows += [
-            _row(f"draw and update 32 of 10^{power}", seconds, reasons | refusals, "tree", name, at_least=1)
+            compare(f"draw and update 32 of 10^{power}", seconds, "tree", name, missing=reasons | refusals, at_least=1)
             for name in list(ways)[1:]
         ]
     return rows
@@ -237,10 +236,10 @@ def passes() -> list[Row]:
 def on_gpu() -> list[Row]:
     """The tree of a GPU, size by size; each way is a CUDA graph."""
     if not gpu():
-        return [Row("draw and update 32 on a GPU", "no GPU")]
+        return [Row("draw and update 32 on a GPU", NO_GPU, at_least=1)]
     rows = []
     for power in SIZES:
-        size = 10**power
+        what, size = f"draw and update 32 of 10^{power}, GPU", 10**power
         ways = {
             "tree": (functools.partial(tree_on_gpu, size), TREE * size),
             "torch.multinomial": (functools.partial(multinomial_on_gpu, size), 12 * size),
@@ -251,8 +250,7 @@ def on_gpu() -> list[Row]:
         makers, reasons = _fitting({name: way for name, way in ways.items() if name not in refusals}, free)
         seconds = in_turns(makers, rounds=20, inner=20, wall=True) if len(makers) > 1 else {}
         rows += [
-            _row(f"draw and update 32 of 10^{power}, GPU", seconds, reasons | refusals, "tree", name, at_least=1)
-            for name in list(ways)[1:]
+            compare(what, seconds, "tree", name, missing=reasons | refusals, at_least=1) for name in list(ways)[1:]
         ]
     return rows
 
@@ -260,7 +258,7 @@ def on_gpu() -> list[Row]:
 def steps() -> list[Row]:
     """Every method's step against SMB's; LB's also with the forward pass that it makes over EMNIST's held-out images.
 
-    A sample is one step, and LB looks at the held-out loss in one of fifty: the median is of a step that does not.
+    A sample is ten steps, and LB looks at the held-out loss in one of fifty: the median is of samples that do not.
     """
     rows = []
     for precision in ("float32", "bf16"):
@@ -306,12 +304,3 @@ def _refusals(size: int, names: Sequence[str]) -> dict[str, str]:
         return {}
     except RuntimeError as error:
         return {name: f"{name}: {str(error).splitlines()[0]}" for name in names}
-
-
-def _row(
-    what: str, seconds: Mapping[str, np.ndarray], reasons: Mapping[str, str], ours: str, rival: str, **bound: float
-) -> Row:
-    for name in (rival, ours):
-        if name not in seconds:
-            return Row(what, reasons[name])
-    return compare(what, seconds, ours, rival, **bound)

@@ -9,8 +9,9 @@ import contextlib
 import dataclasses
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -76,8 +77,8 @@ def in_turns(
     """Seconds of each way, [starts * rounds]: a round times ``inner`` calls of every way, one way after the other.
 
     ``makers`` are picklable functions that make a way, called in its process. The processes are started ``starts``
-    times: where one finds its memory changes its speed by a tenth. ``wall`` takes the wall clock, and waits
-    for the GPU where there is one, instead of CPU time.
+    times: where one finds its memory changes its speed by a tenth. ``wall`` takes the wall clock, and waits for the GPU
+    where there is one, instead of CPU time.
 
     Raises:
         Broken: a way did not hold.
@@ -92,10 +93,14 @@ def compare(
     ours: str,
     rival: str,
     *,
+    missing: Mapping[str, str] = MappingProxyType({}),
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Row:
-    """``rival`` against ``ours`` round by round: above 1, ours is faster."""
+    """``rival`` against ``ours`` round by round: above 1, ours is faster; or why it is ``missing`` in ``seconds``."""
+    for name in (rival, ours):
+        if name not in seconds:
+            return Row(what, missing[name], at_least=at_least, at_most=at_most)
     sides = ", ".join(f"{name} {duration(float(np.median(seconds[name])))}" for name in (ours, rival))
     ratios = seconds[rival] / seconds[ours]
     return summary(what, sides, ratios, at_least=at_least, at_most=at_most)
@@ -123,21 +128,31 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+@contextlib.contextmanager
+def processes(work: Mapping[str, tuple]) -> Iterator[dict[str, Connection]]:
+    """A process for each function with its arguments, ended with the block: lines to them, by name.
+
+    A function's first argument is its own end of the line.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack:
+        lines = {}
+        for name, (function, *arguments) in work.items():
+            lines[name], far = spawn.Pipe()
+            process = spawn.Process(target=function, args=(far, *arguments), daemon=True)
+            process.start()
+            stack.callback(process.terminate)
+            far.close()  # so that a process that breaks ends the wait for it
+        yield lines
+
+
 def gpu() -> bool:
     """Is there a GPU to measure?"""
     return torch.cuda.is_available()
 
 
 def _in_turns(makers: Mapping[str, Callable[[], Way]], rounds: int, inner: int, wall: bool) -> dict[str, list[float]]:
-    spawn = multiprocessing.get_context("spawn")
-    with contextlib.ExitStack() as stack:
-        lines = {}
-        for name, maker in makers.items():
-            lines[name], far = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(maker, far, inner, wall), daemon=True)
-            process.start()
-            stack.callback(process.terminate)
-            far.close()  # so that a way that breaks ends the wait for it
+    with processes({name: (_serve, maker, inner, wall) for name, maker in makers.items()}) as lines:
         for name, line in lines.items():
             _answer(name, line)  # made
         seconds: dict[str, list[float]] = {name: [] for name in makers}
@@ -156,7 +171,7 @@ def _answer(name: str, line: Connection) -> float:
     return answer
 
 
-def _serve(maker: Callable[[], Way], line: Connection, inner: int, wall: bool) -> None:
+def _serve(line: Connection, maker: Callable[[], Way], inner: int, wall: bool) -> None:
     torch.set_num_threads(1)
     way = maker()
     line.send(0.0)

@@ -1,5 +1,6 @@
 """Ways of training several letters CNNs at once on a GPU, written out, each to be timed against the library's own."""
 
+import abc
 import contextlib
 import functools
 import itertools
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.attempts import captured
-from hardsample import methods, models
+from hardsample import methods, models, pooling
 from hardsample.configuration import Run
 from hardsample.data import Dataset
 from hardsample.models import Cohort
@@ -21,15 +22,15 @@ BACKEND = "inductor"  # of torch.compile
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")  # and not one per core, since several ways compile at once
 
 
-class _Written(Cohort):
+class _Written(Cohort, abc.ABC):
     """The network layer by layer, seeds in front, linear layers as batched matrix products.
 
-    How convolutions and pooling go is the subclass's: ``_pooled`` takes float [S, n, 1, 28, 28], or [1, n, 1, 28, 28]
-    for images shown to every network, and gives [S, n, 12, 12, 64].
+    How convolutions and pooling go is the subclass's.
     """
 
+    @abc.abstractmethod
     def _pooled(self, tensors: dict[str, Tensor], images: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Float [S, n, 1, 28, 28], or [1, n, 1, 28, 28] for images shown to every network -> [S, n, 12, 12, 64]."""
 
     def _together(self, tensors: dict[str, Tensor], images: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
         images = images.to(tensors["linear_1.weight"].dtype).div(255)
@@ -40,7 +41,7 @@ class _Written(Cohort):
         return _affine(x, tensors["linear_2.weight"], tensors["linear_2.bias"])
 
     def _dropped(self, x: Tensor, masks: tuple[Tensor, ...], layer: int) -> Tensor:
-        return torch.where(masks[layer], x, 0).mul(1 / (1 - self.module.dropout[layer][0])) if masks else x
+        return pooling.dropped(x, masks[layer], self.module.dropout[layer][0]) if masks else x
 
 
 class Im2col(_Written):

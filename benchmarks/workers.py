@@ -8,7 +8,6 @@ that the launcher does before the first run, are in rows of their own.
 import contextlib
 import dataclasses
 import functools
-import multiprocessing
 import os
 import tempfile
 import time
@@ -21,7 +20,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.measure import Row, Way, compare, in_turns, summary
+from benchmarks.measure import Row, Way, compare, in_turns, processes, summary
 from hardsample import launch as launching
 from hardsample import training
 from hardsample.configuration import Run
@@ -98,16 +97,9 @@ def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> 
 @contextlib.contextmanager
 def _plain_processes(count: int) -> Iterator[Callable[[Sequence[Run], int], float]]:
     """Processes that share out runs: called with runs and how many are to do them, the seconds until all are back."""
-    spawn = multiprocessing.get_context("spawn")
-    with contextlib.ExitStack() as stack, mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):  # as Dask's workers have it
-        lines = []
-        for _ in range(count):
-            line, far = spawn.Pipe()
-            process = spawn.Process(target=_train, args=(far,), daemon=True)
-            process.start()
-            stack.callback(process.terminate)
-            far.close()
-            lines.append(line)
+    threads = mock.patch.dict(os.environ, OMP_NUM_THREADS="1")  # as Dask's workers have it
+    with threads, processes({str(place): (_train,) for place in range(count)}) as named:
+        lines = list(named.values())
         for line in lines:
             line.recv()
 

@@ -30,7 +30,7 @@ class BaseValues:
             raise InputError(f"floor is {floor}: give a value above 0 and below {LARGEST:g}.")
         self.size, self.seeds, self.floor, self.stream = size, seeds, floor, stream
         self._trees: Trees
-        if compiled.AVAILABLE and seeds.device.type == "cpu":
+        if compiled.serves(seeds.device):
             self._trees = HostTrees(size, seeds.numel(), floor)
         else:
             self._trees = DeviceTrees(size, seeds.numel(), floor, seeds.device)

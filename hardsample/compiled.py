@@ -8,6 +8,8 @@ A compiled function calls no other module's, or a change there would leave the k
 import logging
 from collections.abc import Callable
 
+import torch
+
 try:
     import numba
 except ImportError:
@@ -18,6 +20,11 @@ AVAILABLE = numba is not None
 
 if not AVAILABLE:
     logging.getLogger(__name__).warning("Numba cannot be imported: training on a CPU takes longer.")
+
+
+def serves(device: torch.device) -> bool:
+    """Do compiled loops work on what lies on the device?"""
+    return AVAILABLE and device.type == "cpu"
 
 
 def compiled(function: Callable) -> Callable:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardsample import pooling, randomness
-from hardsample.compiled import AVAILABLE
+from hardsample.compiled import serves
 from hardsample.data import import_torchvision
 from hardsample.errors import InputError, check_choice
 
@@ -40,7 +40,7 @@ class LettersCNN(nn.Module):
         x = self.pool_relu_dropout(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
         x = F.relu(self.linear_1(x.flatten(1)), inplace=True)
         if masks:
-            x = torch.where(masks[1], x, 0).mul(1 / (1 - self.dropout[1][0]))
+            x = pooling.dropped(x, masks[1], self.dropout[1][0])
         return self.linear_2(x)
 
 
@@ -167,7 +167,7 @@ class Cohort:
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)
         self.stacked = len(modules) > 1
-        if network == "letters-cnn" and AVAILABLE and device.type == "cpu" and not self.stacked:
+        if network == "letters-cnn" and serves(device) and not self.stacked:
             self.module.pool_relu_dropout = pooling.pool_relu_dropout
         named = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
         trained = {name for name, _ in self.module.named_parameters()}

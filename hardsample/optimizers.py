@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardsample.compiled import AVAILABLE, compiled
+from hardsample.compiled import compiled, serves
 from hardsample.configuration import Run
 from hardsample.errors import check_choice
 
@@ -34,7 +34,7 @@ class Adadelta:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         """One update, from gradients in the order of the parameters."""
-        if AVAILABLE and self.parameters[0].device.type == "cpu":
+        if serves(self.parameters[0].device):
             factors = tuple(map(np.float32, (self.rho, 1 - self.rho, self.eps, learning_rate)))
             for arrays in zip(self.parameters, gradients, self.squares, self.deltas, strict=True):
                 _adadelta(*_flat(*arrays), *factors)

@@ -23,7 +23,12 @@ _NOWHERE = np.uint8(4)  # the place of a maximum that no gradient goes to
 def plain(x: Tensor, keep: Tensor | None, rate: float) -> Tensor:
     """What :func:`pool_relu_dropout` computes, in torch's own operations, on any device and under vmap."""
     x = F.relu(F.max_pool2d(x, 2), inplace=True).permute(0, 2, 3, 1)
-    return x if keep is None else torch.where(keep, x, 0).mul(1 / (1 - rate))
+    return x if keep is None else dropped(x, keep, rate)
+
+
+def dropped(x: Tensor, keep: Tensor, rate: float) -> Tensor:
+    """Dropout by a mask of the same shape: what is kept is divided by 1 - ``rate``."""
+    return torch.where(keep, x, 0).mul(1 / (1 - rate))
 
 
 def pool_relu_dropout(x: Tensor, keep: Tensor | None, rate: float) -> Tensor:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardsample.compiled import AVAILABLE, compiled
+from hardsample.compiled import compiled, serves
 
-_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
-_MULTIPLIERS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
+_STEP, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_GOLDEN, *_MULTIPLIERS = (int(word) - (1 << 64) for word in (_STEP, _FIRST, _SECOND))  # as torch has them: signed
 
 
 class Stream(enum.IntEnum):
@@ -41,7 +41,7 @@ def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
     Returns:
         int64 [S, n].
     """
-    if AVAILABLE and seeds.device.type == "cpu" and isinstance(step, int):
+    if serves(seeds.device) and isinstance(step, int):
         words = np.empty((seeds.numel(), n), np.uint64)
         _fill(seeds.numpy().view(np.uint64), np.uint64(int(stream)), np.uint64(step), words)
         return torch.from_numpy(words.view(np.int64))
@@ -79,7 +79,7 @@ def keep_masks(seeds: Tensor, stream: int, step: int | Tensor, shape: Sequence[i
         raise ValueError(f"a dropout rate of {drop} is not a multiple of 1/256 in [0, 1).")
     size = math.prod(shape)
     octets = bits(seeds, stream, step, -(-size // 8)).view(torch.uint8)
-    if AVAILABLE and octets.device.type == "cpu":
+    if serves(octets.device):
         _at_least(octets.numpy(), np.uint8(threshold))
         keep = octets.view(torch.bool)
     else:
@@ -104,24 +104,21 @@ def _logical_shift(z: Tensor, by: int) -> Tensor:
 
 
 @compiled
+def _mixed(z):
+    """:func:`_mix` of one word."""
+    z = (z ^ (z >> np.uint64(30))) * _FIRST
+    z = (z ^ (z >> np.uint64(27))) * _SECOND
+    return z ^ (z >> np.uint64(31))
+
+
+@compiled
 def _fill(seeds, stream, step, words):
     """:func:`bits` in one pass, uint64 throughout."""
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    first, second = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
     for place in range(seeds.size):
-        key = seeds[place] * golden + stream
-        for number in range(2):
-            key = (key ^ (key >> np.uint64(30))) * first
-            key = (key ^ (key >> np.uint64(27))) * second
-            key ^= key >> np.uint64(31)
-            if number == 0:
-                key += step * golden
+        key = _mixed(_mixed(seeds[place] * _STEP + stream) + step * _STEP)
         row = words[place]
         for i in range(row.size):
-            z = key + (np.uint64(i) + np.uint64(1)) * golden
-            z = (z ^ (z >> np.uint64(30))) * first
-            z = (z ^ (z >> np.uint64(27))) * second
-            row[i] = z ^ (z >> np.uint64(31))
+            row[i] = _mixed(key + (np.uint64(i) + np.uint64(1)) * _STEP)
 
 
 @compiled

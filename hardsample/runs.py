@@ -184,6 +184,7 @@ class Store:
         try:
             text, state = _load(self._start(start, fingerprint).read_bytes())
             values = json.loads(text)
+            _check_rows(values)
             return Outcome(tuple(values["columns"]), _with_nan(values), values["seconds"], state)
         except _BROKEN:
             return None
@@ -342,8 +343,7 @@ def _without_nan(columns: Sequence[str], row: Sequence) -> list:
 
 
 def _with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
-    """The rows of a file, whole, with NaN where it has null for a metric."""
-    _check_rows(values)
+    """The rows of a file, checked before, with NaN where it has null for a metric."""
     metrics = [index for index, column in enumerate(values["columns"]) if column in _METRICS]
     for row in values["rows"]:
         for index in metrics:

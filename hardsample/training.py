@@ -156,17 +156,15 @@ def stepper(
     *,
     device: str = "cpu",
     cohort: type[Cohort] = Cohort,
-    plain: bool = False,
 ) -> Callable[[], None]:
     """A function that makes the next update of runs without a start each time it is called, and evaluates nothing.
 
     Args:
         runs: one, or a cohort.
         cohort: how the cohort's networks are computed.
-        plain: no CUDA graph.
     """
     trainer = _Trainer([runs] if isinstance(runs, Run) else runs, data, torch.device(device), None, cohort)
-    one_step, steps = trainer.plain_step if plain else trainer.step_function(), itertools.count()
+    one_step, steps = trainer.step_function(), itertools.count()
 
     def update() -> None:
         step = next(steps)
