@@ -15,6 +15,8 @@ STARTS = ("own", "shared")
 OPTIMIZER_STATES = ("fresh", "carried")
 STATISTICS = ("running", "batch")
 AVERAGES = ("examples", "mini-batches")
+LOSSES = ("cross-entropy", "focal")
+SCHEDULES = ("constant", "cosine")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -54,6 +56,10 @@ class Run:
     evaluation_average: str = "examples"  # or "mini-batches": each counts alike, a short one too
     image_size: int | None = None  # images are resized to it; None: as they are
     precision: str = "float32"
+    loss: str = "cross-entropy"  # what is trained on, or "focal"; examples are scored by cross-entropy
+    focal_gamma: float = 2.0  # Lin et al. 2017, equation 4
+    label_noise: float = 0.0  # share of the training labels that are exchanged for another class's
+    learning_rate_schedule: str = "constant"  # or "cosine": to 0 over the updates after the pre-training
 
     def __post_init__(self) -> None:
         for name, wanted in _TYPES.items():
@@ -63,6 +69,8 @@ class Run:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("evaluation_statistics", self.evaluation_statistics, STATISTICS)
         check_choice("evaluation_average", self.evaluation_average, AVERAGES)
+        check_choice("loss", self.loss, LOSSES)
+        check_choice("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         check_choice("pretrain_start", self.pretrain_start, STARTS)
         check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
         for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
@@ -72,6 +80,10 @@ class Run:
             raise InputError(f"momentum is {self.momentum}: give 0, or a share below 1.")
         if not 0 <= self.pretrain_epochs <= self.epochs:
             raise InputError(f"pretrain_epochs is {self.pretrain_epochs}: give 0 to {self.epochs} (the epochs in all).")
+        if not self.focal_gamma >= 0:
+            raise InputError(f"focal_gamma is {self.focal_gamma}: give 0 (the cross-entropy) or a value above it.")
+        if not 0 <= self.label_noise <= 1:
+            raise InputError(f"label_noise is {self.label_noise}: give a share of the labels, 0 to 1.")
         for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -99,7 +111,11 @@ class Run:
         what = [self.method] if self.network == "letters-cnn" else [self.network, self.method]
         share = [f"d{self.options['delta']}"] if "delta" in self.options else []
         numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
-        return "-".join((self.data, *what, *share, *numbers))
+        rest = [
+            getattr(self, name) for name in ("loss", "learning_rate_schedule") if getattr(self, name) != _DEFAULTS[name]
+        ]
+        rest += [f"noise{self.label_noise:g}"] if self.label_noise else []
+        return "-".join((self.data, *what, *share, *numbers, *rest))
 
     @functools.cached_property
     def start(self) -> "Run | None":
@@ -117,6 +133,7 @@ class Run:
             pretrain_epochs=0.0,
             pretrain_start="own",
             pretrain_optimizer_state="fresh",
+            learning_rate_schedule="constant",
             seed=self.seed if self.pretrain_start == "own" else 0,
         )
 

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from hardsample import formats, glyphs
+from hardsample import formats, glyphs, randomness
 from hardsample.errors import InputError
 from hardsample.paths import data_dir
+from hardsample.randomness import Stream
 
 # What each paper itself was measured on, and what is generated in its place.
 PAPER_DATA = {"base-values": ("emnist-letters",), "hard-samples": ("cifar10", "cifar100", "stl10")}
@@ -117,6 +118,17 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
             f" or put {source}.npz into {data_dir()}."
         )
     return _load(name, data_dir(), None, train_examples, test_examples)
+
+
+def flipped(labels: torch.Tensor, classes: int, seeds: torch.Tensor, share: float) -> torch.Tensor:
+    """Wrong labels for a share of the examples, chosen by each seed: int64 [N] -> int64 [S, N].
+
+    Exactly ``round(share * N)`` labels change, each into any of the other classes with equal probability.
+    """
+    chosen = randomness.permutations(seeds, Stream.LABELS, 0, len(labels))[:, : round(share * len(labels))]
+    away = randomness.uniforms(seeds, Stream.LABELS, 1, chosen.shape[1]).mul(classes - 1).long() + 1
+    all_labels = labels.repeat(len(seeds), 1)
+    return all_labels.scatter_(1, chosen, (all_labels.gather(1, chosen) + away) % classes)
 
 
 @functools.cache

@@ -1,18 +1,14 @@
-"""How the next mini-batch is chosen, behind one interface: paper A's methods, and the registry of all."""
+"""How the next mini-batch is chosen: the one interface of all methods, and their registry."""
 
 import inspect
-import itertools
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
-import torch
 from torch import Tensor
 
-from hardsample import randomness, rounds
-from hardsample.base_values import BaseValues
-from hardsample.errors import InputError, check_choice
-from hardsample.randomness import Stream
+from hardsample import rounds, streams
+from hardsample.errors import check_choice
 
 
 class Method(Protocol):
@@ -26,16 +22,24 @@ class Method(Protocol):
     capturable: ClassVar[bool]  # may draw and observe run inside a CUDA graph?
     scored: tuple[str, bool]  # what observe is given: "before" or "after" the update, and with dropout on or off
     updates_per_epoch: int | Fraction  # what an epoch is worth: N mini-batches, or N/n updates of a stream
-    short: bool  # is the mini-batch of the step prepared shorter than n? Then all seeds' are
+    short: bool  # is the mini-batch of the step prepared shorter than the others? Then all seeds' are
+    weights: Tensor | None  # of the examples last drawn, float32 [S, n]: their losses are multiplied by it; None: 1
+    learning_rate_factor: float  # of the step prepared
 
     def prepare(self, step: int) -> Tensor | None:
-        """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m]."""
+        """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m].
+
+        It is called until it asks for nothing, an answer after each call. A row of -1 asks nothing for that seed.
+        """
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        """The answer to :meth:`prepare`, in evaluation mode: [S, m], [S, m, K], [S, m]."""
+        """The answer to :meth:`prepare`, in evaluation mode: [S, m], [S, m, K], [S, m]; for rows of -1 any numbers."""
 
     def draw(self, step: int | Tensor) -> Tensor:
-        """The examples of a step: int64 [S, n]. ``step`` is an int, or an int64 tensor [] inside a captured graph."""
+        """The examples of a step: int64 [S, n], or fewer of them for a method that trains a part of n.
+
+        ``step`` is an int, or an int64 tensor [] inside a captured graph.
+        """
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         """What the network made of the drawn examples: [S, n], [S, n, K], [S, n]."""
@@ -45,235 +49,12 @@ class Method(Protocol):
         """The state, by name: live tensors, to be copied out of or into."""
 
 
-class _Stream:
-    """The parts that streams of examples share: every mini-batch is full."""
-
-    short = False
-
-    def __init__(self, size: int, n: int) -> None:
-        self.updates_per_epoch = Fraction(size, n)
-
-
-class _Indifferent(_Stream):
-    """The parts of a stream that looks at no score."""
-
-    capturable = True
-    scored = ("before", True)
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
-
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-
-class MiniBatches(_Indifferent):
-    """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
-
-    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
-        super().__init__(size, n)
-        self.size, self.seeds = size, seeds
-        self._lane = torch.arange(n, device=seeds.device)
-        self._epoch = -1
-        spare = -(-n // size)  # a mini-batch may reach into the epochs after its own
-        self._orders = torch.empty(seeds.numel(), (1 + spare) * size, dtype=torch.int64, device=seeds.device)
-
-    def prepare(self, step: int) -> None:
-        epoch = step * len(self._lane) // self.size
-        if epoch != self._epoch:
-            self._epoch = epoch
-            for place, order in enumerate(self._orders.split(self.size, dim=1)):
-                order.copy_(randomness.permutations(self.seeds, Stream.ORDER, epoch + place, self.size))
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return self._orders.index_select(1, self._lane + step * len(self._lane) % self.size)
-
-
-class UniformStream(_Indifferent):
-    """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
-
-    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
-        super().__init__(size, n)
-        self.size, self.n, self.seeds = size, n, seeds
-
-    def prepare(self, step: int) -> None:
-        pass
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long()
-
-
-class PersistentLoss(_Stream):
-    """PLB: a base value per example, its loss when last seen (paper A, Algorithm 1 and equation 5).
-
-    Args:
-        floor: the smallest base value, so that no example is lost for good.
-        score: "before", from the logits of the step itself; or "after", from one more forward pass after the update.
-        score_dropout: score with dropout on? None: as the step's own logits have it, on for "before", off for "after".
-    """
-
-    capturable = True
-
-    def __init__(
-        self,
-        size: int,
-        n: int,
-        seeds: Tensor,
-        first_step: int,
-        *,
-        floor: float = 1e-8,
-        score: str = "before",
-        score_dropout: bool | None = None,
-    ) -> None:
-        super().__init__(size, n)
-        check_choice("score", score, ("before", "after"))
-        self.scored = (score, score == "before" if score_dropout is None else score_dropout)
-        self.base_values = BaseValues(size, seeds, floor=floor)
-        self._n, self._first_step = n, first_step
-
-    def prepare(self, step: int) -> Tensor | None:
-        self.base_values.prepare(step, self._n)
-        if step == self._first_step:
-            seeds = self.base_values.seeds
-            return torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
-        return None
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.base_values.fill(self.values(logits, losses))
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return self.base_values.draw(step, self._n)
-
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.base_values.update(indices, self.values(logits, losses))
-
-    @staticmethod
-    def values(logits: Tensor, losses: Tensor) -> Tensor:
-        """Base values [S, n] from logits [S, n, K] and losses [S, n]."""
-        return losses  # eq. 5
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        return self.base_values.tensors
-
-
-class PersistentEntropy(PersistentLoss):
-    """PEB: as PLB, but the base value is the entropy of the network's softmax, in nats (paper A, equation 6)."""
-
-    @staticmethod
-    def values(logits: Tensor, losses: Tensor) -> Tensor:
-        log_p = logits.log_softmax(-1)
-        return (log_p.exp() * log_p).sum(-1).neg_()  # eq. 6
-
-
-class LossBased(_Stream):
-    """LB: probabilities rewritten by each mini-batch and reset when the held-out loss has improved.
-
-    Paper A names the method and does not define it. Our reading, after what the same group published of it: n draws
-    without replacement; utility u_i = tanh(loss_i) / times drawn; u_i / sum(u) written into the probability vector,
-    which is renormalised; a CUSUM of the fall of the held-out loss, S += max(0, l_before - l_now - alpha), whose alarm
-    S > threshold sets the vector back to uniform.
-
-    Args:
-        alpha, threshold: of the CUSUM.
-        reset: False loses the reset, as the method's first published code does; it then collapses onto few examples.
-        held_out: share of the training set that is monitored and never drawn.
-        monitor_every: steps between two looks at the held-out loss.
-        floor: the smallest weight, relative to a vector that sums to about 1.
-    """
-
-    capturable = False  # drawing without replacement takes as many rounds as it needs
-    scored = ("before", True)
-    _ROUNDS = 32  # random numbers are set aside for so many rounds a step
-    _RESCALE_EVERY = 32  # steps; the sum of the weights at most doubles in each
-
-    def __init__(
-        self,
-        size: int,
-        n: int,
-        seeds: Tensor,
-        first_step: int,
-        *,
-        alpha: float = 0.01,
-        threshold: float = 0.1,
-        reset: bool = True,
-        held_out: float = 0.02,
-        monitor_every: int = 50,
-        floor: float = 1e-30,
-    ) -> None:
-        super().__init__(size, n)
-        monitored = max(1, round(held_out * size))
-        if not 0 < held_out < 1 or size - monitored < n:
-            raise InputError(
-                f"held_out is {held_out}: give a share above 0 that leaves {n} of {size} examples to draw."
-            )
-        if monitor_every < 1:
-            raise InputError(f"monitor_every is {monitor_every}: give at least 1 step.")
-        self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every
-        self._n, self._first_step = n, first_step
-        order = randomness.permutations(seeds, Stream.HELD_OUT, 0, size)
-        self._monitored, self._pool = order[:, :monitored].contiguous(), order[:, monitored:].contiguous()
-        self._weights = BaseValues(size - monitored, seeds, floor=floor)
-        self._nothing = torch.zeros(seeds.numel(), n, device=seeds.device)
-        self._times_drawn = torch.zeros(self._pool.shape, dtype=torch.int32, device=seeds.device)
-        self._cusum = torch.zeros(seeds.numel(), device=seeds.device)
-        self._loss_before = torch.full_like(self._cusum, -torch.inf)
-
-    def prepare(self, step: int) -> Tensor | None:
-        if step % self._RESCALE_EVERY == 0:
-            scale = torch.exp2(-self._weights.totals.log2().floor()).float()
-            self._weights.fill(self._weights.values * scale[:, None])
-        return self._monitored if (step - self._first_step) % self.monitor_every == 0 else None
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        loss = losses.mean(1)
-        self._cusum += (self._loss_before - loss - self.alpha).clamp_(min=0)
-        self._loss_before.copy_(loss)
-        alarm = self._cusum > self.threshold
-        self._cusum.masked_fill_(alarm, 0)
-        if self.reset and alarm.any():
-            self._weights.fill(self._weights.values.masked_fill(alarm[:, None], 1 / self._weights.size))
-
-    def draw(self, step: int) -> Tensor:
-        self._mass = self._weights.totals
-        chosen: list[dict[int, None]] = [{} for _ in self._pool]  # without repeats, in the order drawn
-        for number in itertools.count():  # draws with replacement, repeats passed over, are draws without
-            drawn = self._weights.draw(step * self._ROUNDS + number, self._n)
-            for taken, row in zip(chosen, drawn.tolist(), strict=True):
-                taken.update(dict.fromkeys(row))
-            whole = {place: list(taken)[: self._n] for place, taken in enumerate(chosen) if len(taken) >= self._n}
-            if len(whole) == len(chosen):
-                break
-            for place, row in whole.items():
-                drawn[place] = torch.tensor(row)
-            self._weights.update(drawn, self._nothing)  # the taken are set aside; observe gives them their new weights
-        self._drawn = torch.tensor(list(whole.values()), device=self._pool.device)
-        return self._pool.gather(1, self._drawn)
-
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        times = self._times_drawn.gather(1, self._drawn).add_(1)
-        self._times_drawn.scatter_(1, self._drawn, times)
-        utility = losses.tanh().div_(times)
-        share = utility / utility.sum(1, keepdim=True)
-        new = (share * self._mass[:, None]).float()  # the vector sums to _mass where the text has 1
-        self._weights.update(self._drawn, new)
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        own = {"times_drawn": self._times_drawn, "cusum": self._cusum, "loss_before": self._loss_before}
-        return own | self._weights.tensors
-
-
 METHODS: dict[str, type] = {
-    "MB": MiniBatches,
-    "SMB": UniformStream,
-    "LB": LossBased,
-    "PLB": PersistentLoss,
-    "PEB": PersistentEntropy,
+    "MB": streams.MiniBatches,
+    "SMB": streams.UniformStream,
+    "LB": streams.LossBased,
+    "PLB": streams.PersistentLoss,
+    "PEB": streams.PersistentEntropy,
     "HMB": rounds.HardMiniBatches,
     "RMB": rounds.RandomMiniBatches,
     "FMB": rounds.FreshMiniBatches,

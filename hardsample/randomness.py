@@ -27,6 +27,9 @@ class Stream(enum.IntEnum):
     DRAW = 2
     DROPOUT = 3  # one stream per dropout layer, from here up
     HELD_OUT = 65
+    SELECT = 66
+    MIXTURE = 67
+    LABELS = 68
 
 
 def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:

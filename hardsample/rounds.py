@@ -32,6 +32,7 @@ class HardMiniBatches:
         drop_last: leave out the examples that do not fill a mini-batch, or train them as a short one?
         walk: the order within a round, "loss" (highest first) or "data" (the mini-batches' own order).
         round_length: "carried", rounds of δN on average; or "truncated", every round of int(δN).
+        refresh_every: rounds after which all losses are computed anew, by a forward pass; 0 for never, as in the paper.
 
     Raises:
         InputError: an option is out of its range, or δN is less than one mini-batch.
@@ -40,6 +41,8 @@ class HardMiniBatches:
     capturable = True
     scored = ("before", True)
     short = False
+    weights = None
+    learning_rate_factor = 1.0
 
     def __init__(
         self,
@@ -53,9 +56,12 @@ class HardMiniBatches:
         drop_last: bool = False,
         walk: str = "loss",
         round_length: str = "carried",
+        refresh_every: int = 0,
     ) -> None:
         check_choice("walk", walk, WALKS)
         check_choice("round_length", round_length, ROUND_LENGTHS)
+        if refresh_every < 0:
+            raise InputError(f"refresh_every is {refresh_every}: give a number of rounds, or 0 for never.")
         self.updates_per_epoch = count = size // n if drop_last else -(-size // n)
         if not count:
             raise InputError(f"{size} examples fill no mini-batch of {n}: choose a smaller one, or drop_last=False.")
@@ -72,19 +78,28 @@ class HardMiniBatches:
         if shuffle:
             self._examples = randomness.permutations(seeds, Stream.ORDER, 0, size)
         self._examples = self._examples[:, : count * n].contiguous()
+        places = torch.arange(self._examples.shape[1], device=seeds.device).expand(len(seeds), -1)
+        unused = torch.full((len(seeds), size), count, device=seeds.device)  # what drop_last leaves out
+        self._mini_batch_of = unused.scatter_(1, self._examples, places // n)
+        self._refresh_every, self._asked = refresh_every, 0
         self.losses = torch.zeros(len(seeds), count, device=seeds.device)
         self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
         self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
 
-    def prepare(self, step: int) -> None:
+    def prepare(self, step: int) -> Tensor | None:
         number, place = self._place(step)
         if place == 0 and number:
+            if self._refresh_every and number % self._refresh_every == 0 and number != self._asked:
+                self._asked = number
+                return torch.arange(self._mini_batch_of.shape[1], device=self.seeds.device).expand(len(self.seeds), -1)
             self._begin(number)
         self._now.copy_(self._round[:, place : place + 1])
         self.short = bool(self._tail and self._now[0, 0] == self.updates_per_epoch - 1)
+        return None
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
+        parts = losses.gather(1, self._examples).split(self._n, dim=1)
+        self.losses.copy_(torch.stack([part.mean(1) for part in parts], dim=1))
 
     def draw(self, step: int | Tensor) -> Tensor:
         if self.short:
@@ -92,7 +107,7 @@ class HardMiniBatches:
         return self._examples.gather(1, self._now * self._n + self._lane)
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.losses.scatter_(1, self._now, losses.mean(1, keepdim=True))
+        self.losses.scatter_(1, self._mini_batch_of.gather(1, indices[:, :1]), losses.mean(1, keepdim=True))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -133,6 +148,9 @@ class FreshMiniBatches(HardMiniBatches):
         super().__init__(size, n, seeds, first_step, delta=1.0, drop_last=drop_last)
         self._size = size
 
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
     def _begin(self, number: int) -> None:
         order = randomness.permutations(self.seeds, Stream.ORDER, number, self._size)
         self._examples.copy_(order[:, : self._examples.shape[1]])
@@ -156,10 +174,14 @@ class HardExamples(HardMiniBatches):
         shuffle: bool = True,
         drop_last: bool = False,
         round_length: str = "carried",
+        refresh_every: int = 0,
     ) -> None:
         options = {"delta": delta, "shuffle": shuffle, "drop_last": drop_last, "round_length": round_length}
-        super().__init__(size, n, seeds, first_step, **options)
+        super().__init__(size, n, seeds, first_step, **options, refresh_every=refresh_every)
         self.losses = torch.full((len(seeds), size), -torch.inf, device=seeds.device)  # for what drop_last leaves out
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.losses.scatter_(1, indices, losses)
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.losses.scatter_(1, indices, losses)

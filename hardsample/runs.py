@@ -175,6 +175,7 @@ class Store:
                     rows += [about | dict(zip(record.columns, row, strict=True)) for row in record.rows]
         frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta"])
         optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
+        optional += ["forwards", "backwards"]
         frame = frame.astype(dict.fromkeys(optional, float))
         frame.attrs = experiment.attrs | {"missing": len(experiment.runs) - len(found)}
         return frame
@@ -185,7 +186,9 @@ class Store:
             text, state = _load(self._start(start, fingerprint).read_bytes())
             values = json.loads(text)
             _check_rows(values)
-            return Outcome(tuple(values["columns"]), _with_nan(values), values["seconds"], state)
+            if tuple(values["columns"]) != COLUMNS:  # of an older version
+                return None
+            return Outcome(COLUMNS, _with_nan(values), values["seconds"], state)
         except _BROKEN:
             return None
 

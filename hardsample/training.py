@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hardsample import methods, models, optimizers
 from hardsample.configuration import Run
-from hardsample.data import Dataset
+from hardsample.data import Dataset, flipped
 from hardsample.errors import InputError
 from hardsample.models import Cohort
 
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 COLUMNS = (
     *("step", "epoch", "acc/train", "acc/val", "loss/train", "loss/val", "draws/distinct", "draws/per-class"),
     *("acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"),
+    *("forwards", "backwards"),
 )
 
 State = dict[str, np.ndarray]
@@ -43,6 +44,8 @@ class Outcome:
     ``acc/choose`` and ``acc/report`` are ``acc/val`` on the test set's examples of even and of odd index: choose a
     hyper-parameter by the one, report what it gives by the other. Where an evaluation averages over mini-batches,
     ``acc/train-sd`` is the standard deviation over its ``batches/train`` of them; else both are None.
+    ``forwards`` and ``backwards`` count the examples passed through the network so far, to choose and to train, the
+    pre-training's included and those evaluated left out. Train metrics are of the labels trained on.
     """
 
     columns: tuple[str, ...]
@@ -217,6 +220,9 @@ class _Trainer:
             _keep_freed_memory()
         seeds = [run.seed for run in runs]
         self.cohort = cohort(run.network, data.num_classes, seeds, device, run.precision, run.image_size)
+        self.labels = self.data.y_train.expand(len(runs), -1)  # [S, N]
+        if run.label_noise:
+            self.labels = flipped(self.data.y_train, data.num_classes, self.cohort.seeds, run.label_noise)
         self.optimizer = optimizers.build(run, self.cohort.parameters)
         self.first_step = _steps(run.pretrain_epochs, Fraction(size, n))
         self.method = methods.build(
@@ -232,6 +238,7 @@ class _Trainer:
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
         self.step = self.first_step
         self.rows: list[list[tuple]] = [[] for _ in runs]
+        self.forwards, self.backwards = [0] * len(runs), 0  # examples passed through; all seeds train as many
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         if run.start is not None:
             self._load_starts(starts)
@@ -258,7 +265,7 @@ class _Trainer:
                 raise OutOfTime(f"{self.run.label}: {self.step} of {self.steps} steps done.")
             with self._timed("train"):
                 self.prepare(self.step)
-                one_step(self.step)
+                self._count(one_step(self.step))
             self.step += 1
             if self.step in self.evaluations:
                 self._evaluate()
@@ -270,19 +277,22 @@ class _Trainer:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def step_function(self) -> Callable[[int], None]:
+    def step_function(self) -> Callable[[int], int]:
         """What makes the step that :meth:`prepare` prepared: a CUDA graph where there can be one."""
         return self._captured_step() or self.plain_step
 
-    def plain_step(self, step: int | Tensor) -> None:
-        """Draw, forward, backward, update, observe."""
+    def plain_step(self, step: int | Tensor) -> int:
+        """Draw, forward, backward, update, observe; how many examples a seed was trained on."""
         indices = self.method.draw(step)
-        images, labels = self.data.x_train[indices], self.data.y_train[indices]
+        images, labels = self.data.x_train[indices], self.labels.gather(1, indices)
         masks = self.cohort.masks(step, indices.shape[1])
         logits = self.cohort.logits(images, masks, training=True)
         losses = models.losses(logits, labels)
+        objective = losses if self.run.loss == "cross-entropy" else models.focal(losses, self.run.focal_gamma)
+        if self.method.weights is not None:
+            objective = objective * self.method.weights
         gradients = torch.autograd.grad(
-            losses.mean(1).sum(), self.cohort.parameters
+            objective.mean(1).sum(), self.cohort.parameters
         )  # each seed's own: they share nothing
         with torch.no_grad():
             logits, losses = logits.detach(), losses.detach()
@@ -295,11 +305,12 @@ class _Trainer:
                 losses = models.losses(logits, labels)
             self.counts.scatter_add_(1, indices, self.one[:, : indices.shape[1]])
             self.method.observe(indices, logits, losses)
+        return indices.shape[1]
 
     def save(self) -> State:
         """The whole cohort, to go on from bit for bit."""
         state = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._tensors().items()}
-        rest = {"step": self.step, "rows": self.rows, "seconds": self.seconds}
+        rest = {name: getattr(self, name) for name in ("step", "rows", "seconds", "forwards", "backwards")}
         return state | {"rest": np.frombuffer(json.dumps(rest).encode(), np.uint8)}
 
     def load(self, state: State) -> None:
@@ -307,6 +318,7 @@ class _Trainer:
         self._copy_in({name: array for name, array in state.items() if name != "rest"}, self._tensors())
         rest = json.loads(state["rest"].tobytes())
         self.step, self.seconds = rest["step"], rest["seconds"]
+        self.forwards, self.backwards = rest["forwards"], rest["backwards"]
         self.rows = [[tuple(row) for row in rows] for rows in rest["rows"]]
 
     def outcomes(self, *, with_state: bool = False) -> list[Outcome]:
@@ -318,34 +330,46 @@ class _Trainer:
         ]
 
     def prepare(self, step: int) -> None:
-        """The host's work before a step, and a forward pass if the method asks for one."""
-        wanted = self.method.prepare(step)
-        if wanted is not None:
-            logits, losses = self.cohort.scores(self.data.x_train[wanted], self.data.y_train[wanted])
+        """The host's work before a step, and the forward passes that the method asks for."""
+        while (wanted := self.method.prepare(step)) is not None:
+            for place, asked in enumerate((wanted[:, 0] >= 0).tolist()):
+                self.forwards[place] += wanted.shape[1] * asked
+            shown = wanted.clamp(min=0)
+            logits, losses = self.cohort.scores(self.data.x_train[shown], self.labels.gather(1, shown))
             self.method.examined(wanted, logits, losses)
 
+    def _count(self, trained: int) -> None:
+        """A step's passes: a second forward pass where the method is not given the step's own logits."""
+        passes = 1 if self.method.scored == ("before", True) else 2
+        self.forwards = [forwards + passes * trained for forwards in self.forwards]
+        self.backwards += trained
+
     def _learning_rate(self, step: int | Tensor) -> float:
-        if self.run.learning_rate_decay == 1:
-            return self.run.learning_rate
-        return self.run.learning_rate * self.run.learning_rate_decay ** (step // self.updates_per_epoch)
+        rate = self.run.learning_rate * self.method.learning_rate_factor
+        if self.run.learning_rate_schedule == "cosine":
+            rate *= (1 + math.cos(math.pi * (step - self.first_step) / (self.steps - self.first_step))) / 2
+        if self.run.learning_rate_decay != 1:
+            rate *= self.run.learning_rate_decay ** (step // self.updates_per_epoch)
+        return rate
 
     def _evaluate(self) -> None:
         with self._timed("train"):
             self.wait()
         with self._timed("evaluate"):
             data, most = self.data, self.run.evaluate_train_examples
-            train = self._scores(data.x_train[:most], data.y_train[:most])
+            train = self._scores(data.x_train[:most], self.labels[:, :most])
             val = self._scores(data.x_test, data.y_test)
             distinct, per_class = [None] * len(self.rows), [None] * len(self.rows)
             if self.step in self.epoch_ends:
                 distinct = (self.counts > 0).sum(1).tolist()
                 zeros = torch.zeros(len(self.rows), data.num_classes, dtype=torch.int32, device=self.device)
-                per_class = zeros.scatter_add_(1, data.y_train.expand_as(self.counts), self.counts).tolist()
+                per_class = zeros.scatter_add_(1, self.labels, self.counts).tolist()
                 self.counts.zero_()
             columns = {"acc/train": train.accuracy, "acc/val": val.accuracy, "loss/train": train.loss}
             columns |= {"loss/val": val.loss, "draws/distinct": distinct, "draws/per-class": per_class}
             columns |= {"acc/choose": val.even, "acc/report": val.odd, "acc/train-sd": train.sd, "acc/val-sd": val.sd}
             columns |= {"batches/train": train.batches, "batches/val": val.batches}
+            columns |= {"forwards": self.forwards, "backwards": [self.backwards] * len(self.rows)}
             epoch = self.step * self.updates_per_epoch.denominator / self.updates_per_epoch.numerator
             for rows, values in zip(self.rows, zip(*columns.values(), strict=True), strict=True):
                 rows.append((self.step, epoch, *values))
@@ -398,6 +422,9 @@ class _Trainer:
         whole = {n: np.stack([s[n] for s in states]) for n in states[0]} if self.cohort.stacked else states[0]
         self._copy_in(whole, {n: tensor for n, tensor in self._tensors().items() if n.startswith(parts)})
         self.rows = [list(start.rows) for start in starts]
+        forwards, backwards = (COLUMNS.index(name) for name in ("forwards", "backwards"))
+        self.forwards = [rows[-1][forwards] for rows in self.rows]
+        self.backwards = self.rows[0][-1][backwards]
 
     @staticmethod
     def _copy_in(arrays: State, tensors: dict[str, Tensor]) -> None:
@@ -413,14 +440,14 @@ class _Trainer:
         yield
         self.seconds[what] += time.perf_counter() - began
 
-    def _captured_step(self) -> Callable[[int], None] | None:
+    def _captured_step(self) -> Callable[[int], int] | None:
         """The whole step as one CUDA graph, checked against the plain step; else None, and the reason is logged."""
         if self.device.type != "cuda" or self.step >= self.steps:
             return None
         reason = None
         if not self.method.capturable:
             reason = f"{self.run.method} draws in rounds that the host counts"
-        elif self.run.learning_rate_decay != 1:
+        elif self.run.learning_rate_decay != 1 or self.run.learning_rate_schedule != "constant":
             reason = "the learning rate changes"
         elif len(self.data.x_train) < self.run.batch_size:
             reason = "every mini-batch is short"
@@ -435,7 +462,7 @@ class _Trainer:
         logger.warning("%s: plain steps instead of a CUDA graph: %s.", self.run.label, reason)
         return None
 
-    def _capture(self, before: dict[str, Tensor]) -> Callable[[int], None]:
+    def _capture(self, before: dict[str, Tensor]) -> Callable[[int], int]:
         counter = torch.tensor(self.step, device=self.device)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -448,18 +475,19 @@ class _Trainer:
         self._restore(before)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=side):  # graphs captured on one stream would share workspaces
-            self.plain_step(counter)
+            trained = self.plain_step(counter)
         graph.replay()
         for name, tensor in self._tensors().items():
             if not torch.allclose(tensor.double(), plain[name].double(), rtol=1e-3, atol=1e-5, equal_nan=True):
                 raise RuntimeError(f"its first replay differs from the plain step in {name}")
         self._restore(before)
 
-        def replay(step: int) -> None:
+        def replay(step: int) -> int:
             if self.method.short:  # of another shape than what was captured
                 return self.plain_step(step)
             counter.fill_(step)
             graph.replay()
+            return trained
 
         return replay
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from hardsample import methods
+from hardsample import methods, streams
+from hardsample.errors import InputError
 from hardsample.methods import METHODS
 
 SEED = torch.tensor([1])
@@ -31,13 +32,13 @@ def stream(method: methods.Method, steps: int, loss=lambda indices: torch.ones(i
 
 def test_equation_5_the_base_value_is_the_loss():
     losses = torch.tensor([[0.25, 3.0]])
-    assert methods.PersistentLoss.values(torch.randn(1, 2, 5), losses).tolist() == losses.tolist()
+    assert streams.PersistentLoss.values(torch.randn(1, 2, 5), losses).tolist() == losses.tolist()
 
 
 def test_equation_6_the_base_value_is_the_entropy_in_nats():
     p = torch.tensor([[[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3], [1.0, 1e-30, 1e-30]]])
     by_hand = [1.5 * math.log(2), math.log(3), 0.0]
-    entropy = methods.PersistentEntropy.values(p.log() + 7, torch.zeros(1, 3))[0]
+    entropy = streams.PersistentEntropy.values(p.log() + 7, torch.zeros(1, 3))[0]
     assert entropy.tolist() == pytest.approx(by_hand, abs=1e-6)
 
 
@@ -156,3 +157,56 @@ def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
     together = stream(built(name, 304, 8, seeds), 60, loss)
     for place, seed in enumerate(seeds):
         assert torch.equal(stream(built(name, 304, 8, seed.view(1)), 60, loss)[:, 0], together[:, place])
+
+
+def test_a_share_of_uniform_draws_is_mixed_in():
+    size, n, steps = 50, 40, 500
+    method = built("PLB", size, n, uniform=0.3)
+    method.prepare(0)
+    loss = torch.arange(1.0, size + 1)[None]
+    method.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
+    drawn = torch.cat([method.draw(step) for step in range(steps)])
+    expected = (0.7 * loss[0] / loss.sum() + 0.3 / size).numpy() * n * steps
+    assert stats.chisquare(torch.bincount(drawn.flatten(), minlength=size), expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("uniform", [0.0, 0.25])
+def test_weights_of_beta_1_make_any_mean_unbiased(uniform):
+    size, n = 6, 20_000
+    loss = torch.tensor([[0.1, 0.2, 0.4, 0.8, 1.6, 3.2]])
+    method = built("PLB", size, n, beta=1.0, uniform=uniform)
+    method.prepare(0)
+    method.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
+    indices = method.draw(0)
+    p = (1 - uniform) * loss / loss.sum() + uniform / size
+    assert torch.allclose(method.weights, (1 / (size * p)).gather(1, indices))
+    means = (method.weights * torch.eye(size)[indices].movedim(-1, 0)).mean(dim=(1, 2))
+    assert (means - 1 / size).abs().max() < 0.02  # each example weighs 1 / N in expectation
+    root = built("PLB", size, n, beta=0.5, uniform=uniform)
+    root.prepare(0)
+    root.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
+    assert torch.equal(root.draw(0), indices) and torch.allclose(root.weights**2, method.weights)
+    assert built("PLB", size, n).weights is None
+
+
+def test_base_values_are_refreshed_every_so_many_steps_and_asked_for_once():
+    method = methods.build("PEB", 10, 4, SEED, first_step=3, options={"refresh_every": 5})
+    asked = []
+    for step in range(3, 15):
+        for _ in range(2):
+            if method.prepare(step) is not None:
+                asked.append(step)
+    assert asked == [3, 8, 13]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"uniform": 1.5}, "uniform is 1.5: give the share of uniform draws, 0 to 1"),
+        ({"beta": -1.0}, "beta is -1.0: give 0"),
+        ({"refresh_every": -1}, "refresh_every is -1: give a number of steps, or 0"),
+    ],
+)
+def test_bad_options_of_base_values_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        built("PLB", 10, 4, **options)

@@ -189,3 +189,39 @@ def test_bad_options_are_refused(name):
     if name != "HE":
         with pytest.raises(InputError, match="unknown walk 'up': choose one of loss, data"):
             built(name, 8, 2, walk="up")
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_loss_goes_to_the_mini_batch_of_its_examples_whenever_it_comes(drop_last):
+    method = built("HMB", 7, 2, drop_last=drop_last)
+    drawn = []
+    for step in range(method.updates_per_epoch):
+        method.prepare(step)
+        drawn.append(method.draw(step).clone())
+    for number in reversed(range(len(drawn))):
+        method.observe(drawn[number], torch.zeros(0), torch.full(drawn[number].shape, float(number)))
+    assert method.losses[0].tolist() == list(range(len(drawn)))
+
+
+@pytest.mark.parametrize("name", ["HMB", "HE"])
+def test_losses_are_refreshed_every_so_many_rounds_before_the_round_is_chosen(name):
+    method = built(name, 8, 2, delta=0.5, shuffle=False, refresh_every=2)
+    asked = []
+    for step in range(4 + 5 * 2):
+        while (wanted := method.prepare(step)) is not None:
+            asked.append(step)
+            assert wanted.tolist() == [list(range(8))]
+            method.examined(wanted, torch.zeros(1, 8, 3), torch.tensor([[0.0, 0, 5, 5, 0, 0, 9, 7]]))
+        indices = method.draw(step)
+        if asked and step == asked[-1]:
+            assert indices.tolist() == [[6, 7]]  # the hardest of what was just looked at
+        method.observe(indices, torch.zeros(0), torch.zeros(indices.shape))
+    assert asked == [6, 10]  # of rounds 1 to 5 the second and the fourth
+
+
+def test_refreshed_losses_are_means_of_mini_batches_a_short_one_too():
+    method = built("HMB", 7, 2, shuffle=False)
+    method.examined(torch.arange(7)[None], torch.zeros(0), torch.arange(7.0)[None])
+    assert method.losses.tolist() == [[0.5, 2.5, 4.5, 6.0]]
+    with pytest.raises(InputError, match="refresh_every is -1: give a number of rounds, or 0"):
+        built("HMB", 8, 2, refresh_every=-1)

@@ -33,7 +33,7 @@ def run(seed=0, method="MB", **fields):
 
 
 def outcome(seed=0, state=None):
-    rest = (0.25, math.nan, None, 0.125, None, 9)
+    rest = (0.25, math.nan, None, 0.125, None, 9, 64, 32)
     rows = [
         (0, 0.0, 0.1, seed / 7, math.nan, 3.2, None, None, *rest),
         (4, 1.0, 0.2, seed / 3, 0.5, math.nan, 3, [1, 0, 3], *rest),
@@ -219,6 +219,11 @@ def test_a_start_comes_back_whole_and_belongs_to_its_data(store):
         assert found.state[name].dtype == array.dtype and np.array_equal(found.state[name], array)
     assert store.read_start(start, "b" * 16) is None
     assert store.records() == [] and store.verify() == []
+
+    older = Outcome(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, state)
+    store.write_start(start, "c" * 16, older)
+    assert store.read_start(start, "c" * 16) is None  # of a version with fewer columns: made anew
+    store._start(start, "c" * 16).unlink()
 
     (file,) = (store.root / "starts").iterdir()
     file.write_bytes(file.read_bytes()[:100])

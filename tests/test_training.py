@@ -7,9 +7,9 @@ import time
 import pytest
 import torch
 
-from hardsample import models, training
+from hardsample import models, optimizers, training
 from hardsample.configuration import Run
-from hardsample.data import Dataset, load
+from hardsample.data import Dataset, flipped, load
 from hardsample.errors import InputError
 from hardsample.methods import METHODS
 
@@ -123,6 +123,13 @@ FLIPS = [
     {"pretrain_optimizer_state": "carried"},
     {"rho": 0.9, "learning_rate_decay": 0.95},
     {"precision": "bf16"},
+    {"options": {"uniform": 0.5}},
+    {"options": {"beta": 1.0}},
+    {"options": {"refresh_every": 3}},
+    {"loss": "focal"},
+    {"loss": "focal", "focal_gamma": 0.5},
+    {"label_noise": 0.2},
+    {"learning_rate_schedule": "cosine"},
 ]
 
 
@@ -134,6 +141,67 @@ def test_every_open_question_is_an_option_that_changes_the_run(flip, letters):
     rows = outcome(flipped, letters).rows
     assert rows[-1] != outcome(run, letters).rows[-1]
     assert all(math.isfinite(value) for value in rows[-1][2:6])
+
+
+def test_passes_through_the_network_are_counted(letters):
+    runs = {
+        "MB": dataclasses.replace(RUN, method="MB"),
+        "PLB": dataclasses.replace(RUN, method="PLB"),
+        "after": dataclasses.replace(RUN, method="PLB", options={"score": "after"}),
+        "refreshed": dataclasses.replace(RUN, method="PLB", options={"refresh_every": 6}),
+    }
+    found = {name: outcome(run, letters) for name, run in runs.items()}
+    steps = column(found["MB"], "step")
+    assert all(column(result, "backwards") == [16 * step for step in steps] for result in found.values())
+    assert column(found["MB"], "forwards") == [16 * step for step in steps]
+    assert column(found["PLB"], "forwards") == [16 * step + 96 * (step > 6) for step in steps]  # the first base values
+    assert column(found["after"], "forwards")[-1] == 16 * (6 + 2 * 12) + 96
+    assert column(found["refreshed"], "forwards")[-1] == 16 * 18 + 96 * 2
+    saved = []
+    with pytest.raises(training.OutOfTime):
+        outcome(runs["refreshed"], letters, save_checkpoint=saved.append, deadline=_After(5))
+    assert outcome(runs["refreshed"], letters, checkpoint=saved[-1]).rows == found["refreshed"].rows
+
+
+def test_weights_multiply_the_losses(letters):
+    evenly = dataclasses.replace(RUN, method="PLB", options={"uniform": 1.0})
+    same = dataclasses.replace(RUN, method="PLB", options={"uniform": 1.0, "beta": 1.0})  # all weights are 1
+    assert outcome(same, letters).rows == outcome(evenly, letters).rows
+
+
+def test_a_focal_loss_of_gamma_0_is_the_cross_entropy_and_others_follow_equation_4(letters):
+    p = torch.tensor([0.9, 0.5, 0.01], dtype=torch.float64)
+    assert torch.allclose(models.focal(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
+    assert outcome(dataclasses.replace(RUN, loss="focal", focal_gamma=0.0), letters).rows == outcome(RUN, letters).rows
+
+
+def test_labels_are_flipped_by_the_seed_in_training_alone(letters):
+    seeds = torch.tensor([1, 2])
+    wrong = flipped(letters.y_train, 26, seeds, 0.25)
+    changed = wrong != letters.y_train
+    assert changed.sum(1).tolist() == [24, 24] and (changed[0] != changed[1]).any()
+    assert wrong.min() >= 0 and wrong.max() < 26
+    assert torch.equal(flipped(letters.y_train, 26, seeds[1:], 0.25)[0], wrong[1])
+    clean, noisy = (outcome(dataclasses.replace(RUN, label_noise=share), letters) for share in (0.0, 1.0))
+    assert column(noisy, "acc/val")[0] == column(clean, "acc/val")[0]
+    assert column(noisy, "loss/train")[0] != column(clean, "loss/train")[0]
+
+
+def test_a_flipped_label_is_any_other_with_equal_chances():
+    wrong = flipped(torch.zeros(20_000, dtype=torch.int64), 5, torch.tensor([3]), 1.0)[0]
+    counts = torch.bincount(wrong, minlength=5)
+    assert counts[0] == 0 and (counts[1:] - 5_000).abs().max() < 300  # five standard deviations
+
+
+def test_the_cosine_falls_from_the_learning_rate_to_0_after_the_pre_training(letters, monkeypatch):
+    rates = []
+    step = optimizers.Adadelta.step
+    monkeypatch.setattr(
+        optimizers.Adadelta, "step", lambda self, gradients, rate: rates.append(rate) or step(self, gradients, rate)
+    )
+    outcome(dataclasses.replace(RUN, learning_rate_schedule="cosine"), letters)
+    assert rates[:6] == [1.0] * 6
+    assert rates[6:] == pytest.approx([(1 + math.cos(math.pi * t / 12)) / 2 for t in range(12)])
 
 
 def test_a_shared_start_is_the_same_for_every_seed(letters):
