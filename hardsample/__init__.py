@@ -10,12 +10,15 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "BaseValues": "base_values",  # one value per example, drawn in proportion and updated in O(log N)
+    "BaseValuesSampler": "samplers",  # mini-batches in proportion to any score, for any training loop
     "Dataset": "data",  # images and labels as uint8 and int64 tensors
     "Experiment": "panels",  # the runs of one figure or table, in panels
+    "HardMiniBatchSampler": "samplers",  # rounds over the hardest mini-batches, for any training loop
     "InputError": "errors",  # bad input, told in one sentence
     "Outcome": "training",  # what one run measured
     "Run": "configuration",  # all that decides a run's numbers
     "Store": "runs",  # finished runs, one file each
+    "WithIndex": "samplers",  # a data set whose items carry their index
     "grid": "experiments",  # the experiment of a figure's name and a profile
     "load": "data",  # a data set by name or .npz file
     "pretrain": "training",  # the start that every method of a seed shares

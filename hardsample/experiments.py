@@ -1,12 +1,12 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
-from hardsample import paper_a, paper_b
+from hardsample import contest, paper_a, paper_b
 from hardsample.configuration import PRECISIONS
 from hardsample.errors import InputError, check_choice
 from hardsample.panels import Experiment
 
-PAPERS = {paper_a.PAPER: paper_a.NAMES, paper_b.PAPER: paper_b.NAMES}
-NAMES = (*paper_a.NAMES, *paper_b.NAMES)
+PAPERS = {paper_a.PAPER: paper_a.NAMES, paper_b.PAPER: paper_b.NAMES, contest.PAPER: contest.NAMES}
+NAMES = tuple(name for names in PAPERS.values() for name in names)
 PROFILES = tuple(paper_a.PROFILES)
 
 
@@ -64,6 +64,8 @@ def grid(
         if number is not None and number < 0:
             raise InputError(f"{what} is {number}: give at least 1, or 0 for as many as the profile has.")
     arguments = (name, profile, data, seeds or 0, examples or 0, precision)
+    if name in contest.NAMES:
+        return contest.grid(*arguments)
     if name in paper_a.NAMES:
         return paper_a.grid(*arguments)
     return paper_b.grid(*arguments, networks, protocol)

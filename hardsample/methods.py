@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from hardsample import rounds, streams
+from hardsample import rivals, rounds, streams
 from hardsample.errors import check_choice
 
 
@@ -59,6 +59,12 @@ METHODS: dict[str, type] = {
     "RMB": rounds.RandomMiniBatches,
     "FMB": rounds.FreshMiniBatches,
     "HE": rounds.HardExamples,
+    "SB": rivals.SelectiveBackprop,
+    "KAKURENBO": rivals.Kakurenbo,
+    "InfoBatch": rivals.InfoBatch,
+    "Mercury": rivals.Mercury,
+    "OHEM": rivals.OnlineHardExamples,
+    "LPS": rivals.LossProportional,
 }
 
 

@@ -15,13 +15,14 @@ class Panel:
     """One column of a figure or block of a table: its title and its runs, method by method and seed by seed.
 
     ``network`` and ``slot`` (the paper's data set that the panel's stands for, "CIFAR-10") say which cell of paper B's
-    tables it is.
+    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise and budget.
     """
 
     title: str
     runs: tuple[Run, ...]
     network: str = ""
     slot: str = ""
+    setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Experiment:
     ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
     ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
     :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed, not trained to the
-    end.
+    end. ``costs`` are the methods' measured times per update, relative to the baseline's.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Experiment:
     folder: str = ""
     protocol: str = ""
     timed: tuple[Run, ...] = ()
+    costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -60,23 +62,29 @@ class Experiment:
     def attrs(self) -> dict[str, Any]:
         """What its tables and figures say of it, for the ``attrs`` of a DataFrame.
 
-        ``panels`` maps each panel's title to its variants and ``cells`` to its (network, slot); ``stand_in`` says that
-        data are generated, ``substitute`` that they are neither that nor the paper's own, which ``own`` names.
+        ``panels`` maps each panel's title to its variants, ``cells`` to its (network, slot), ``settings`` to its
+        setting; ``stand_in`` says that data are generated, ``substitute`` that they are neither that nor the paper's
+        own, which ``own`` names.
         """
-        names = ("name", "data", "profile", "note", "baseline", "protocol")
+        names = ("name", "data", "profile", "note", "baseline", "protocol", "costs")
         return {name: getattr(self, name) for name in names} | {
             "own": ", ".join(self.own),
             "stand_in": any(name in stand_ins for stand_ins in data.STAND_INS.values() for name in self.sources),
             "substitute": bool(self.folder),
             "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in self.panels},
             "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
+            "settings": {panel.title: panel.setting for panel in self.panels},
         }
 
 
 def variant(run: Run) -> str:
-    """What a run's curve is called: its method, or what sets it apart within paper B."""
+    """What a run's curve is called: its method, or what sets it apart within paper B or among the rivals."""
     if run.method == "FMB":
         return "reshuffled"
+    if run.method == "SB" and run.options.get("stale_every", 1) > 1:
+        return "StaleSB"
+    if run.method == "MB" and run.loss == "focal":
+        return "focal"
     rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
     return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
 

@@ -78,11 +78,13 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     size = PROFILES[profile]
     if examples:
         size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    if precision == "auto":
+        precision = native_precision() if size.native_bf16 else "float32"
     chosen = sources(PAPER, data, profile)
     title, columns = _FIGURES[name]
     common = {
         "data": name_of(*chosen.values()),
-        "precision": _precision(size) if precision == "auto" else precision,
+        "precision": precision,
         "epochs": size.epochs,
         "train_examples": size.train_examples,
         "test_examples": size.test_examples,
@@ -112,13 +114,11 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     )
 
 
-def _precision(profile: Profile) -> str:
-    return "bf16" if profile.native_bf16 and _cpu_computes_in_bf16() else "float32"
-
-
-def _cpu_computes_in_bf16() -> bool:
+def native_precision() -> str:
+    """bf16 where this machine's CPU computes in it, else float32."""
     flags = Path("/proc/cpuinfo")
-    return flags.exists() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
+    native = flags.exists() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16" if native else "float32"
 
 
 def _note(profile: str, size: Profile, precision: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hardsample import experiments, panels, paper_a, paper_b
+from hardsample import contest, experiments, panels, paper_a, paper_b
 from hardsample.errors import InputError
 
 FIGURES = tuple(name for name in paper_a.NAMES if "figure" in name)
@@ -59,14 +59,14 @@ def test_a_name_of_both_papers_must_be_written_in_full():
 
 def test_a_papers_name_stands_for_all_of_it():
     assert experiments.select("hard-samples") == paper_b.NAMES
-    assert experiments.select("") == experiments.NAMES == (*paper_a.NAMES, *paper_b.NAMES)
+    assert experiments.select("") == experiments.NAMES == (*paper_a.NAMES, *paper_b.NAMES, *contest.NAMES)
     assert experiments.select("figure-5") == ("hard-samples/figure-5",)
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"name": "figure-9"}, "unknown figure 'figure-9': choose one of base-values, hard-samples, base-"),
+        ({"name": "figure-9"}, "unknown figure 'figure-9': choose one of base-values, hard-samples, rivals, base-"),
         ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, quick, small, paper"),
         ({"seeds": -1}, "seeds is -1"),
         ({"examples": -5}, "examples is -5"),

@@ -25,6 +25,8 @@ RUN = Run(
     learning_rate=1.0,
 )
 
+NEEDED = {"KAKURENBO": {"epochs": RUN.epochs}, "InfoBatch": {"epochs": RUN.epochs}}  # options without a default
+
 
 @pytest.fixture(scope="module")
 def letters() -> Dataset:
@@ -42,7 +44,7 @@ def column(result: training.Outcome, name: str) -> list:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_same_run_same_bits_and_another_seed_other_ones(method, letters):
-    run = dataclasses.replace(RUN, method=method)
+    run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
     assert outcome(run, letters).rows == outcome(run, letters).rows
     assert outcome(dataclasses.replace(run, seed=2), letters).rows != outcome(run, letters).rows
 
@@ -66,7 +68,7 @@ def test_training_learns(letters):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
-    run = dataclasses.replace(RUN, method=method)
+    run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
     starts = training.pretrain([run.start], letters)
     whole = training.train([run], letters, starts=starts)[0]
     for steps_before in (0, 5):
@@ -402,7 +404,8 @@ def test_the_graph_of_every_network_equals_the_plain_loop(network, digits, monke
 @pytest.mark.gpu
 @pytest.mark.parametrize("method", METHODS)
 def test_the_graph_equals_the_plain_loop(method, letters, monkeypatch):
-    runs = [dataclasses.replace(RUN, method=method, seed=seed) for seed in range(1, 13)]
+    options = NEEDED.get(method, {})
+    runs = [dataclasses.replace(RUN, method=method, options=options, seed=seed) for seed in range(1, 13)]
     starts = training.pretrain([run.start for run in runs], letters, device="cuda")
     captured = training.train(runs, letters, device="cuda", starts=starts)
     monkeypatch.setattr(training._Trainer, "_captured_step", lambda self: None)

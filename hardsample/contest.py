@@ -1,0 +1,210 @@
+"""The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
+
+import dataclasses
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hardsample import paper_a
+from hardsample.configuration import SCHEDULES, Run
+from hardsample.data import name_of
+from hardsample.models import TITLES
+from hardsample.panels import Experiment, Panel, named, sources, substitute, variant
+
+PAPER = "rivals"
+NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
+BASELINE = "MB"
+BUDGETS = ("updates", "backward passes", "wall-clock")
+KEEP = 0.5  # share of its mini-batch that OHEM backpropagates
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrant:
+    """A method as it enters: ``keep`` is the share of a mini-batch that an update backpropagates.
+
+    A ``scheduled`` one is told how many epochs its training has.
+    """
+
+    method: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: str = "cross-entropy"
+    keep: float = 1.0
+    scheduled: bool = False
+
+
+ENTRANTS = (
+    *(Entrant(name) for name in ("MB", "SMB", "LB", "PLB", "PEB")),
+    Entrant("HMB", {"delta": 0.5}),
+    Entrant("SB"),
+    Entrant("SB", {"stale_every": 3}),
+    Entrant("KAKURENBO", scheduled=True),
+    Entrant("InfoBatch", scheduled=True),
+    Entrant("Mercury"),
+    Entrant("OHEM", {"keep": KEEP}, keep=KEEP),
+    Entrant("MB", loss="focal"),
+    Entrant("LPS"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """A size of one of the grids; ``common`` are fields of its runs."""
+
+    seeds: int
+    train_examples: int | None
+    test_examples: int | None
+    evaluate_train_examples: int
+    epochs: float
+    noises: Sequence[float]
+    common: Mapping[str, Any]
+    native_bf16: bool = False  # bf16 where the CPU computes in it
+
+
+_ALL, _ENDS = (0.0, 0.1, 0.2, 0.4), (0.0, 0.4)
+_LETTERS = {"network": "letters-cnn", "optimizer": "adadelta", "batch_size": 32}
+_IMAGES = {"network": "resnet18", "optimizer": "sgd", "momentum": 0.9, "batch_size": 32, "image_size": 32}
+_FAST = {"network": "mobilenet_v3_small", "learning_rate": 0.05}  # half of ResNet-18's time on a CPU
+# Short budgets take larger learning rates than the papers': of three the one at which MB, alone and with a seed that is
+# not among the runs', did best.
+PROFILES = {
+    "letters": {
+        "smoke": Profile(2, 64, 32, 32, 2.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
+        "quick": Profile(3, 256, 128, 128, 4.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
+        "small": Profile(12, 1_024, 1_000, 250, 6.0, _ALL, _LETTERS | {"learning_rate": 0.5}, True),
+        "paper": Profile(12, None, None, 5_000, 10.0, _ALL, _LETTERS | {"learning_rate": 0.05}),
+    },
+    "images": {
+        "smoke": Profile(1, 32, 16, 16, 2.0, _ENDS[:1], _IMAGES | {"learning_rate": 0.02, "batch_size": 8}),
+        "quick": Profile(2, 96, 48, 48, 2.0, _ENDS[:1], _IMAGES | {"learning_rate": 0.02, "batch_size": 16}),
+        "small": Profile(3, 1_024, 1_000, 250, 5.0, _ENDS, _IMAGES | _FAST),
+        "paper": Profile(
+            3, None, None, 5_000, 100.0, _ALL, _IMAGES | {"learning_rate": 0.005, "batch_size": 512, "image_size": 128}
+        ),
+    },
+}
+_TITLES = {"letters": "All methods on letters", "images": "All methods on images"}
+_HOMES = {"letters": "base-values", "images": "hard-samples"}  # the paper whose data each takes, the first of them
+
+
+def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
+    """The runs at equal updates and at equal backward passes; :func:`by_the_clock` adds those of equal wall-clock.
+
+    The arguments are those of :func:`hardsample.experiments.grid`, checked.
+    """
+    kind = name.split("/")[1]
+    size = PROFILES[kind][profile]
+    if examples:
+        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    own, source = next(iter(sources(_HOMES[kind], data, profile).items()))
+    if precision == "auto":
+        precision = paper_a.native_precision() if size.native_bf16 else "float32"
+    base = Run(
+        data=name_of(source),
+        method=BASELINE,
+        seed=1,
+        epochs=size.epochs,
+        train_examples=size.train_examples,
+        test_examples=size.test_examples,
+        evaluate_train_examples=size.evaluate_train_examples,
+        evaluations_per_epoch=1.0 if size.epochs < 20 else 0.2,
+        precision=precision,
+        **size.common,
+    )
+    count = seeds or size.seeds
+    panels = [
+        _panel(base, count, schedule, noise, budget, {}) for schedule, noise, budget in _settings(size, BUDGETS[:2])
+    ]
+    return Experiment(
+        name,
+        _TITLES[kind],
+        tuple(panels),
+        profile,
+        sources=named({own: source}),
+        own=(own,),
+        note=_note(profile, size, base),
+        baseline=BASELINE,
+        folder=substitute(_HOMES[kind], {own: source}),
+    )
+
+
+def by_the_clock(experiment: Experiment, done: Mapping[Run, Mapping[str, Any]]) -> Experiment:
+    """The experiment with the panels of equal wall-clock, and each method's measured ``costs``.
+
+    A method's cost is its training time per update, the passes that choose included and evaluations left out, relative
+    to MB's: the median over seeds and panels of the ratio of its run to MB's, to one decimal. Its run by the clock
+    makes 1 / cost as many updates as MB's. A method with nothing to measure is not run by the clock.
+
+    Args:
+        done: the provenance of every finished run, as :meth:`hardsample.runs.Store.done` gives it.
+    """
+    panels = [panel for panel in experiment.panels if panel.setting["budget"] != BUDGETS[2]]
+    costs = _costs([panel for panel in panels if panel.setting["budget"] == BUDGETS[0]], done)
+    base = panels[0].runs[0]
+    count = len({run.seed for run in panels[0].runs})
+    clocked = []
+    for panel in panels:
+        clocked.append(panel)
+        schedule, noise, budget = panel.setting.values()
+        if budget == BUDGETS[1]:
+            clocked.append(_panel(base, count, schedule, noise, BUDGETS[2], costs))
+    return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
+
+
+def _settings(size: Profile, budgets: Sequence[str]) -> Iterator[tuple[str, float, str]]:
+    return ((schedule, noise, budget) for schedule in SCHEDULES for noise in size.noises for budget in budgets)
+
+
+def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
+    runs = [
+        run
+        for entrant in ENTRANTS
+        for seed in range(1, seeds + 1)
+        if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
+    ]
+    title = f"{schedule}, {noise:.0%} flipped, equal {budget}".replace("%", " %")
+    return Panel(title, tuple(runs), setting={"schedule": schedule, "noise": noise, "budget": budget})
+
+
+def _run(
+    base: Run, entrant: Entrant, schedule: str, noise: float, budget: str, costs: Mapping[str, float]
+) -> Run | None:
+    """An entrant's run of one seed in one setting, as long as the budget allows; None if that is not known."""
+    run = dataclasses.replace(
+        base,
+        method=entrant.method,
+        options=entrant.options,
+        loss=entrant.loss,
+        label_noise=noise,
+        learning_rate_schedule=schedule,
+    )
+    if budget == BUDGETS[1]:
+        run = dataclasses.replace(run, epochs=base.epochs / entrant.keep)
+    if budget == BUDGETS[2]:
+        if variant(run) not in costs:
+            return None
+        run = dataclasses.replace(run, epochs=round(base.epochs / costs[variant(run)], 4))
+    if entrant.scheduled:
+        run = dataclasses.replace(run, options=dict(run.options) | {"epochs": run.epochs})
+    return run
+
+
+def _costs(panels: Sequence[Panel], done: Mapping[Run, Mapping[str, Any]]) -> dict[str, float]:
+    ratios: dict[str, list[float]] = {}
+    for panel in panels:
+        seconds = {(variant(run), run.seed): done[run]["seconds"]["train"] for run in panel.runs if run in done}
+        for (method, seed), own in seconds.items():
+            if (BASELINE, seed) in seconds:
+                ratios.setdefault(method, []).append(own / seconds[BASELINE, seed])
+    return {method: max(0.1, round(statistics.median(found), 1)) for method, found in ratios.items()}
+
+
+def _note(profile: str, size: Profile, base: Run) -> str:
+    """The size of the runs in words, for the foot of a figure."""
+    train = "all training examples" if size.train_examples is None else f"{size.train_examples:,} training examples"
+    test = "all test examples" if size.test_examples is None else f"{size.test_examples:,} test examples"
+    optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
+    network = f"{({'letters-cnn': 'letters CNN'} | TITLES)[base.network]}, {optimizer}"
+    return (
+        f"profile {profile}: {network}, {train}, {test}, n = {base.batch_size}, learning rate {base.learning_rate:g} "
+        f"for every method, MB {base.epochs:g} epochs; {base.precision}"
+    )

@@ -1,0 +1,496 @@
+"""The rival ways to choose examples, each from its paper's formulas.
+
+Forward passes that only choose are in evaluation mode, without dropout, and are all asked for by ``prepare``, so that
+they can be counted; a chosen example passes through the network once more to be trained. Mini-batches are full.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hardsample import randomness
+from hardsample.base_values import BaseValues
+from hardsample.errors import InputError
+from hardsample.randomness import Stream
+from hardsample.streams import FullMiniBatches, MiniBatches
+from hardsample.trees import LARGEST
+
+
+class SelectiveBackprop(FullMiniBatches):
+    """SB: of shuffled candidates those are trained whose loss ranks high (Jiang et al. 2019, arXiv:1910.00762).
+
+    A candidate of loss l is kept with probability CDF_R(l)^beta, CDF_R the distribution of the last R candidates'
+    losses (section 3, Algorithm 1). Mini-batches of n candidates are passed through the network until n are kept; what
+    is kept beyond n waits for the next step. CDF_R includes the candidate mini-batch itself and counts losses up to
+    and equal to l, so that equal losses are all kept; a loss that is no number counts as infinite. The authors' code
+    trains the whole first epoch without a choice: here the choice begins at once. An epoch of candidates is shorter
+    in updates than one of mini-batches, and each seed goes through them at its own pace.
+
+    Args:
+        beta: the higher, the fewer are kept, 1 / (beta + 1) of them in the long run. 3, as in the authors' code.
+        history: R, the number of losses that the distribution is of. 1,024, as in the authors' code.
+        stale_every: 1 computes the loss of every candidate; k > 1 is StaleSB (section 3.3), which does so in every k-th
+            epoch of candidates alone and between them chooses by the loss last computed, without a forward pass. The
+            authors' code has k = 3. Losses seen in training, with dropout on, are not used.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+
+    capturable = True
+    scored = ("before", True)
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        beta: float = 3.0,
+        history: int = 1024,
+        stale_every: int = 1,
+    ) -> None:
+        super().__init__(size, n)
+        _check("beta", beta, 0 <= beta < math.inf, "0 to keep every candidate, or a number above it to keep fewer")
+        _check("history", history, history >= 1, "at least 1 loss")
+        _check("stale_every", stale_every, stale_every >= 1, "1 for the plain method, or more epochs")
+        self.beta, self.stale_every = beta, stale_every
+        self._size, self._n, self._seeds = size, n, seeds
+        self._lane = torch.arange(n, device=seeds.device)
+        self._before = -(-first_step * n // size)  # epochs whose orders a pre-training has used
+        self._epochs = [-1] * len(seeds)  # that the next two tensors are of
+        shape = len(seeds), (1 - (-n // size)) * size
+        self._orders = torch.zeros(shape, dtype=torch.int64, device=seeds.device)
+        self._numbers = torch.zeros(shape, dtype=torch.float64, device=seeds.device)
+        self._batches, self._known, self._kept = torch.zeros(3, len(seeds), 1, dtype=torch.int64, device=seeds.device)
+        self._history = torch.full((len(seeds), history), torch.inf, device=seeds.device)
+        self._queue = torch.zeros(len(seeds), 2 * n, dtype=torch.int64, device=seeds.device)  # the last is never used
+        self._losses = torch.zeros(len(seeds), size if stale_every > 1 else 0, device=seeds.device)
+
+    def prepare(self, step: int) -> Tensor | None:
+        while (lacking := self._kept < self._n).any():
+            candidates, _ = self._candidates()
+            fresh = lacking & (self._batches * self._n // self._size % self.stale_every == 0)
+            if fresh.any():
+                return candidates.masked_fill(~fresh, -1)
+            self._choose(self._losses.gather(1, candidates), lacking)
+        return None
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        asked = indices[:, :1] >= 0
+        if self.stale_every > 1:
+            rows = asked[:, 0]
+            self._losses[rows] = self._losses[rows].scatter(1, indices[rows], losses[rows])
+        self._choose(losses, asked)
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self._queue[:, : self._n].clone()
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self._queue.copy_(self._queue.roll(-self._n, 1))
+        self._kept -= self._n
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        counters = {"batches": self._batches, "known": self._known, "kept": self._kept}
+        return counters | {"history": self._history, "queue": self._queue, "losses": self._losses}
+
+    def _candidates(self) -> tuple[Tensor, Tensor]:
+        """Every seed's next candidates [S, n], and the random number that decides about each."""
+        first = self._batches * self._n
+        for seed, epoch in enumerate((first // self._size).flatten().tolist()):
+            if epoch != self._epochs[seed]:
+                self._epochs[seed] = epoch
+                only = self._seeds[seed : seed + 1]
+                parts = zip(self._orders[seed].split(self._size), self._numbers[seed].split(self._size), strict=True)
+                for number, (order, numbers) in enumerate(parts, start=self._before + epoch):
+                    order.copy_(randomness.permutations(only, Stream.ORDER, number, self._size)[0])
+                    numbers.copy_(randomness.uniforms(only, Stream.SELECT, number, self._size)[0])
+        places = first % self._size + self._lane
+        return self._orders.gather(1, places), self._numbers.gather(1, places)
+
+    def _choose(self, losses: Tensor, rows: Tensor) -> None:
+        """Add the next candidates' losses [S, n] to the history and the kept ones to the queue, for some seeds."""
+        candidates, numbers = self._candidates()
+        losses = losses.nan_to_num(nan=torch.inf, posinf=torch.inf)
+        length = self._history.shape[1]
+        ring = ((self._known + self._lane) % length)[:, -length:]
+        self._history.scatter_(1, ring, losses[:, -length:].where(rows, self._history.gather(1, ring)))
+        self._known += self._n * rows
+        filled = self._known.clamp(1, length)
+        rank = torch.searchsorted(self._history.sort(dim=1)[0], losses, right=True).minimum(filled)
+        keep = (numbers < (rank / filled).double().pow(self.beta)) & rows
+        places = (self._kept + keep.cumsum(1) - 1).where(keep, 2 * self._n - 1)
+        self._queue.scatter_(1, places, candidates.where(keep, 0))
+        self._kept += keep.sum(1, keepdim=True)
+        self._batches += rows.long()
+
+
+class _Passes(FullMiniBatches):
+    """Shuffled passes over the examples that a rule keeps anew for each, every seed at its own pace.
+
+    One pass follows another without a short mini-batch: the next is chosen before the mini-batch in which it begins,
+    so the last examples of a pass, fewer than n, are judged by their losses in the pass before.
+
+    Args:
+        epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included.
+    """
+
+    capturable = True
+    scored = ("before", True)
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, epochs: float | None) -> None:
+        super().__init__(size, n)
+        steps = (epochs or 0) * size / n
+        _check("epochs", epochs, first_step < steps < math.inf, f"the run's length, above {first_step * n / size:g}")
+        self._size, self._n, self._seeds, self._first_step, self._steps = size, n, seeds, first_step, steps
+        self._lane = torch.arange(n, device=seeds.device)
+        self._queue = torch.zeros(len(seeds), size + n - 1, dtype=torch.int64, device=seeds.device)
+        self._place, self._end = torch.zeros(2, len(seeds), 1, dtype=torch.int64, device=seeds.device)
+        self._number = torch.full((len(seeds),), -(-first_step * n // size), device=seeds.device)  # of the next pass
+        self._losses = torch.full((len(seeds), size), torch.inf, device=seeds.device)  # as last seen
+
+    def prepare(self, step: int) -> Tensor | None:
+        while (ending := self._end - self._place < self._n).any():
+            wanted = self._wanted(ending)
+            if wanted is not None:
+                return wanted
+            for seed in ending[:, 0].nonzero().flatten().tolist():
+                self._begin(seed, step)
+        return None
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self._queue.gather(1, self._place + self._lane)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self._losses.scatter_(1, indices, losses.gather(1, self._last(indices)))
+        self._place += self._n
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        counters = {"place": self._place, "end": self._end, "number": self._number}
+        return counters | {"queue": self._queue, "losses": self._losses}
+
+    def _wanted(self, ending: Tensor) -> Tensor | None:
+        """Examples to be examined before the next pass of some seeds, bool [S, 1], is chosen."""
+        return None
+
+    def _keep(self, seed: int, number: int, order: Tensor, progress: float) -> Tensor:
+        """The pass of that number: what of ``order``, all N shuffled, is to be trained."""
+        raise NotImplementedError
+
+    def _begin(self, seed: int, step: int) -> None:
+        place, end, number = (int(counter[seed]) for counter in (self._place, self._end, self._number))
+        order = randomness.permutations(self._seeds[seed : seed + 1], Stream.ORDER, number, self._size)[0]
+        progress = (step - self._first_step) / (self._steps - self._first_step)
+        queue = torch.cat([self._queue[seed, place:end], self._keep(seed, number, order, progress)])
+        self._queue[seed, : len(queue)] = queue
+        self._place[seed], self._end[seed], self._number[seed] = 0, len(queue), number + 1
+
+    def _last(self, indices: Tensor) -> Tensor:
+        """Where in its row each index [S, n] stands last: two passes that meet may both hold an example."""
+        return ((indices.unsqueeze(1) == indices.unsqueeze(2)) * self._lane).amax(2)
+
+
+class Kakurenbo(_Passes):
+    """KAKURENBO: passes that hide what is learnt already (Nguyen et al., NeurIPS 2023, arXiv:2310.10102, section 3).
+
+    Of N examples the F N of lowest loss are candidates; those of them that were predicted wrongly, or with a confidence
+    below tau, are moved back, and the others hidden for a pass. At its end the hidden ones' losses and predictions are
+    computed anew by a forward pass. F falls in steps: all of ``fraction`` from the start, 0.8 of it after 30 % of the
+    training, 0.6 after 60 %, 0.4 after 80 %. Nothing is hidden in the first pass. Full mini-batches always: a pass's
+    examples continue into the next pass's.
+
+    The learning rate is divided by 1 - F from the second pass on, with F the share of candidates as in the authors'
+    code, not the share hidden in the end, which differs from seed to seed where one factor must serve a cohort.
+
+    A method sees no labels; but a loss is -log p(label), so a prediction is right where the loss is, up to rounding,
+    the least that the logits allow for any label, logsumexp - max. Losses of trained examples are those of training,
+    before the update and with dropout on.
+
+    Args:
+        epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included; has to be given.
+        fraction: the largest F. 0.3, as in the paper's main results.
+        tau: the confidence, the largest softmax probability, from which an example may be hidden.
+
+    Raises:
+        InputError: an option is missing or out of its range.
+    """
+
+    capturable = False  # a captured step would keep its learning rate
+    STEPS = ((0.8, 0.4), (0.6, 0.6), (0.3, 0.8), (0.0, 1.0))
+    """From which share of the training on, what part of ``fraction``."""
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        epochs: float | None = None,
+        fraction: float = 0.3,
+        tau: float = 0.7,
+    ) -> None:
+        super().__init__(size, n, seeds, first_step, epochs)
+        _check("fraction", fraction, 0 <= fraction < 1, "the largest share to hide, from 0 to below 1")
+        _check("tau", tau, 0 <= tau <= 1, "a confidence from 0 to 1")
+        self.fraction, self.tau = fraction, tau
+        self._easy, self._hidden = torch.zeros(2, len(seeds), size, dtype=torch.bool, device=seeds.device)
+
+    def prepare(self, step: int) -> Tensor | None:
+        done = step - self._first_step
+        hiding = (done + 1) * self._n > self._size
+        self.learning_rate_factor = 1 / (1 - hiding * self._share(done / (self._steps - self._first_step)))
+        return super().prepare(step)
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        rows = indices[:, 0] >= 0
+        learnt = self._learnt(logits, losses)
+        for store, new in ((self._losses, losses), (self._easy, learnt), (self._hidden, torch.zeros_like(learnt))):
+            store[rows] = store[rows].scatter(1, indices[rows], new[rows])
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self._easy.scatter_(1, indices, self._learnt(logits, losses).gather(1, self._last(indices)))
+        super().observe(indices, logits, losses)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return super().tensors | {"easy": self._easy, "hidden": self._hidden}
+
+    def _wanted(self, ending: Tensor) -> Tensor | None:
+        waiting = self._hidden & ending
+        counts = waiting.sum(1, keepdim=True)
+        if not counts.any():
+            return None
+        fewest = int(counts[counts > 0].min())  # the seeds' counts differ; the next call asks for the rest
+        first = waiting.byte().argsort(dim=1, descending=True, stable=True)[:, :fewest]
+        return first.masked_fill(counts == 0, -1)
+
+    def _keep(self, seed: int, number: int, order: Tensor, progress: float) -> Tensor:
+        candidates = self._losses[seed].argsort(stable=True)[: int(self._share(progress) * self._size + 1e-6)]
+        self._hidden[seed] = False
+        self._hidden[seed, candidates] = self._easy[seed, candidates]
+        return order[~self._hidden[seed, order]]
+
+    def _learnt(self, logits: Tensor, losses: Tensor) -> Tensor:
+        """Is the prediction right, and confident? bool [S, m]."""
+        total = logits.logsumexp(-1)
+        least = total - logits.amax(-1)
+        return (losses <= least + 1e-5 * (1 + total.abs())) & ((-least).exp() >= self.tau)
+
+    def _share(self, progress: float) -> float:
+        return self.fraction * next(part for start, part in self.STEPS if progress >= start)
+
+
+class InfoBatch(_Passes):
+    """InfoBatch: passes from which part of the low losses is left out at random (Qin et al., ICLR 2024, 2303.04947).
+
+    An example whose loss, when last seen in training, is below the mean of all is left out of a pass with probability
+    r; one of these that stays counts 1 / (1 - r) times, so that the expected gradient is that of all examples (section
+    2.2, equations 2-5). No pass that begins after a share delta of the training leaves anything out (annealing). An
+    example not yet seen is never left out. Full mini-batches always: a pass's examples continue into the next pass's,
+    and the mean of n weighted losses is taken, as in the authors' code.
+
+    Args:
+        epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included; has to be given.
+        ratio: r.
+        delta: 0.875 leaves nothing out in the last 12.5 % of the training. The paper counts it in passes of the whole
+            run, whose number is not known ahead where updates are: here it is a share of the method's own updates.
+
+    Raises:
+        InputError: an option is missing or out of its range.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        epochs: float | None = None,
+        ratio: float = 0.5,
+        delta: float = 0.875,
+    ) -> None:
+        super().__init__(size, n, seeds, first_step, epochs)
+        _check("ratio", ratio, 0 <= ratio < 1, "the probability of leaving out, from 0 to below 1")
+        _check("delta", delta, 0 <= delta <= 1, "the share of the training that leaves out, from 0 to 1")
+        self.ratio, self.delta = ratio, delta
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        queued = super().draw(step)
+        low = queued < 0
+        self.weights = 1 + low * (self.ratio / (1 - self.ratio))
+        return (~queued).where(low, queued)
+
+    def _keep(self, seed: int, number: int, order: Tensor, progress: float) -> Tensor:
+        if progress >= self.delta:
+            return order
+        losses = self._losses[seed].double()
+        low = losses < losses[losses.isfinite()].mean()
+        numbers = randomness.uniforms(self._seeds[seed : seed + 1], Stream.SELECT, number, self._size)[0]
+        kept = order[~(low & (numbers < self.ratio))[order]]
+        return (~kept).where(low[kept], kept)  # a low one is queued as its complement
+
+
+class Mercury(FullMiniBatches):
+    """Mercury: importance sampling from a group of examples scored just before (Zeng et al., SenSys 2021).
+
+    Before every update the next G examples of shuffled epochs are passed through the network (group-wise importance
+    computation; doi 10.1145/3485730.3485930, section 4). Of these n are drawn with replacement, p_i in proportion to
+    loss_i + alpha m with m the running mean of the groups' mean losses (0.9 of the last one is kept), and their losses
+    are multiplied by 1 / (G p_i): the expected gradient is that of the group, and so of all examples. The paper's two
+    other parts, resharding data between devices and fitting G to the network's bandwidth, have no place on one machine;
+    there the scoring overlaps with sending gradients and is one update older. G and the smoothing are those of the
+    authors' code.
+
+    Args:
+        group: the group's size in mini-batches, G = group n; never more than all examples.
+        alpha: of the smoothing.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+
+    capturable = True
+    scored = ("before", True)
+
+    def __init__(
+        self, size: int, n: int, seeds: Tensor, first_step: int, *, group: int = 10, alpha: float = 0.5
+    ) -> None:
+        super().__init__(size, n)
+        _check("group", group, group >= 1, "at least 1 mini-batch")
+        _check("alpha", alpha, 0 <= alpha < math.inf, "0 for no smoothing, or a number above it")
+        self.alpha, self._n, self._seeds = alpha, n, seeds
+        self._groups = MiniBatches(size, min(group * n, size), seeds, first_step)
+        self._group = torch.zeros(len(seeds), min(group * n, size), dtype=torch.int64, device=seeds.device)
+        self._importance = torch.ones(self._group.shape, dtype=torch.float64, device=seeds.device)
+        self._mean = torch.full((len(seeds), 1), torch.nan, dtype=torch.float64, device=seeds.device)
+
+    def prepare(self, step: int) -> Tensor | None:
+        if not self.first_ask(step):
+            return None
+        self._groups.prepare(step)
+        return self._groups.draw(step)
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        losses = losses.double().nan_to_num(nan=0.0, posinf=LARGEST).clamp(1e-8, LARGEST)
+        mean = losses.mean(1, keepdim=True)
+        self._mean.copy_(mean.where(self._mean.isnan(), 0.9 * self._mean + 0.1 * mean))
+        self._group.copy_(indices)
+        self._importance.copy_(losses + self.alpha * self._mean)
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        sums = self._importance.cumsum(1)
+        numbers = randomness.uniforms(self._seeds, Stream.DRAW, step, self._n)
+        drawn = torch.searchsorted(sums, numbers * sums[:, -1:], right=True).clamp(max=sums.shape[1] - 1)
+        p = self._importance.gather(1, drawn) / sums[:, -1:]
+        self.weights = (1 / (sums.shape[1] * p)).float()
+        return self._group.gather(1, drawn)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"mean": self._mean}
+
+
+class OnlineHardExamples(FullMiniBatches):
+    """OHEM: of every shuffled mini-batch the examples of highest loss are trained (Shrivastava et al. 2016).
+
+    Made for the regions of an image (arXiv:1604.03540, section 4): all are passed through the network, and the hardest
+    are passed backward. The same rule here takes examples for regions, and needs no suppression of overlapping ones.
+
+    Args:
+        keep: share of the n that is trained; an update is of round(keep n) examples. The paper keeps 128 regions of
+            some 2,000 an image; half is our choice for examples.
+
+    Raises:
+        InputError: ``keep`` leaves no example, or is above 1.
+    """
+
+    capturable = True
+    scored = ("before", True)
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, keep: float = 0.5) -> None:
+        super().__init__(size, n)
+        count = round(keep * n) if 0 < keep <= 1 else 0
+        _check("keep", keep, count >= 1, f"a share that leaves an example of {n}, up to 1")
+        self._mini_batches = MiniBatches(size, n, seeds, first_step)
+        self._hardest = torch.zeros(len(seeds), count, dtype=torch.int64, device=seeds.device)
+
+    def prepare(self, step: int) -> Tensor | None:
+        if not self.first_ask(step):
+            return None
+        self._mini_batches.prepare(step)
+        return self._mini_batches.draw(step)
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        order = losses.argsort(dim=1, descending=True, stable=True)
+        self._hardest.copy_(indices.gather(1, order[:, : self._hardest.shape[1]]))
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self._hardest.clone()
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+
+class LossProportional(FullMiniBatches):
+    """LPS: draws with replacement in proportion to losses that are computed once an epoch.
+
+    p_i = loss_i / sum(loss), without a reweighting: the loss as the importance of an example is that of Katharopoulos
+    and Fleuret (2017, arXiv:1706.00043), a draw in proportion to it that of Schaul et al. (2016, arXiv:1511.05952,
+    equation 1 with exponent 1). Where these keep the losses up to date as they go, here a forward pass over all
+    examples at the start of every mini-batch epoch, N/n updates, computes them, and they stay until the next.
+
+    Args:
+        floor: the smallest loss that is stored, so that every example can be drawn.
+
+    Raises:
+        InputError: ``floor`` is out of its range.
+    """
+
+    capturable = True
+    scored = ("before", True)
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, floor: float = 1e-8) -> None:
+        super().__init__(size, n)
+        self.base_values = BaseValues(size, seeds, floor=floor)
+        self._n, self._first_step = n, first_step
+
+    def prepare(self, step: int) -> Tensor | None:
+        store = self.base_values
+        store.prepare(step, self._n)
+        if (step - self._first_step) * self._n % store.size < self._n and self.first_ask(step):
+            return torch.arange(store.size, device=store.seeds.device).expand(store.seeds.numel(), -1)
+        return None
+
+    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.base_values.fill(losses)
+
+    def draw(self, step: int | Tensor) -> Tensor:
+        return self.base_values.draw(step, self._n)
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        pass
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return self.base_values.tensors
+
+
+def _check(name: str, value: float | None, good: bool, advice: str) -> None:
+    if not good:
+        raise InputError(f"{name} is {value}: give {advice}.")

@@ -1,0 +1,74 @@
+"""The contest's grid: who enters, with which budget, and how the clock decides the length of a run."""
+
+import pytest
+
+from hardsample import contest, experiments
+from hardsample.panels import variant
+
+LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
+
+
+def panel(experiment, schedule, noise, budget):
+    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+    (found,) = (panel for panel in experiment.panels if panel.setting == setting)
+    return found
+
+
+def made(seconds):
+    """The provenance of every run: what each method's training took, in seconds."""
+    return {run: {"seconds": {"train": seconds.get(variant(run), 2.0)}} for run in LETTERS.runs}
+
+
+def test_every_method_enters_every_setting_with_every_seed():
+    names = list(dict.fromkeys(variant(run) for run in LETTERS.runs))
+    assert names == [
+        *("MB", "SMB", "LB", "PLB", "PEB", "δ = 0.5", "SB", "StaleSB"),
+        *("KAKURENBO", "InfoBatch", "Mercury", "OHEM", "focal", "LPS"),
+    ]
+    settings = {(panel.setting["schedule"], panel.setting["noise"]) for panel in LETTERS.panels}
+    assert settings == {(schedule, noise) for schedule in ("constant", "cosine") for noise in (0.0, 0.1, 0.2, 0.4)}
+    for one in LETTERS.panels:
+        assert sorted((variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
+        assert {run.label_noise for run in one.runs} == {one.setting["noise"]}
+        assert {run.learning_rate_schedule for run in one.runs} == {one.setting["schedule"]}
+        assert len({run.learning_rate for run in one.runs}) == 1
+
+
+def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer():
+    updates, backward = (panel(LETTERS, "cosine", 0.2, budget) for budget in ("updates", "backward passes"))
+    assert {variant(run) for run in set(backward.runs) - set(updates.runs)} == {"OHEM"}
+    own = {variant(run): run for run in backward.runs}
+    assert own["OHEM"].epochs * own["OHEM"].options["keep"] == own["MB"].epochs
+
+
+def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
+    clocked = contest.by_the_clock(LETTERS, made({"SB": 4.0, "PLB": 2.06, "InfoBatch": 2.6}))
+    assert clocked.costs["SB"] == 2.0 and clocked.costs["MB"] == clocked.costs["PLB"] == 1.0
+    runs = {variant(run): run for run in panel(clocked, "constant", 0.4, "wall-clock").runs}
+    usual = {variant(run): run for run in panel(LETTERS, "constant", 0.4, "updates").runs}
+    assert runs["SB"].epochs == usual["SB"].epochs / 2
+    assert runs["PLB"] == usual["PLB"] and runs["MB"] == usual["MB"]  # nothing to run anew
+    assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
+    assert len(clocked.panels) == 3 * 8 and set(LETTERS.runs) < set(clocked.runs)
+    assert contest.by_the_clock(clocked, made({"SB": 4.0, "PLB": 2.06, "InfoBatch": 2.6})) == clocked
+    assert clocked.attrs["settings"][clocked.panels[2].title]["budget"] == "wall-clock"
+
+
+def test_the_cost_is_the_median_over_paired_seeds_and_what_is_not_measured_is_not_run():
+    done = {run: about for run, about in made({}).items() if variant(run) != "SB"}
+    slow = [run for run in done if variant(run) == "PEB" and run.learning_rate_schedule == "constant"]
+    for run in slow[:3]:  # of sixteen
+        done[run] = {"seconds": {"train": 100.0}}
+    clocked = contest.by_the_clock(LETTERS, done)
+    assert clocked.costs["PEB"] == 1.0 and "SB" not in clocked.costs
+    runs = {variant(run) for run in panel(clocked, "constant", 0.0, "wall-clock").runs}
+    assert "SB" not in runs and "PEB" in runs
+    assert contest.by_the_clock(LETTERS, {}).costs == {}
+
+
+@pytest.mark.parametrize("name", contest.NAMES)
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+def test_every_profile_has_its_grid(name, profile):
+    experiment = experiments.grid(name, profile=profile)
+    assert experiment.runs and profile in experiment.note
+    assert experiments.grid(name, profile=profile, examples=64).runs[0].train_examples == 64
