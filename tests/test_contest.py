@@ -26,7 +26,9 @@ def test_every_method_enters_every_setting_with_every_seed():
         *("KAKURENBO", "InfoBatch", "Mercury", "OHEM", "focal", "LPS"),
     ]
     settings = {(panel.setting["schedule"], panel.setting["noise"]) for panel in LETTERS.panels}
-    assert settings == {(schedule, noise) for schedule in ("constant", "cosine") for noise in (0.0, 0.1, 0.2, 0.4)}
+    assert settings == {("constant", 0.0), ("constant", 0.1), ("constant", 0.2), ("constant", 0.4)} | {
+        ("cosine", 0.0), ("cosine", 0.4)
+    }  # fmt: skip
     for one in LETTERS.panels:
         assert sorted((variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
         assert {run.label_noise for run in one.runs} == {one.setting["noise"]}
@@ -35,7 +37,7 @@ def test_every_method_enters_every_setting_with_every_seed():
 
 
 def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer():
-    updates, backward = (panel(LETTERS, "cosine", 0.2, budget) for budget in ("updates", "backward passes"))
+    updates, backward = (panel(LETTERS, "cosine", 0.4, budget) for budget in ("updates", "backward passes"))
     assert {variant(run) for run in set(backward.runs) - set(updates.runs)} == {"OHEM"}
     own = {variant(run): run for run in backward.runs}
     assert own["OHEM"].epochs * own["OHEM"].options["keep"] == own["MB"].epochs
@@ -49,7 +51,7 @@ def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
     assert runs["SB"].epochs == usual["SB"].epochs / 2
     assert runs["PLB"] == usual["PLB"] and runs["MB"] == usual["MB"]  # nothing to run anew
     assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
-    assert len(clocked.panels) == 3 * 8 and set(LETTERS.runs) < set(clocked.runs)
+    assert len(clocked.panels) == 3 * 6 and set(LETTERS.runs) < set(clocked.runs)
     assert contest.by_the_clock(clocked, made({"SB": 4.0, "PLB": 2.06, "InfoBatch": 2.6})) == clocked
     assert clocked.attrs["settings"][clocked.panels[2].title]["budget"] == "wall-clock"
 
@@ -57,7 +59,7 @@ def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
 def test_the_cost_is_the_median_over_paired_seeds_and_what_is_not_measured_is_not_run():
     done = {run: about for run, about in made({}).items() if variant(run) != "SB"}
     slow = [run for run in done if variant(run) == "PEB" and run.learning_rate_schedule == "constant"]
-    for run in slow[:3]:  # of sixteen
+    for run in slow[:3]:  # of twelve
         done[run] = {"seconds": {"train": 100.0}}
     clocked = contest.by_the_clock(LETTERS, done)
     assert clocked.costs["PEB"] == 1.0 and "SB" not in clocked.costs

@@ -165,17 +165,6 @@ def test_sb_keeps_in_proportion_to_the_power_of_the_rank():
     assert counts.sum() / driven.forwards() == pytest.approx(1 / 3, rel=0.05)  # 1 / (beta + 1), for large R
 
 
-def test_sb_decides_regardless_of_where_in_the_epoch_a_candidate_stands():
-    method = SelectiveBackprop(50, 50, torch.arange(200), 0, beta=1.0)
-    wanted = method.prepare(0)
-    method.examined(wanted, logits_of(wanted + 1.0), wanted + 1.0)
-    kept = torch.zeros(200, 50, dtype=torch.bool)
-    for row, (queue, count) in enumerate(zip(method._queue, method._kept[:, 0].tolist(), strict=True)):
-        kept[row] = torch.isin(wanted[row], queue[:count])
-    early, late = kept[:, :25].sum(), kept[:, 25:].sum()
-    assert stats.binomtest(int(early), int(early + late), 0.5).pvalue > 1e-3
-
-
 def test_sb_ranks_among_the_last_r_losses_alone():
     """Low losses after high ones rank low until the high ones are forgotten."""
     driven = Driven(SelectiveBackprop, 40, 40, loss=lambda i, step: i + 1.0 + 100.0 * (step == 0), history=40)
