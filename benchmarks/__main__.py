@@ -24,6 +24,7 @@ PARTS = {
     "precision": "What bf16 does to paper A's results",
     "choosing": "Choosing",
     "rounds": "Hard mini-batches",
+    "samplers": "Samplers in a training loop of one's own",
     "cohort": "Twelve seeds as one cohort on a GPU",
     "networks": "Paper B's networks on a GPU",
     "workers": "Many runs and many workers",

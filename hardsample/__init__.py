@@ -18,7 +18,7 @@ _PUBLIC = {
     "Outcome": "training",  # what one run measured
     "Run": "configuration",  # all that decides a run's numbers
     "Store": "runs",  # finished runs, one file each
-    "WithIndex": "samplers",  # a data set whose items carry their index
+    "WithIndex": "indexed",  # a data set whose items carry their index
     "grid": "experiments",  # the experiment of a figure's name and a profile
     "load": "data",  # a data set by name or .npz file
     "pretrain": "training",  # the start that every method of a seed shares

@@ -112,9 +112,10 @@ def page(
     heading: str,
     handles: Sequence[Line2D],
     caption: str,
+    left: float = 0.66,
 ) -> tuple[Figure, np.ndarray]:
     """Axes [rows, columns] of exactly ``size`` inches, the heading and one legend above them, the caption below."""
-    (rows, columns), left, line = shape, 0.66, 0.15
+    (rows, columns), line = shape, 0.15
     width = left + columns * size[0] + (columns - 1) * gap[0] + right
     unbroken = caption.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     lines = textwrap.wrap(unbroken, int((width - 0.3) * 17.5), break_on_hyphens=False)

@@ -36,7 +36,7 @@ WHAT = {
     },
     "--figure": {
         "default": "",
-        "help": "a figure or table, such as table-3, or all of a paper: base-values or hard-samples (default: both)",
+        "help": "a figure or table, such as table-3, or all of base-values, hard-samples or rivals (default: all)",
     },
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
     "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},

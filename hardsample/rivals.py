@@ -4,6 +4,7 @@ Forward passes that only choose are in evaluation mode, without dropout, and are
 they can be counted; a chosen example passes through the network once more to be trained. Mini-batches are full.
 """
 
+import abc
 import math
 
 import torch
@@ -128,7 +129,7 @@ class SelectiveBackprop(FullMiniBatches):
         self._batches += rows.long()
 
 
-class _Passes(FullMiniBatches):
+class _Passes(FullMiniBatches, abc.ABC):
     """Shuffled passes over the examples that a rule keeps anew for each, every seed at its own pace.
 
     One pass follows another without a short mini-batch: the next is chosen before the mini-batch in which it begins,
@@ -180,9 +181,9 @@ class _Passes(FullMiniBatches):
         """Examples to be examined before the next pass of some seeds, bool [S, 1], is chosen."""
         return None
 
+    @abc.abstractmethod
     def _keep(self, seed: int, number: int, order: Tensor, progress: float) -> Tensor:
         """The pass of that number: what of ``order``, all N shuffled, is to be trained."""
-        raise NotImplementedError
 
     def _begin(self, seed: int, step: int) -> None:
         place, end, number = (int(counter[seed]) for counter in (self._place, self._end, self._number))

@@ -82,7 +82,7 @@ class HardMiniBatches:
         unused = torch.full((len(seeds), size), count, device=seeds.device)  # what drop_last leaves out
         self._mini_batch_of = unused.scatter_(1, self._examples, places // n)
         self._refresh_every, self._asked = refresh_every, 0
-        self.losses = torch.zeros(len(seeds), count, device=seeds.device)
+        self.losses = torch.full((len(seeds), count), torch.inf, device=seeds.device)  # until they are known
         self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
         self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ ORDER = (
     "streams",
     "rivals",
     "methods",
+    "indexed",
+    "ranks",
     "samplers",
     "pooling",
     "glyphs",
@@ -123,6 +126,11 @@ def test_public_names_resolve():
     for name in hardsample.__all__:
         assert getattr(hardsample, name).__name__ == name
         assert name in dir(hardsample)
+
+
+def test_the_readme_has_every_public_name_in_one_table():
+    text = (PACKAGE.parent / "README.md").read_text().split("### API\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)", text, re.MULTILINE) == hardsample.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,0 +1,471 @@
+"""Who wins: made-up contests with known effects, decided, undecided and half-run, and what their readers are told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from synthetic import curves
+
+from hardsample import contest, experiments, figures, runs, standings, statistics
+from hardsample.errors import InputError
+
+# What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
+EFFECTS = {
+    "MB": (0.0, 0.0, 1.0),
+    "SMB": (0.0, 0.0, 1.0),
+    "LB": (-6.0, -2.0, 1.0),
+    "PLB": (1.0, -0.8, 1.1),
+    "PEB": (2.0, -0.3, 1.1),
+    "δ = 0.5": (0.4, -0.1, 1.0),
+    "SB": (0.8, -1.0, 1.3),
+    "StaleSB": (0.7, -1.0, 1.2),
+    "KAKURENBO": (-0.2, -0.1, 1.0),
+    "InfoBatch": (-0.1, 0.0, 0.8),
+    "Mercury": (0.1, -0.1, 1.4),
+    "OHEM": (-1.0, -3.0, 0.7),
+    "focal": (-0.3, 0.1, 1.0),
+    "LPS": (0.9, -1.5, 1.5),
+}
+METHODS, NOISES, BUDGETS = tuple(EFFECTS), (0.0, 0.1, 0.2, 0.4), contest.BUDGETS
+COSTS = {method: cost for method, (_, _, cost) in EFFECTS.items()}
+
+
+def rival_curves(
+    *, seeds=12, methods=METHODS, schedules=("constant", "cosine"), noises=NOISES, budgets=BUDGETS, attrs=None
+):
+    """A contest, two evaluations a run; budgets that ask for equal runs of a method have the very same ones."""
+    settings = {
+        f"{schedule}, {100 * noise:g} % flipped, equal {budget}": {
+            "schedule": schedule,
+            "noise": noise,
+            "budget": budget,
+        }
+        for schedule in schedules
+        for noise in noises
+        for budget in budgets
+    }
+    rows = [
+        {"panel": panel, "method": method, "seed": seed} | row
+        for panel, setting in settings.items()
+        for method in methods
+        for seed in range(1, seeds + 1)
+        for row in _run(method, seed, **setting)
+    ]
+    frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, BUDGETS[0])[0]])
+    frame.attrs = {
+        **{"name": "rivals/letters", "data": "glyphs", "profile": "small", "stand_in": True, "substitute": False},
+        **{"own": "emnist-letters", "missing": 0, "baseline": "MB", "costs": COSTS, "settings": settings},
+        **{"panels": dict.fromkeys(settings, methods), "note": "profile small: letters CNN, 1,024 training examples"},
+        **(attrs or {}),
+    }
+    return frame
+
+
+def _run(method, seed, schedule, noise, budget):
+    gain, per_tenth, cost = EFFECTS[method]
+    times = {"backward passes": 2.0 if method == "OHEM" else 1.0, "wall-clock": 1 / cost}.get(budget, 1.0)
+    place = METHODS.index(method)
+    luck = np.random.default_rng([place, seed, int(100 * noise), schedule == "cosine", int(100 * times)])
+    shared = np.random.default_rng([seed, int(100 * noise), schedule == "cosine"])
+    usual = (0.86 if schedule == "cosine" else 0.84) - 0.5 * noise + shared.normal(0, 0.006)
+    gain = (gain + 10 * noise * per_tenth) * (0.5 if schedule == "cosine" else 1.0) + 4 * np.log(times)
+    final = usual + gain / 100 + (method != "MB") * luck.normal(0, 0.004)
+    halves = luck.normal(0, 0.003)
+    rows = []
+    for share in (0.5, 1.0):
+        accuracy = 0.2 + (final - 0.2) * (1 - np.exp(-4 * share)) / (1 - np.exp(-4))
+        step = round(200 * times * share)
+        rows.append(
+            {
+                **{"step": step, "epoch": step / 33, "acc/train": accuracy + 0.05, "acc/val": accuracy},
+                **{"loss/train": 1 - accuracy, "loss/val": 1.1 - accuracy},
+                **{"acc/choose": accuracy + halves, "acc/report": accuracy - halves},
+                **{"forwards": 64.0 * step, "backwards": (16.0 if method == "OHEM" else 32.0) * step},
+            }
+        )
+    return rows
+
+
+FIRST = "constant, 0 % flipped, equal updates"
+METRICS = ["acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report"]
+
+
+def one_panel(seeds=12, methods=METHODS, **more):
+    return rival_curves(
+        seeds=seeds, methods=methods, schedules=("constant",), noises=(0.0,), budgets=BUDGETS[:1], **more
+    )
+
+
+def row(table, method, panel=FIRST):
+    return table[(table.panel == panel) & (table.method == method)].iloc[0]
+
+
+def diverge(frame, method, seeds, panel=FIRST):
+    """Those seeds of the method have no finite metric at their end."""
+    where = (frame.method == method) & frame.seed.isin(seeds) & (frame.panel == panel) & (frame.epoch > 4)
+    assert where.any()
+    frame.loc[where, METRICS] = np.nan
+
+
+def without(frame, where):
+    kept = frame[~where]
+    kept.attrs = frame.attrs
+    return kept
+
+
+def verdict(frame):
+    """The one row of the winners of curves of a single panel."""
+    (found,) = standings.winners(standings.table(frame)).to_dict("records")
+    return found
+
+
+def set_ends(frame, method, metric, values):
+    """The method's last values of a metric, seed by seed."""
+    ends = frame[frame.method == method].groupby("seed").step.idxmax()
+    frame.loc[ends, metric] = np.array(values, dtype=float)
+
+
+@pytest.fixture(scope="module")
+def contested():
+    """12 seeds, all methods, all budgets, at the ends of the noise."""
+    return rival_curves(noises=(0.0, 0.4))
+
+
+@pytest.fixture(scope="module")
+def table(contested):
+    return standings.table(contested)
+
+
+@pytest.fixture(scope="module")
+def found(table):
+    return standings.winners(table)
+
+
+@pytest.fixture(scope="module")
+def drawn(contested):
+    return standings.figure(contested)
+
+
+def texts(figure):
+    """All that a figure says, as one text."""
+    parts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    parts += [text.get_text() for axes in figure.axes for text in axes.texts]
+    parts += [axes.get_title(place) for axes in figure.axes for place in ("left", "right")]
+    parts += [text.get_text() for text in figure.texts]
+    return " | ".join(parts).replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_row_per_panel_and_method(table):
+    assert list(table) == list(standings.COLUMNS)
+    assert len(table) == 2 * 2 * 3 * len(METHODS)
+    assert table[["schedule", "noise", "budget"]].iloc[0].tolist() == ["constant", 0.0, "updates"]
+    assert table.method[: len(METHODS)].tolist() == list(METHODS)
+    assert row(table, "LPS").cost == 1.5 and row(table, "OHEM").backwards == 3200 and row(table, "MB").updates == 200
+
+
+def test_a_row_by_hand():
+    made = one_panel(seeds=3, methods=("MB", "PEB"))
+    set_ends(made, "MB", "acc/val", [0.8, 0.7, 0.6])
+    set_ends(made, "PEB", "acc/val", [0.9, 0.9, 0.5])
+    found = row(standings.table(made), "PEB")
+    assert (found["mean"], found.n, found.diverged) == (pytest.approx(230 / 3), 3, 0)
+    # differences 10, 20, -10 points: 6 of the 8 patterns of signs sum to 20 or more
+    assert (found.difference, found.p, found.seeds_won, found.pairs) == (pytest.approx(20 / 3), 6 / 8, 2, 3)
+    assert found.difference_high == pytest.approx(
+        20 / 3 + 4.30265 * np.std([10, 20, -10], ddof=1) / np.sqrt(3), abs=1e-3
+    )
+
+
+def test_lower_loss_wins():
+    made = one_panel(seeds=2, methods=("MB", "PEB"))
+    set_ends(made, "MB", "loss/val", [1.0, 1.0])
+    set_ends(made, "PEB", "loss/val", [0.9, 1.2])
+    found = row(standings.table(made), "PEB")
+    assert (found.loss, found.loss_difference, found.loss_seeds_won) == (pytest.approx(1.05), pytest.approx(0.05), 1)
+
+
+@pytest.mark.parametrize("kind", ["", "report_", "gap_", "loss_"])
+def test_holm_is_within_the_panel(table, kind):
+    for _, rows in table.groupby("panel"):
+        np.testing.assert_allclose(rows[f"{kind}p_holm"], statistics.holm(rows[f"{kind}p"]))
+        assert rows[f"{kind}p"].notna().sum() == len(METHODS) - 1
+
+
+def test_runs_of_an_earlier_budget_are_known(table):
+    by_budget = {budget: table[table.budget == budget] for budget in BUDGETS}
+    assert set(by_budget["updates"].same_as) == {""}
+    passes, clock = by_budget["backward passes"], by_budget["wall-clock"]
+    assert set(passes.method[passes.same_as == ""]) == {"OHEM"}
+    assert set(clock.method[clock.same_as == "updates"]) == {method for method, cost in COSTS.items() if cost == 1.0}
+
+
+def test_the_known_winner_wins(found):
+    first = found.iloc[0]
+    assert (first.verdict, first.method, first.tests, first.usable) == ("wins", "PEB", 13, 12)
+    assert 1 < first.difference < 3 and first.p_holm < 0.05 and first.least_p == pytest.approx(13 / 2**11)
+    assert first.better.startswith("PEB") and first.worse.startswith("LB, OHEM")
+    assert found.verdict.isin(standings.VERDICTS).all() and list(found) == list(standings.WINNERS)
+
+
+def test_better_and_worse_are_established_after_holm(found, table):
+    assert ((table.report_p < 0.05) & (table.report_p_holm >= 0.05)).any()
+    for _, panel in found.iterrows():
+        rows = table[(table.panel == panel.panel) & (table.report_p_holm < 0.05)]
+        for names, wanted in ((panel.better, rows.report_difference > 0), (panel.worse, rows.report_difference < 0)):
+            assert set(filter(None, names.split(", "))) == set(rows.method[wanted])
+
+
+def test_the_winner_may_change_with_the_budget(found):
+    cosine = found[(found.schedule == "cosine") & (found.noise == 0.0)].set_index("budget").method
+    assert cosine["updates"] == "PEB" and cosine["backward passes"] == "OHEM"
+
+
+def test_nothing_wins_where_all_are_alike():
+    made = one_panel(methods=("MB", "SMB", "InfoBatch", "focal"))
+    found = verdict(made)
+    assert found["verdict"] == "nothing wins" and found["better"] == found["level"] == ""
+    text = standings.markdown(standings.table(made))
+    assert "**Nothing wins in 1**: constant 0 %." in text and "wins in 1**, by" not in text
+
+
+def test_the_baseline_itself_can_be_the_highest():
+    found = verdict(one_panel(methods=("MB", "LB", "OHEM")))
+    assert (found["verdict"], found["method"], found["worse"]) == ("nothing wins", "MB", "LB, OHEM")
+
+
+def test_one_half_chooses_and_the_other_reports():
+    made = one_panel(methods=("MB", "PLB", "SMB"))
+    set_ends(made, "SMB", "acc/choose", np.full(12, 0.99))
+    found = verdict(made)
+    assert (found["method"], found["verdict"], found["better"]) == ("SMB", "no single winner", "PLB")
+    smb = made[(made.method == "SMB") & (made.epoch > 4)].set_index("seed")["acc/report"]
+    usual = made[(made.method == "MB") & (made.epoch > 4)].set_index("seed")["acc/report"]
+    assert found["difference"] == pytest.approx(100 * (smb - usual).mean())
+    assert "not established to beat MB, and others are: constant 0 %" in standings.markdown(standings.table(made))
+
+
+def test_methods_that_the_winner_does_not_beat_are_named():
+    made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
+    for metric in ("acc/val", "acc/choose", "acc/report"):
+        ends = made[made.method == "PEB"].groupby("seed")[metric].last().to_numpy()
+        set_ends(made, "PLB", metric, ends + 0.001 * np.where(np.arange(12) % 2, 1, -1.5))
+    assert (verdict(made)["method"], verdict(made)["level"]) == ("PEB", "PLB")
+    text = standings.markdown(standings.table(made))
+    assert "**PEB wins in 1**" in text and "(there not told apart from others)" in text
+
+
+def test_three_seeds_establish_nothing():
+    made = rival_curves(seeds=3, noises=(0.0, 0.4), budgets=BUDGETS[:1])
+    table = standings.table(made)
+    assert set(standings.winners(table).verdict) == {"cannot be told"}
+    for text in (standings.markdown(table), texts(standings.figure(made))):
+        assert "The smallest p that 3 seeds can give is 0.25, and 1 after Holm over 13 tests" in text
+        assert "it takes 10 seeds" in text and "wins in" not in text
+    assert "**Who wins cannot be told in 4**: constant 0, 40 %; cosine 0, 40 %." in standings.markdown(table)
+
+
+@pytest.mark.parametrize(("seeds", "verdict_of"), [(9, "cannot be told"), (10, "wins")])
+def test_ten_seeds_are_needed_as_is_said(seeds, verdict_of):
+    assert verdict(one_panel(seeds=seeds))["verdict"] == verdict_of
+
+
+def test_one_seed_has_no_interval():
+    table = standings.table(one_panel(seeds=1))
+    assert table[["low", "sd", "difference_low"]].isna().all(axis=None)
+    assert set(table.p.dropna()) == {1.0}
+    assert "The smallest p that 1 seed can give is 1" in standings.markdown(table)
+
+
+def test_a_diverged_seed_costs_the_choice():
+    made = one_panel()
+    diverge(made, "PEB", [5])
+    table = standings.table(made)
+    assert row(table, "PEB")[["n", "diverged", "pairs", "usable"]].tolist() == [11, 1, 12, 11]
+    found = verdict(made)
+    assert found["method"] != "PEB" and found["left_out"] == "PEB (11 of 12)" and "PEB" in found["better"]
+    text = standings.markdown(table)
+    assert "Diverged: PEB 1 of 12 runs." in text and "PEB (11 of 12)" in text and "(1 diverged)" in text
+    said = texts(standings.figure(made))
+    assert "×1" in said and "k seeds diverged" in said
+
+
+def test_all_seeds_diverged():
+    made = one_panel(methods=("MB", "OHEM", "LB"))
+    diverge(made, "OHEM", range(1, 13))
+    assert np.isnan(row(standings.table(made), "OHEM").difference)
+    assert verdict(made)["left_out"] == "OHEM (0 of 12)"
+    assert "×12" in texts(standings.figure(made)) and "12 diverged" in standings.markdown(standings.table(made))
+    diverge(made, "MB", range(1, 13))
+    assert verdict(made)["verdict"] == "not compared"
+    assert "Nothing can be compared yet." in texts(standings.figure(made))
+
+
+def test_pairs_are_the_seeds_run_under_both():
+    made = one_panel(methods=("MB", "PEB", "LB"))
+    made = without(made, (made.method == "PEB") & (made.seed > 7))
+    table = standings.table(made)
+    assert (row(table, "PEB").n, row(table, "PEB").pairs, row(table, "LB").pairs) == (7, 7, 12)
+    assert verdict(made)["left_out"] == "PEB (7 of 12)"
+    assert "n = 7 to 12 seeds" in standings.markdown(table) and "n = 7 to 12 seeds" in texts(standings.figure(made))
+
+
+def test_what_was_not_run_is_said():
+    methods = ("MB", "PEB", "SB")
+    made = rival_curves(seeds=2, methods=methods, noises=(0.0, 0.4), attrs={"missing": 5})
+    made = without(
+        made, ((made.method == "SB") & made.panel.str.startswith("cosine")) | made.panel.str.contains("constant, 40")
+    )
+    text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
+    assert "| cosine | 0 % | updates | SB | not run |" in text and "| constant | 40 % | updates | not run |" in text
+    assert said.count("not run") == 2 + 1 and "Runs still missing: 5." in text and "Runs still missing: 5." in said
+
+
+def test_without_the_baseline_nothing_is_compared():
+    made = one_panel(methods=("PLB", "PEB"))
+    assert verdict(made)["verdict"] == "not compared"
+    assert "MB not run: no differences" in texts(standings.figure(made))
+
+
+def test_no_run_at_all(tmp_path):
+    experiment = experiments.grid("rivals/letters", profile="smoke", data="stand-in")
+    nothing = runs.Store(tmp_path).curves(experiment)
+    table = standings.table(nothing)
+    assert list(table) == list(standings.COLUMNS) and set(standings.winners(table).verdict) == {"not run"}
+    assert "no run is done yet" in standings.markdown(table) and "- Equal wall-clock: not run." in standings.markdown(
+        table
+    )
+    assert texts(standings.figure(nothing)).count("not run") >= 4
+    assert standings.figure_data(nothing).empty
+
+
+def test_a_setting_of_one_schedule_alone():
+    made = rival_curves(seeds=2, noises=(0.0, 0.4), methods=("MB", "PEB"))
+    gone = [panel for panel in made.attrs["settings"] if panel.startswith("cosine, 40")]
+    made = without(made, made.panel.isin(gone))
+    made.attrs = made.attrs | {
+        name: {panel: value for panel, value in made.attrs[name].items() if panel not in gone}
+        for name in ("settings", "panels")
+    }
+    figure = standings.figure(made)
+    assert len(figure.axes) == 4 and texts(figure).count("not run") == 1
+
+
+@pytest.mark.parametrize("draw", [standings.table, standings.figure, standings.figure_data])
+def test_other_curves_are_refused(draw):
+    with pytest.raises(InputError, match="hard-samples/figure-3 have none.*rivals/letters or rivals/images"):
+        draw(curves(seeds=1, epochs=1, attrs={"name": "hard-samples/figure-3", "settings": {"default": {}}}))
+
+
+def test_markdown_is_in_words_and_whole(table):
+    text = standings.markdown(table)
+    assert text.startswith(
+        "**Stand-in data: glyphs. Profile small, n = 12 seeds.**\n\n**In short**\n\n- Equal updates, 4 settings:"
+    )
+    for lines in text.split("\n\n"):
+        assert len({line.count("|") for line in lines.splitlines()}) == 1 or not lines.startswith("|")
+    assert "only OHEM trained differently; all other runs are those of equal updates" in text
+    assert "| constant | 0 % | backward passes | MB, SMB, LB" in text and "| as at equal updates |" in text
+    mean, low, high = (f"{row(table, 'MB')[name]:.2f}" for name in ("mean", "low", "high"))
+    assert f"| constant | 0 % | updates | MB | {mean} [{low}, {high}] |" in text
+    whole = 12 * 13 / 2**11
+    assert whole > 0.05 and f"Holm over all 156 tests at once would make it {whole:.2g}" in text
+    assert "of 12, expect up to 0.6" in text and "Profile small: letters CNN, 1,024 training examples." in text
+
+
+def test_a_budget_of_the_same_runs_is_no_evidence():
+    made = rival_curves(seeds=3, methods=("MB", "PLB"), schedules=("constant",), noises=(0.0,), budgets=BUDGETS[:2])
+    assert "every run is one of equal updates: this is no further evidence" in standings.markdown(standings.table(made))
+
+
+def test_save(table, found, tmp_path):
+    files = standings.save(table, tmp_path / "figures" / "letters")
+    assert [file.name for file in files] == ["letters-statistics.csv", "letters-statistics.md", "letters-winners.csv"]
+    read = pd.read_csv(files[0], keep_default_na=False, na_values=[""])
+    assert read.difference.to_numpy() == pytest.approx(table.difference.astype(float).to_numpy(), nan_ok=True, rel=1e-8)
+    assert pd.read_csv(files[2]).method.tolist() == found.method.tolist()
+    before = [file.read_bytes() for file in files]
+    assert [file.read_bytes() for file in standings.save(table, tmp_path / "figures" / "letters")] == before
+    with pytest.raises(InputError):
+        standings.save(table, files[0] / "letters")
+
+
+def test_axes_are_schedules_by_noises(drawn, table):
+    assert len(drawn.axes) == 4
+    assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
+    assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB')['mean']:.1f} %"
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(METHODS[1:])
+    assert len({axes.get_xlim() for axes in drawn.axes}) == 1
+
+
+def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
+    ends = contested[(contested.panel == FIRST) & (contested.epoch > 4)].pivot(
+        index="seed", columns="method", values="acc/val"
+    )
+    lines = drawn.axes[0].lines
+    for method in ("PEB", "focal"):
+        wanted = 100 * (ends[method] - ends.MB)
+        dots = [line for line in lines if line.get_marker() == "." and np.allclose(line.get_xdata(), wanted)]
+        (height,) = {round(y, 6) for y in dots[0].get_ydata()}
+        means = [line for line in lines if line.get_marker() == "o" and np.allclose(line.get_xdata(), wanted.mean())]
+        assert [line.get_ydata()[0] for line in means] == [pytest.approx(height)]
+        assert round(height) == METHODS[1:].index(method)
+        found = row(table, method)
+        assert any(
+            np.allclose(line.get_xdata(), (found.difference_low, found.difference_high))
+            for line in lines
+            if len(line.get_xdata()) == 2
+        )
+        assert (means[0].get_markerfacecolor() == "white") == (found.p_holm >= 0.05)
+
+
+def test_the_same_runs_are_drawn_once(drawn, contested):
+    markers = [line.get_marker() for line in drawn.axes[0].lines]
+    own = sum(cost != 1.0 for cost in COSTS.values())
+    assert (markers.count("o"), markers.count("D"), markers.count("s")) == (len(METHODS) - 1, 1, own)
+    points = standings.figure_data(contested)
+    assert len(points) == 4 * (len(METHODS) + 1 + own)
+    assert [column for column in points if column.startswith("seed ")] == [f"seed {seed}" for seed in range(1, 13)]
+
+
+def test_the_figure_says_what_it_shows(drawn):
+    said = texts(drawn)
+    for words in (
+        *(
+            "stand-in data: glyphs",
+            "equal updates",
+            "equal backward passes",
+            "equal wall-clock",
+            "p < 0.05",
+            "p ≥ 0.05",
+        ),
+        *("n = 12 seeds", "95 % t interval", "sign-flip test", "Holm", "linear to ±1 point, logarithmic beyond"),
+        *("only OHEM trained differently", "constant learning rate", "cosine learning rate", "falls to 0"),
+        *("share of training labels changed", "Profile small: letters CNN, 1,024 training examples."),
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("noises", [(0.0,), NOISES])
+def test_no_text_leaves_the_figure_or_meets_another(noises):
+    figure = standings.figure(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2]))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        ticks = (*axes.get_xticklabels(), *axes.get_yticklabels())
+        found += [*ticks, *axes.texts, axes.xaxis.label, axes._left_title, axes._right_title]
+    boxes = {text: text.get_window_extent(renderer) for text in found if text.get_text() and text.get_visible()}
+    boxes = {text: box for text, box in boxes.items() if box.width > 1}
+    for text, box in boxes.items():
+        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        assert inside, f"{text.get_text()!r} leaves the figure"
+        met = [other.get_text() for other, place in boxes.items() if other is not text and box.overlaps(place)]
+        assert not met, f"{text.get_text()!r} meets {met}"
+
+
+def test_a_figure_is_saved_with_what_it_draws(tmp_path):
+    made = one_panel(seeds=2, methods=("MB", "PEB"))
+    points = standings.figure_data(made)
+    files = figures.save(standings.figure(made), points, tmp_path / "letters")
+    assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
+    assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
