@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
-from hardsample import methods
+from hardsample import methods, ranks
 from hardsample.base_values import BaseValues
 from hardsample.errors import InputError
 from hardsample.indexed import WithIndex
@@ -936,3 +936,17 @@ def test_a_gpu_draws_as_the_host_does(kind):
     again = kind(SIZE, N, lag=2, device="cuda")
     again.load_state_dict(gpu.state_dict())
     assert again.draw().tolist() == host.draw().tolist()
+
+
+def test_a_sampler_made_before_the_processes_started_is_refused_unless_told_to_be_alone(monkeypatch):
+    found, alone = BaseValuesSampler(10, 4), BaseValuesSampler(10, 4, rank=0, world_size=1)
+    monkeypatch.setattr(ranks, "_running", lambda: (1, 2))
+    with pytest.raises(InputError, match="rank 0 of 1, and torch.distributed has rank 1 of 2: start all processes"):
+        found.update(found.draw(), torch.ones(4))
+    alone.update(alone.draw(), torch.ones(4))
+
+
+def test_the_values_are_there_to_be_looked_at():
+    sampler = BaseValuesSampler(6, 3)
+    sampler.fill(torch.arange(1.0, 7.0))
+    assert sampler.values.tolist() == [1, 2, 3, 4, 5, 6]
