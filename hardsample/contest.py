@@ -1,7 +1,6 @@
 """The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
 
 import dataclasses
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ PAPER = "rivals"
 NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
 BASELINE = "MB"
 BUDGETS = ("updates", "backward passes", "wall-clock")
+TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
 KEEP = 0.5  # share of its mini-batch that OHEM backpropagates
 
 
@@ -126,21 +126,18 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
         note=_note(profile, size, base),
         baseline=BASELINE,
         folder=substitute(_HOMES[kind], {own: source}),
+        timed=_timed(base, count),
     )
 
 
-def by_the_clock(experiment: Experiment, done: Mapping[Run, Mapping[str, Any]]) -> Experiment:
-    """The experiment with the panels of equal wall-clock, and each method's measured ``costs``.
-
-    A method's cost is its training time per update, the passes that choose included and evaluations left out, relative
-    to MB's: the median over seeds and panels of the ratio of its run to MB's, to one decimal. Its run by the clock
-    makes 1 / cost as many updates as MB's. A method with nothing to measure is not run by the clock.
+def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experiment:
+    """The experiment with the panels of equal wall-clock.
 
     Args:
-        done: the provenance of every finished run, as :meth:`hardsample.runs.Store.done` gives it.
+        costs: each method's training time relative to MB's at equal updates, as :func:`hardsample.timing.costs`
+            measures it. By the clock a method makes 1 / cost as many updates as MB; one without a cost is not run.
     """
     panels = [panel for panel in experiment.panels if panel.setting["budget"] != BUDGETS[2]]
-    costs = _costs([panel for panel in panels if panel.setting["budget"] == BUDGETS[0]], done)
     base = panels[0].runs[0]
     count = len({run.seed for run in panels[0].runs})
     clocked = []
@@ -192,14 +189,16 @@ def _run(
     return run
 
 
-def _costs(panels: Sequence[Panel], done: Mapping[Run, Mapping[str, Any]]) -> dict[str, float]:
-    ratios: dict[str, list[float]] = {}
-    for panel in panels:
-        seconds = {(variant(run), run.seed): done[run]["seconds"]["train"] for run in panel.runs if run in done}
-        for (method, seed), own in seconds.items():
-            if (BASELINE, seed) in seconds:
-                ratios.setdefault(method, []).append(own / seconds[BASELINE, seed])
-    return {method: max(0.1, round(statistics.median(found), 1)) for method, found in ratios.items()}
+def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
+    """What is timed to tell the methods' costs: whole trainings, small enough for any profile."""
+    examples = TIMED_UPDATES * base.batch_size
+    small = dataclasses.replace(
+        base,
+        train_examples=min(examples, base.train_examples or examples),
+        test_examples=min(TIMED_TESTS, base.test_examples or TIMED_TESTS),
+        epochs=float(min(TIMED_EPOCHS, base.epochs)),
+    )
+    return _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).runs
 
 
 def _note(profile: str, size: Profile, base: Run) -> str:

@@ -31,8 +31,8 @@ class Experiment:
 
     ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
     ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
-    :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed, not trained to the
-    end. ``costs`` are the methods' measured times per update, relative to the baseline's.
+    :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
+    else. ``costs`` are the methods' measured training times relative to the baseline's.
     """
 
     name: str

@@ -1,20 +1,21 @@
-"""How long an update takes: the runs of a table side by side on one device, in turns, and kept like finished runs."""
+"""How long methods take: runs side by side on one device, in turns, and kept like finished runs."""
 
 import hashlib
 import json
+import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from hardsample import paths, training
 from hardsample.configuration import Run
-from hardsample.data import load
+from hardsample.data import Dataset, load
 from hardsample.launch import one_thread, resolve_device
-from hardsample.panels import Experiment
-from hardsample.runs import commit, device_name, versions
+from hardsample.panels import Experiment, variant
+from hardsample.runs import Store, commit, device_name, versions
 
 if TYPE_CHECKING:
     import pandas
@@ -37,54 +38,86 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> 
     """
     import pandas
 
-    device = resolve_device(device)
-    path = _path(experiment.timed, device_name(device), turns)
-    kept = _kept(path)
-    if kept is None:
-        with one_thread(device):
-            kept = _measured(experiment, device, turns)
-        paths.write_atomically(path, (json.dumps(kept, indent=1) + "\n").encode())
+    kept = _kept(experiment, device, turns, _table)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
     return frame
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
+def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
+    """Each method's training time relative to the baseline's at equal updates, to one decimal; measured once and kept.
+
+    The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
+    nothing evaluated: every pass that chooses is in. The median over seeds is taken. On a CPU the clock is the CPU time
+    of one thread, which other programs do not disturb.
+
+    Raises:
+        InputError: the device or the data are not at hand.
+    """
+    rows = _kept(experiment, device, 1, _contest)["rows"]
+    seconds: dict[tuple[str, int], float] = defaultdict(float)
+    for method, seed, spent in rows:
+        seconds[method, seed] += spent
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for (method, seed), spent in seconds.items():
+        ratios[method].append(spent / seconds[experiment.baseline, seed])
+    return {method: max(0.1, round(statistics.median(found), 1)) for method, found in ratios.items()}
+
+
+def _kept(experiment: Experiment, device: str, turns: int, measured: Callable) -> dict[str, Any]:
+    """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one."""
+    device = resolve_device(device)
+    runs = experiment.timed
+    text = "-".join((*(run.key for run in runs), device_name(device), str(turns)))
+    path = Store().path(runs[0]).with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.timing")
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
-
-
-def _measured(experiment: Experiment, device: str, turns: int) -> dict[str, Any]:
-    first = experiment.timed[0]
+        pass
+    first = runs[0]
     source = experiment.sources[first.data]
     data = load(source, train_examples=first.train_examples, test_examples=first.test_examples)
-    length = -(-len(data.x_train) // first.batch_size)
-    updates = {run.options["delta"]: training.stepper(run, data, device=device) for run in experiment.timed}
+    with one_thread(device):
+        rows = measured(runs, data, device, turns)
+        about = {"device": device_name(device), "threads": torch.get_num_threads()}
+    made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
+    kept = about | made | {"runs": [run.key for run in runs], "rows": rows}
+    paths.write_atomically(path, (json.dumps(kept, indent=1) + "\n").encode())
+    return kept
+
+
+def _table(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
+    """After a first epoch of each, so many turns: (turn, δ, seconds per update)."""
+    length = -(-len(data.x_train) // runs[0].batch_size)
+    updates = {run.options["delta"]: training.stepper(run, data, device=device) for run in runs}
     for update in updates.values():
-        _seconds(update, length, device)
+        _seconds(update, length, device, time.perf_counter)
     length = min(length, UPDATES_A_TURN)
-    rows = [
-        (turn, delta, _seconds(update, length, device) / length)
+    return [
+        (turn, delta, _seconds(update, length, device, time.perf_counter) / length)
         for turn in range(turns)
         for delta, update in updates.items()
     ]
-    about = {"device": device_name(device), "threads": torch.get_num_threads()}
-    made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
-    return about | made | {"runs": [run.key for run in experiment.timed], "rows": rows}
 
 
-def _seconds(update: Callable[[], None], times: int, device: str) -> float:
-    began = time.perf_counter()
+def _contest(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
+    """Whole trainings, seed by seed and epoch by epoch: (method, seed, seconds of the epoch)."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    length, rows = len(data.x_train) // runs[0].batch_size, []
+    for run in runs:
+        if run.seed == runs[0].seed:
+            training.stepper(run, data, device=device)()  # what is done once in a process is not counted
+    for seed in dict.fromkeys(run.seed for run in runs):
+        updates = {variant(run): training.stepper(run, data, device=device) for run in runs if run.seed == seed}
+        for _ in range(round(runs[0].epochs)):
+            rows += [(method, seed, _seconds(update, length, device, clock)) for method, update in updates.items()]
+    return rows
+
+
+def _seconds(update: Callable[[], None], times: int, device: str, clock: Callable[[], float]) -> float:
+    began = clock()
     for _ in range(times):
         update()
     if device != "cpu":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
-
-
-def _path(runs: Sequence[Run], device: str, turns: int) -> Path:
-    text = "-".join((*(run.key for run in runs), device, str(turns)))
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return paths.runs_dir() / "hard-samples" / runs[0].data / f"{key}.timing"
+    return clock() - began

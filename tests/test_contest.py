@@ -14,9 +14,9 @@ def panel(experiment, schedule, noise, budget):
     return found
 
 
-def made(seconds):
-    """The provenance of every run: what each method's training took, in seconds."""
-    return {run: {"seconds": {"train": seconds.get(variant(run), 2.0)}} for run in LETTERS.runs}
+def costs(**changed):
+    """A cost of 1 for every method but those given."""
+    return {variant(run): 1.0 for run in LETTERS.runs} | changed
 
 
 def test_every_method_enters_every_setting_with_every_seed():
@@ -44,28 +44,32 @@ def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer():
 
 
 def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
-    clocked = contest.by_the_clock(LETTERS, made({"SB": 4.0, "PLB": 2.06, "InfoBatch": 2.6}))
-    assert clocked.costs["SB"] == 2.0 and clocked.costs["MB"] == clocked.costs["PLB"] == 1.0
+    clocked = contest.by_the_clock(LETTERS, costs(SB=2.0, InfoBatch=1.3))
     runs = {variant(run): run for run in panel(clocked, "constant", 0.4, "wall-clock").runs}
     usual = {variant(run): run for run in panel(LETTERS, "constant", 0.4, "updates").runs}
     assert runs["SB"].epochs == usual["SB"].epochs / 2
     assert runs["PLB"] == usual["PLB"] and runs["MB"] == usual["MB"]  # nothing to run anew
     assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
     assert len(clocked.panels) == 3 * 6 and set(LETTERS.runs) < set(clocked.runs)
-    assert contest.by_the_clock(clocked, made({"SB": 4.0, "PLB": 2.06, "InfoBatch": 2.6})) == clocked
+    assert contest.by_the_clock(clocked, clocked.costs) == clocked
     assert clocked.attrs["settings"][clocked.panels[2].title]["budget"] == "wall-clock"
+    assert clocked.attrs["costs"]["SB"] == 2.0
 
 
-def test_the_cost_is_the_median_over_paired_seeds_and_what_is_not_measured_is_not_run():
-    done = {run: about for run, about in made({}).items() if variant(run) != "SB"}
-    slow = [run for run in done if variant(run) == "PEB" and run.learning_rate_schedule == "constant"]
-    for run in slow[:3]:  # of twelve
-        done[run] = {"seconds": {"train": 100.0}}
-    clocked = contest.by_the_clock(LETTERS, done)
-    assert clocked.costs["PEB"] == 1.0 and "SB" not in clocked.costs
-    runs = {variant(run) for run in panel(clocked, "constant", 0.0, "wall-clock").runs}
+def test_what_has_no_cost_is_not_run_by_the_clock():
+    known = costs()
+    del known["SB"]
+    runs = {variant(run) for run in panel(contest.by_the_clock(LETTERS, known), "constant", 0.0, "wall-clock").runs}
     assert "SB" not in runs and "PEB" in runs
-    assert contest.by_the_clock(LETTERS, {}).costs == {}
+
+
+def test_what_is_timed_is_a_small_training_of_every_method():
+    for profile in experiments.PROFILES:
+        timed = experiments.grid("rivals/images", profile=profile, seeds=5).timed
+        assert {variant(run) for run in timed} == {variant(run) for run in LETTERS.runs}
+        assert {run.seed for run in timed} == {1, 2, 3}
+        assert {(run.train_examples <= 32 * run.batch_size, run.epochs <= 6) for run in timed} == {(True, True)}
+        assert all(run.options.get("epochs", run.epochs) == run.epochs for run in timed)
 
 
 @pytest.mark.parametrize("name", contest.NAMES)

@@ -4,6 +4,7 @@ import pytest
 
 from hardsample import experiments, paths, timing, training
 from hardsample.errors import InputError
+from hardsample.panels import variant
 from hardsample.runs import Store
 
 EXPERIMENT = experiments.grid("table-1", profile="smoke")
@@ -44,3 +45,34 @@ def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
 def test_an_unknown_device_is_refused():
     with pytest.raises(InputError, match="unknown device 'tpu': choose one of auto, cpu, cuda"):
         timing.measure(EXPERIMENT, device="tpu")
+
+
+CONTEST = experiments.grid("rivals/letters", profile="smoke", seeds=2)
+
+
+def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
+    """Every method takes a tick an update, SB three; the passes that choose are in the updates."""
+    ticks = [0.0]
+    updates = {}
+
+    def stepper(run, data, *, device):
+        def update():
+            name = variant(run), run.seed
+            updates[name] = updates.get(name, 0) + 1
+            ticks[0] += 3.0 if name[0] == "SB" else 1.0
+
+        return update
+
+    monkeypatch.setattr(training, "stepper", stepper)
+    monkeypatch.setattr(timing.time, "process_time", lambda: ticks[0])
+    found = timing.costs(CONTEST, device="cpu")
+    assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.runs}
+    assert set(updates.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
+    monkeypatch.setattr(training, "stepper", None)
+    assert timing.costs(CONTEST, device="cpu") == found
+    assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
+
+
+def test_costs_are_of_real_trainings():
+    found = timing.costs(CONTEST, device="cpu")
+    assert found["MB"] == 1.0 and found["SB"] > 1.0 and found["Mercury"] > 1.0
