@@ -63,7 +63,6 @@ class Profile:
 _NONE = dict.fromkeys(SCHEDULES, (0.0,))
 _ENDS = dict.fromkeys(SCHEDULES, (0.0, 0.4))
 _ALL = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
-_MOST = _ALL | {"cosine": (0.0, 0.4)}
 _LETTERS = {"network": "letters-cnn", "optimizer": "adadelta", "batch_size": 32}
 _IMAGES = {"optimizer": "sgd", "momentum": 0.9}
 _FAST = _IMAGES | {"network": "mobilenet_v3_small", "learning_rate": 0.05, "image_size": 32}  # half of ResNet-18's time
@@ -74,7 +73,7 @@ PROFILES = {
     "letters": {
         "smoke": Profile(2, 64, 32, 32, 2.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
         "quick": Profile(3, 256, 128, 128, 4.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
-        "small": Profile(12, 1_024, 1_000, 250, 6.0, _MOST, _LETTERS | {"learning_rate": 0.5}, True),
+        "small": Profile(12, 1_024, 1_000, 250, 6.0, _ALL, _LETTERS | {"learning_rate": 0.5}, True),
         "paper": Profile(12, None, None, 5_000, 10.0, _ALL, _LETTERS | {"learning_rate": 0.05}),
     },
     "images": {
