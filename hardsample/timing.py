@@ -1,5 +1,6 @@
 """How long methods take: runs side by side on one device, in turns, and kept like finished runs."""
 
+import functools
 import hashlib
 import json
 import statistics
@@ -38,7 +39,8 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> 
     """
     import pandas
 
-    kept = _kept(experiment, device, turns, _table)
+    device = resolve_device(device)
+    kept = _kept(experiment, device, (device_name(device), str(turns)), functools.partial(_table, turns=turns))
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
     return frame
@@ -49,12 +51,13 @@ def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
 
     The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
     nothing evaluated: every pass that chooses is in. The median over seeds is taken. On a CPU the clock is the CPU time
-    of one thread, which other programs do not disturb.
+    of one thread, which other programs do not disturb. A store has one measurement, whatever the device, since its runs
+    of equal wall-clock follow from it.
 
     Raises:
         InputError: the device or the data are not at hand.
     """
-    rows = _kept(experiment, device, 1, _contest)["rows"]
+    rows = _kept(experiment, resolve_device(device), (), _contest)["rows"]
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:
         seconds[method, seed] += spent
@@ -64,11 +67,10 @@ def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
     return {method: max(0.1, round(statistics.median(found), 1)) for method, found in ratios.items()}
 
 
-def _kept(experiment: Experiment, device: str, turns: int, measured: Callable) -> dict[str, Any]:
+def _kept(experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable) -> dict[str, Any]:
     """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one."""
-    device = resolve_device(device)
     runs = experiment.timed
-    text = "-".join((*(run.key for run in runs), device_name(device), str(turns)))
+    text = "-".join((*(run.key for run in runs), *circumstances))
     path = Store().path(runs[0]).with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.timing")
     try:
         return json.loads(path.read_bytes())
@@ -78,7 +80,7 @@ def _kept(experiment: Experiment, device: str, turns: int, measured: Callable) -
     source = experiment.sources[first.data]
     data = load(source, train_examples=first.train_examples, test_examples=first.test_examples)
     with one_thread(device):
-        rows = measured(runs, data, device, turns)
+        rows = measured(runs, data, device)
         about = {"device": device_name(device), "threads": torch.get_num_threads()}
     made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
     kept = about | made | {"runs": [run.key for run in runs], "rows": rows}
@@ -100,7 +102,7 @@ def _table(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[
     ]
 
 
-def _contest(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
+def _contest(runs: Sequence[Run], data: Dataset, device: str) -> list[tuple]:
     """Whole trainings, seed by seed and epoch by epoch: (method, seed, seconds of the epoch)."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     length, rows = len(data.x_train) // runs[0].batch_size, []
