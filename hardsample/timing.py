@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
 UPDATES_A_TURN = 20
+TOLD_APART = 0.1  # costs that differ by less are one
 
 
 def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> "pandas.DataFrame":
@@ -47,12 +48,13 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> 
 
 
 def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
-    """Each method's training time relative to the baseline's at equal updates, to one decimal; measured once and kept.
+    """Each method's training time relative to the baseline's at equal updates; measured once and kept.
 
     The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
-    nothing evaluated: every pass that chooses is in. The median over seeds is taken. On a CPU the clock is the CPU time
-    of one thread, which other programs do not disturb. A store has one measurement, whatever the device, since its runs
-    of equal wall-clock follow from it.
+    nothing evaluated: every pass that chooses is in. The median over seeds is given to one decimal, and as 1 within a
+    tenth of it, since one measurement differs from another by as much. On a CPU the clock is the CPU time of one
+    thread, which other programs disturb less. A store has one measurement, whatever the device, since its runs of equal
+    wall-clock follow from it.
 
     Raises:
         InputError: the device or the data are not at hand.
@@ -64,7 +66,8 @@ def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
     ratios: dict[str, list[float]] = defaultdict(list)
     for (method, seed), spent in seconds.items():
         ratios[method].append(spent / seconds[experiment.baseline, seed])
-    return {method: max(0.1, round(statistics.median(found), 1)) for method, found in ratios.items()}
+    medians = {method: statistics.median(found) for method, found in ratios.items()}
+    return {name: 1.0 if abs(cost - 1) < TOLD_APART else max(0.1, round(cost, 1)) for name, cost in medians.items()}
 
 
 def _kept(experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable) -> dict[str, Any]:

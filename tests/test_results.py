@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from hardsample import audit, diagrams, experiments, figures, paper_b, paths, side_by_side, tables
+from hardsample import (
+    audit,
+    contest,
+    diagrams,
+    experiments,
+    figures,
+    paper_b,
+    paths,
+    side_by_side,
+    standings,
+    tables,
+    timing,
+)
 from hardsample.runs import Store
 
 ROOT = paths.project_root()
@@ -14,6 +26,10 @@ IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-jpeg"
 # As README's commands say.
 REAL_LETTERS = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
 REAL_IMAGES = {"profile": "small", "data": "cifar10-jpeg", "networks": "resnet18"}
+RIVALS = {
+    "letters": {"profile": "small", "data": "ocr-letters", "precision": "bf16"},
+    "images": {"profile": "small", "data": "cifar10-jpeg"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +86,20 @@ def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, store,
     curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
     table = side_by_side.table_3(curves) if name == "table-3" else side_by_side.table_6(curves)
     check_equal(side_by_side.save(table, tmp_path / name), IMAGES)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_them(name, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(store.root))  # where the costs are kept
+    monkeypatch.setattr(timing, "load", None)  # nothing is measured
+    experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
+    curves = store.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
+    assert curves.attrs["missing"] == 0
+    written = [*figures.save(standings.figure(curves), standings.figure_data(curves), tmp_path / name)]
+    written += standings.save(standings.table(curves), tmp_path / name)
+    check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
+    in_short = (tmp_path / f"{name}-statistics.md").read_text().split("**In short**\n\n")[1].split("\n\n")[0]
+    assert in_short in (ROOT / "README.md").read_text()
 
 
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
