@@ -166,7 +166,7 @@ def shared(tmp_path_factory):
 def test_every_notebook_runs(name, shared, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(shared / "runs"))
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(shared / "figures"))
-    knobs = {"profile": "smoke", "seeds": 1, "workers": 1, "device": "cpu", "turns": 1}
+    knobs = {"profile": "smoke", "seeds": 1, "workers": 1, "device": "cpu", "turns": 1, "passes": 1}
     output = notebooks.run(name, {knob: knobs[knob] for knob in notebooks.parameters(name) if knob in knobs})
     cells = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     images = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
