@@ -31,7 +31,7 @@ class SelectiveBackprop(FullMiniBatches):
     Args:
         beta: the higher, the fewer are kept, 1 / (beta + 1) of them in the long run. 3, as in the authors' code.
         history: R, the number of losses that the distribution is of. 1,024, as in the authors' code.
-        stale_every: 1 computes the loss of every candidate; k > 1 is StaleSB (section 3.3), which does so in every k-th
+        stale_every: 1 computes the loss of every candidate; k > 1 is StaleSB (section 3), which does so in every k-th
             epoch of candidates alone and between them chooses by the loss last computed, without a forward pass. The
             authors' code has k = 3. Losses seen in training, with dropout on, are not used.
 
@@ -294,7 +294,7 @@ class InfoBatch(_Passes):
 
     An example whose loss, when last seen in training, is below the mean of all is left out of a pass with probability
     r; one of these that stays counts 1 / (1 - r) times, so that the expected gradient is that of all examples (section
-    2.2, equations 2-5). No pass that begins after a share delta of the training leaves anything out (annealing). An
+    2). No pass that begins after a share delta of the training leaves anything out (annealing). An
     example not yet seen is never left out. Full mini-batches always: a pass's examples continue into the next pass's,
     and the mean of n weighted losses is taken, as in the authors' code.
 
