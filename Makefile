@@ -47,7 +47,7 @@ reproduce: $(environment) ## compute the runs that are not stored yet, then draw
 figures: $(environment) ## the notebooks alone: draw from the stored runs, compute those that are missing
 	$(hardsample) figures $(what) $(where)
 
-test: $(environment) ## the tests, in less than 5 minutes
+test: $(environment) ## the tests, in about 6 minutes
 	$(python) -m pytest
 
 smoke: $(environment) ## the whole way in about a minute, in a temporary folder

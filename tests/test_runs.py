@@ -182,6 +182,8 @@ def test_curves_come_in_the_order_of_the_experiment(store):
         "substitute": False,
         "panels": {"slow": ("PEB", "MB"), "fast": ("PEB", "MB")},
         "cells": {"slow": ("", ""), "fast": ("", "")},
+        "settings": {"slow": {}, "fast": {}},
+        "costs": {},
     }
 
 
