@@ -111,9 +111,8 @@ class Run:
         what = [self.method] if self.network == "letters-cnn" else [self.network, self.method]
         share = [f"d{self.options['delta']}"] if "delta" in self.options else []
         numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
-        rest = [
-            getattr(self, name) for name in ("loss", "learning_rate_schedule") if getattr(self, name) != _DEFAULTS[name]
-        ]
+        chosen = {name: getattr(self, name) for name in ("loss", "learning_rate_schedule")}
+        rest = [value for name, value in chosen.items() if value != _DEFAULTS[name]]
         rest += [f"noise{self.label_noise:g}"] if self.label_noise else []
         return "-".join((self.data, *what, *share, *numbers, *rest))
 

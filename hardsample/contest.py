@@ -1,35 +1,35 @@
 """The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardsample import paper_a
 from hardsample.configuration import SCHEDULES, Run
 from hardsample.data import name_of
 from hardsample.models import TITLES
-from hardsample.panels import Experiment, Panel, named, sources, substitute, variant
+from hardsample.panels import Experiment, Panel, amount, named, sources, substitute, variant
 
 PAPER = "rivals"
 NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
 BASELINE = "MB"
 BUDGETS = ("updates", "backward passes", "wall-clock")
 TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
-KEEP = 0.5  # share of its mini-batch that OHEM backpropagates
 
 
 @dataclasses.dataclass(frozen=True)
 class Entrant:
-    """A method as it enters: ``keep`` is the share of a mini-batch that an update backpropagates.
-
-    A ``scheduled`` one is told how many epochs its training has.
-    """
+    """A method as it enters; a ``scheduled`` one is told how many epochs its training has."""
 
     method: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     loss: str = "cross-entropy"
-    keep: float = 1.0
     scheduled: bool = False
+
+    @property
+    def backpropagated(self) -> float:
+        """The share of a mini-batch that an update passes backward."""
+        return self.options.get("keep", 1.0)
 
 
 ENTRANTS = (
@@ -40,7 +40,7 @@ ENTRANTS = (
     Entrant("KAKURENBO", scheduled=True),
     Entrant("InfoBatch", scheduled=True),
     Entrant("Mercury"),
-    Entrant("OHEM", {"keep": KEEP}, keep=KEEP),
+    Entrant("OHEM", {"keep": 0.5}),
     Entrant("MB", loss="focal"),
     Entrant("LPS"),
 )
@@ -97,8 +97,7 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     if examples:
         size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
     own, source = next(iter(sources(_HOMES[kind], data, profile).items()))
-    if precision == "auto":
-        precision = paper_a.native_precision() if size.native_bf16 else "float32"
+    precision = paper_a.settled(precision, size.native_bf16)
     base = Run(
         data=name_of(source),
         method=BASELINE,
@@ -113,7 +112,10 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     )
     count = seeds or size.seeds
     panels = [
-        _panel(base, count, schedule, noise, budget, {}) for schedule, noise, budget in _settings(size, BUDGETS[:2])
+        _panel(base, count, schedule, noise, budget, {})
+        for schedule in SCHEDULES
+        for noise in size.noises[schedule]
+        for budget in BUDGETS[:2]
     ]
     return Experiment(
         name,
@@ -148,12 +150,6 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
 
 
-def _settings(size: Profile, budgets: Sequence[str]) -> Iterator[tuple[str, float, str]]:
-    return (
-        (schedule, noise, budget) for schedule in SCHEDULES for noise in size.noises[schedule] for budget in budgets
-    )
-
-
 def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
     runs = [
         run
@@ -178,7 +174,7 @@ def _run(
         learning_rate_schedule=schedule,
     )
     if budget == BUDGETS[1]:
-        run = dataclasses.replace(run, epochs=base.epochs / entrant.keep)
+        run = dataclasses.replace(run, epochs=base.epochs / entrant.backpropagated)
     if budget == BUDGETS[2]:
         if variant(run) not in costs:
             return None
@@ -202,11 +198,10 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
 
 def _note(profile: str, size: Profile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    train = "all training examples" if size.train_examples is None else f"{size.train_examples:,} training examples"
-    test = "all test examples" if size.test_examples is None else f"{size.test_examples:,} test examples"
+    sizes = f"{amount(size.train_examples, 'training examples')}, {amount(size.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
     network = f"{({'letters-cnn': 'letters CNN'} | TITLES)[base.network]}, {optimizer}"
     return (
-        f"profile {profile}: {network}, {train}, {test}, n = {base.batch_size}, learning rate {base.learning_rate:g} "
+        f"profile {profile}: {network}, {sizes}, n = {base.batch_size}, learning rate {base.learning_rate:g} "
         f"for every method, MB {base.epochs:g} epochs; {base.precision}"
     )

@@ -113,3 +113,8 @@ def substitute(paper: str, chosen: Mapping[str, str]) -> str:
     names = {data.name_of(source) for source in chosen.values()}
     known = {*data.PAPER_DATA[paper], *data.STAND_INS[paper]}
     return "-".join(sorted(names - known))
+
+
+def amount(count: int | None, things: str) -> str:
+    """So many of a data set's things in words: "5,000 training images", or "all training images" for None."""
+    return f"all {things}" if count is None else f"{count:,} {things}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hardsample.configuration import Run
 from hardsample.data import name_of
-from hardsample.panels import Experiment, Panel, named, sources, substitute
+from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
 
 PAPER = "base-values"
 
@@ -78,8 +78,7 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     size = PROFILES[profile]
     if examples:
         size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
-    if precision == "auto":
-        precision = native_precision() if size.native_bf16 else "float32"
+    precision = settled(precision, size.native_bf16)
     chosen = sources(PAPER, data, profile)
     title, columns = _FIGURES[name]
     common = {
@@ -114,16 +113,18 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     )
 
 
-def native_precision() -> str:
-    """bf16 where this machine's CPU computes in it, else float32."""
+def settled(precision: str, native_bf16: bool) -> str:
+    """The precision behind "auto": bf16 where it is wanted and this machine's CPU computes in it, else float32."""
+    if precision != "auto":
+        return precision
     flags = Path("/proc/cpuinfo")
     native = flags.exists() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
-    return "bf16" if native else "float32"
+    return "bf16" if native_bf16 and native else "float32"
 
 
 def _note(profile: str, size: Profile, precision: str) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    train = "all training examples" if size.train_examples is None else f"{size.train_examples:,} training examples"
+    train = amount(size.train_examples, "training examples")
     defaults = size.defaults
     return (
         f"profile {profile}: {train}, {size.epochs:g} epochs; unless a column says otherwise pre-training "

@@ -9,7 +9,7 @@ from hardsample.data import PAPER_DATA, STAND_INS, name_of
 from hardsample.errors import check_choice
 from hardsample.methods import option_names
 from hardsample.models import TITLES
-from hardsample.panels import Experiment, Panel, named, sources, substitute
+from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
 
 PAPER = "hard-samples"
 DELTAS = (1.0, 0.8, 0.5, 0.2)
@@ -194,14 +194,13 @@ def _home(data: str) -> str:
 
 def _note(profile: str, size: Profile, precision: str, protocol: str) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    train = "all training images" if size.train_examples is None else f"{size.train_examples:,} training images"
-    test = "all test images" if size.test_examples is None else f"{size.test_examples:,} test images"
+    sizes = f"{amount(size.train_examples, 'training images')}, {amount(size.test_examples, 'test images')}"
     own = "".join(
         f" ({TITLES[network]}: {values['epochs']:g} epochs, {values['learning_rate']:g})"
         for network, values in size.own.items()
     )
     return (
-        f"profile {profile}: {train}, {test}, resized to {size.image_size}x{size.image_size}, n = {size.batch_size}, "
+        f"profile {profile}: {sizes}, resized to {size.image_size}x{size.image_size}, n = {size.batch_size}, "
         f"SGD with momentum 0.9, {size.epochs:g} epochs at learning rate {size.learning_rate:g}{own}; "
         f"{protocol} protocol; {precision}"
     )

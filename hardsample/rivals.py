@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from hardsample import randomness
-from hardsample.base_values import BaseValues
 from hardsample.errors import InputError
 from hardsample.randomness import Stream
-from hardsample.streams import FullMiniBatches, MiniBatches
+from hardsample.streams import FullMiniBatches, MiniBatches, PersistentLoss
 from hardsample.trees import LARGEST
 
 
@@ -38,9 +37,6 @@ class SelectiveBackprop(FullMiniBatches):
     Raises:
         InputError: an option is out of its range.
     """
-
-    capturable = True
-    scored = ("before", True)
 
     def __init__(
         self,
@@ -139,9 +135,6 @@ class _Passes(FullMiniBatches, abc.ABC):
         epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included.
     """
 
-    capturable = True
-    scored = ("before", True)
-
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, epochs: float | None) -> None:
         super().__init__(size, n)
         steps = (epochs or 0) * size / n
@@ -161,9 +154,6 @@ class _Passes(FullMiniBatches, abc.ABC):
             for seed in ending[:, 0].nonzero().flatten().tolist():
                 self._begin(seed, step)
         return None
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
 
     def draw(self, step: int | Tensor) -> Tensor:
         return self._queue.gather(1, self._place + self._lane)
@@ -340,7 +330,21 @@ class InfoBatch(_Passes):
         return (~kept).where(low[kept], kept)  # a low one is queued as its complement
 
 
-class Mercury(FullMiniBatches):
+class _Groups(FullMiniBatches):
+    """Streams that look at the next ``group`` examples of shuffled epochs before every update."""
+
+    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, group: int) -> None:
+        super().__init__(size, n)
+        self._groups = MiniBatches(size, group, seeds, first_step)
+
+    def prepare(self, step: int) -> Tensor | None:
+        if not self.first_ask(step):
+            return None
+        self._groups.prepare(step)
+        return self._groups.draw(step)
+
+
+class Mercury(_Groups):
     """Mercury: importance sampling from a group of examples scored just before (Zeng et al., SenSys 2021).
 
     Before every update the next G examples of shuffled epochs are passed through the network (group-wise importance
@@ -359,26 +363,17 @@ class Mercury(FullMiniBatches):
         InputError: an option is out of its range.
     """
 
-    capturable = True
-    scored = ("before", True)
-
     def __init__(
         self, size: int, n: int, seeds: Tensor, first_step: int, *, group: int = 10, alpha: float = 0.5
     ) -> None:
-        super().__init__(size, n)
         _check("group", group, group >= 1, "at least 1 mini-batch")
         _check("alpha", alpha, 0 <= alpha < math.inf, "0 for no smoothing, or a number above it")
+        examples = min(group * n, size)
+        super().__init__(size, n, seeds, first_step, examples)
         self.alpha, self._n, self._seeds = alpha, n, seeds
-        self._groups = MiniBatches(size, min(group * n, size), seeds, first_step)
-        self._group = torch.zeros(len(seeds), min(group * n, size), dtype=torch.int64, device=seeds.device)
+        self._group = torch.zeros(len(seeds), examples, dtype=torch.int64, device=seeds.device)
         self._importance = torch.ones(self._group.shape, dtype=torch.float64, device=seeds.device)
         self._mean = torch.full((len(seeds), 1), torch.nan, dtype=torch.float64, device=seeds.device)
-
-    def prepare(self, step: int) -> Tensor | None:
-        if not self.first_ask(step):
-            return None
-        self._groups.prepare(step)
-        return self._groups.draw(step)
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         losses = losses.double().nan_to_num(nan=0.0, posinf=LARGEST).clamp(1e-8, LARGEST)
@@ -395,15 +390,12 @@ class Mercury(FullMiniBatches):
         self.weights = (1 / (sums.shape[1] * p)).float()
         return self._group.gather(1, drawn)
 
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
-
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"mean": self._mean}
 
 
-class OnlineHardExamples(FullMiniBatches):
+class OnlineHardExamples(_Groups):
     """OHEM: of every shuffled mini-batch the examples of highest loss are trained (Shrivastava et al. 2016).
 
     Made for the regions of an image (arXiv:1604.03540, section 4): all are passed through the network, and the hardest
@@ -417,21 +409,11 @@ class OnlineHardExamples(FullMiniBatches):
         InputError: ``keep`` leaves no example, or is above 1.
     """
 
-    capturable = True
-    scored = ("before", True)
-
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, keep: float = 0.5) -> None:
-        super().__init__(size, n)
+        super().__init__(size, n, seeds, first_step, n)
         count = round(keep * n) if 0 < keep <= 1 else 0
         _check("keep", keep, count >= 1, f"a share that leaves an example of {n}, up to 1")
-        self._mini_batches = MiniBatches(size, n, seeds, first_step)
         self._hardest = torch.zeros(len(seeds), count, dtype=torch.int64, device=seeds.device)
-
-    def prepare(self, step: int) -> Tensor | None:
-        if not self.first_ask(step):
-            return None
-        self._mini_batches.prepare(step)
-        return self._mini_batches.draw(step)
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         order = losses.argsort(dim=1, descending=True, stable=True)
@@ -440,15 +422,8 @@ class OnlineHardExamples(FullMiniBatches):
     def draw(self, step: int | Tensor) -> Tensor:
         return self._hardest.clone()
 
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
 
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-
-class LossProportional(FullMiniBatches):
+class LossProportional(PersistentLoss):
     """LPS: draws with replacement in proportion to losses that are computed once an epoch.
 
     p_i = loss_i / sum(loss), without a reweighting: the loss as the importance of an example is that of Katharopoulos
@@ -463,33 +438,14 @@ class LossProportional(FullMiniBatches):
         InputError: ``floor`` is out of its range.
     """
 
-    capturable = True
-    scored = ("before", True)
-
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, floor: float = 1e-8) -> None:
-        super().__init__(size, n)
-        self.base_values = BaseValues(size, seeds, floor=floor)
-        self._n, self._first_step = n, first_step
+        super().__init__(size, n, seeds, first_step, floor=floor)
 
-    def prepare(self, step: int) -> Tensor | None:
-        store = self.base_values
-        store.prepare(step, self._n)
-        if (step - self._first_step) * self._n % store.size < self._n and self.first_ask(step):
-            return torch.arange(store.size, device=store.seeds.device).expand(store.seeds.numel(), -1)
-        return None
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.base_values.fill(losses)
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return self.base_values.draw(step, self._n)
+    def due(self, step: int) -> bool:
+        return (step - self._first_step) * self._n % self.base_values.size < self._n
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         pass
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        return self.base_values.tensors
 
 
 def _check(name: str, value: float | None, good: bool, advice: str) -> None:

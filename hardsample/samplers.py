@@ -27,6 +27,9 @@ from hardsample.errors import InputError
 from hardsample.ranks import Ranks
 from hardsample.rounds import DELTA
 
+_PLACE = ("updates", "pass_ends", "since_fill")  # in a state: where the training stands
+_QUEUES = ("drawn", "weights", "waiting")  # what is drawn and not updated, and updates that no draw has seen
+
 
 class _LearningSampler(Sampler[list[int]], abc.ABC):
     """The parts that the samplers share: steps and lag, passes, checks, the state, and several processes."""
@@ -189,9 +192,7 @@ class _LearningSampler(Sampler[list[int]], abc.ABC):
         """
         drawn = list(self._drawn)[: self.lag]
         state = self._identity() | {
-            "updates": self._updates,
-            "pass_ends": self._end,
-            "since_fill": self._since_fill,
+            **dict(zip(_PLACE, (self._updates, self._end, self._since_fill), strict=True)),
             "drawn": [_saved(indices) for indices, _ in drawn],
             "weights": [_saved(weights) for _, weights in drawn if weights is not None],
             "waiting": [[step, _saved(indices), _saved(scores)] for step, indices, scores in self._waiting],
@@ -210,10 +211,10 @@ class _LearningSampler(Sampler[list[int]], abc.ABC):
             if name not in state or state[name] != own:
                 other = f"has {name} {state[name]!r}" if name in state else f"has no {name}"
                 raise InputError(f"the state {other}, the sampler {own!r}: load it into a sampler like the one saved.")
-        missing = self.state_dict().keys() - state.keys()
+        missing = {*_PLACE, *_QUEUES, *self._learned(), *self._flags()} - state.keys()
         if missing:
             raise InputError(f"the state has no {min(missing)}: give a whole state of state_dict().")
-        self._updates, self._end, self._since_fill = (state[name] for name in ("updates", "pass_ends", "since_fill"))
+        self._updates, self._end, self._since_fill = (state[name] for name in _PLACE)
         weights = state["weights"] or [None] * len(state["drawn"])
         drawn = zip(state["drawn"], weights, strict=True)
         self._drawn = deque((self._here(indices), None if w is None else self._here(w)) for indices, w in drawn)

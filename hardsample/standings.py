@@ -104,7 +104,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The contest for readers: in short, who wins in each panel, every method in each panel, and notes."""
     found = winners(table)
     blocks = (
-        _heading(table),
+        tables.heading(table),
         *("**In short**", _in_short(table, found)),
         *("**Who wins**", _lines(_winners_header(table), (_winners_cells(row) for _, row in _bare(found).iterrows()))),
         *("**Every method**", _lines(_methods_header(table), _methods_cells(_bare(table)))),
@@ -299,21 +299,6 @@ def _verdict(rivals: pd.DataFrame, everyone: pd.DataFrame) -> dict:
     }
 
 
-def _heading(table: pd.DataFrame) -> str:
-    data = figures.data_statement(table)
-    profile = table.attrs.get("profile", "unknown")
-    return f"**{data[0].upper()}{data[1:]}. Profile {profile}, {_seeds(table.n + table.diverged)}.**"
-
-
-def _seeds(counts: pd.Series) -> str:
-    """n = the seeds of the cells that have any, in words."""
-    counts = counts[counts > 0].astype(int)
-    if counts.empty:
-        return "no run is done yet"
-    low, high = counts.min(), counts.max()
-    return f"n = {'' if low == high else f'{low} to '}{_count(high, 'seed')}"
-
-
 def _count(number: float, word: str) -> str:
     return f"{number:.0f} {word}{'' if number == 1 else 's'}"
 
@@ -452,7 +437,7 @@ def _methods_cells(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 
 def _method_cells(row: pd.Series) -> tuple[str, ...]:
-    accuracy = _value(row["mean"], row.low, row.high) if row.n else ""
+    accuracy = tables.with_interval(row["mean"], row.low, row.high, digits=2) if row.n else ""
     diverged = f"{row.diverged} diverged" if row.diverged else ""
     accuracy = f"{accuracy} ({diverged})" if accuracy and diverged else accuracy or diverged
     loss = f"{row.loss:.3f}" if np.isfinite(row.loss) else ""
@@ -469,12 +454,7 @@ def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str,
     difference, low, high, _, p, won = (row[f"{kind}{column}"] for column in _PAIRED)
     if not np.isfinite(difference):
         return "", "", ""
-    return _value(difference, low, high, "+", digits), f"{p:.2g}", f"{won:.0f}/{row.pairs:.0f}"
-
-
-def _value(value: float, low: float, high: float, sign: str = "", digits: int = 2) -> str:
-    interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
-    return f"{value:{sign}.{digits}f}{interval}"
+    return tables.with_interval(difference, low, high, "+", digits), f"{p:.2g}", f"{won:.0f}/{row.pairs:.0f}"
 
 
 def _percent(share: float) -> str:
@@ -507,7 +487,7 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
         )
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    return " ".join((*notes, *_last_notes(table)))
+    return " ".join((*notes, *tables.last_notes(table)))
 
 
 def _across(table: pd.DataFrame, decided: int) -> str:
@@ -524,14 +504,6 @@ def _across(table: pd.DataFrame, decided: int) -> str:
             " nothing, so it is taken row by row."
         )
     return note
-
-
-def _last_notes(frame: pd.DataFrame) -> Iterator[str]:
-    if frame.attrs.get("missing"):
-        yield f"Runs still missing: {frame.attrs['missing']}."
-    if frame.attrs.get("note"):
-        note = frame.attrs["note"]
-        yield f"{note[0].upper()}{note[1:]}."
 
 
 def _points(found: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
@@ -650,9 +622,9 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
     parts = [
         f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), in percentage"
         " points, paired by seed.",
-        f"Dots: seeds, {_seeds(points.pairs)}; markers: their mean; bars: 95 % t interval of the mean. Filled markers"
-        f" are established: p < {LEVEL:g}, two-sided exact sign-flip test, adjusted by Holm over the methods of one"
-        " setting and budget."
+        f"Dots: seeds, {tables.seeds_in_words(points.pairs)}; markers: their mean; bars: 95 % t interval of the mean."
+        f" Filled markers are established: p < {LEVEL:g}, two-sided exact sign-flip test, adjusted by Holm over the"
+        " methods of one setting and budget."
         if (points.usable > 0).any()
         else "Nothing can be compared yet.",
         "Flipped: the share of training labels changed to another class; test labels are right. The axes are linear"
@@ -667,4 +639,4 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         parts.append(_too_few(undecided))
     if (points.usable < points.pairs).any():
         parts.append("×k: k seeds diverged, left out of mean and interval.")
-    return " ".join(part for part in (*parts, *_last_notes(found)) if part)
+    return " ".join(part for part in (*parts, *tables.last_notes(found)) if part)

@@ -14,8 +14,10 @@ from hardsample.randomness import Stream
 
 
 class FullMiniBatches:
-    """The parts that streams of examples share: every mini-batch is full, and every example counts alike."""
+    """What streams of examples share: every mini-batch is full, and one that learns nothing says no more than this."""
 
+    capturable = True
+    scored = ("before", True)
     short = False
     weights: Tensor | None = None
     learning_rate_factor = 1.0
@@ -29,13 +31,6 @@ class FullMiniBatches:
         first, self._asked = step != self._asked, step
         return first
 
-
-class Indifferent(FullMiniBatches):
-    """The parts of a stream that looks at no score."""
-
-    capturable = True
-    scored = ("before", True)
-
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         pass
 
@@ -47,7 +42,7 @@ class Indifferent(FullMiniBatches):
         return {}
 
 
-class MiniBatches(Indifferent):
+class MiniBatches(FullMiniBatches):
     """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
 
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
@@ -69,7 +64,7 @@ class MiniBatches(Indifferent):
         return self._orders.index_select(1, self._lane + step * len(self._lane) % self.size)
 
 
-class UniformStream(Indifferent):
+class UniformStream(FullMiniBatches):
     """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
 
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
@@ -100,8 +95,6 @@ class PersistentLoss(FullMiniBatches):
         InputError: an option is out of its range.
     """
 
-    capturable = True
-
     def __init__(
         self,
         size: int,
@@ -131,12 +124,15 @@ class PersistentLoss(FullMiniBatches):
 
     def prepare(self, step: int) -> Tensor | None:
         self.base_values.prepare(step, self._n)
-        past = step - self._first_step
-        due = past % self._refresh_every == 0 if self._refresh_every else past == 0
-        if due and self.first_ask(step):
+        if self.due(step) and self.first_ask(step):
             seeds = self.base_values.seeds
             return torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
         return None
+
+    def due(self, step: int) -> bool:
+        """Are all base values to be computed before this step?"""
+        past = step - self._first_step
+        return past % self._refresh_every == 0 if self._refresh_every else past == 0
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.base_values.fill(self.values(logits, losses))
@@ -193,7 +189,6 @@ class LossBased(FullMiniBatches):
     """
 
     capturable = False  # drawing without replacement takes as many rounds as it needs
-    scored = ("before", True)
     _ROUNDS = 32  # random numbers are set aside for so many rounds a step
     _RESCALE_EVERY = 32  # steps; the sum of the weights at most doubles in each
 

@@ -1,5 +1,6 @@
 """The statistics beside a figure: every method's final metrics, and what sets it apart from the baseline, by seed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def markdown(table: pd.DataFrame) -> str:
             lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
         if not methods:
             lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
-    return "\n".join((_heading(table), "", *(f"| {' | '.join(line)} |" for line in lines), "", _notes(table), ""))
+    return "\n".join((heading(table), "", *(f"| {' | '.join(line)} |" for line in lines), "", _notes(table), ""))
 
 
 def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
@@ -86,6 +87,37 @@ def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: boo
         "seeds_won": paired.won,
         "pairs": len(pairs),
     }
+
+
+def heading(table: pd.DataFrame) -> str:
+    """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
+    data = data_statement(table)
+    profile = table.attrs.get("profile", "unknown")
+    return f"**{data[0].upper()}{data[1:]}. Profile {profile}, {seeds_in_words(table.n + table.diverged)}.**"
+
+
+def seeds_in_words(counts: pd.Series) -> str:
+    """n = the seeds of the cells that have any, in words."""
+    counts = counts[counts > 0]
+    if counts.empty:
+        return "no run is done yet"
+    low, high = int(counts.min()), int(counts.max())
+    return f"n = {'' if low == high else f'{low} to '}{high} seed{'s' * (high > 1)}"
+
+
+def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
+    """A value and its interval, where there is one: "0.833 [0.829, 0.837]"; empty for what is no number."""
+    interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
+    return f"{value:{sign}.{digits}f}{interval}" if np.isfinite(value) else ""
+
+
+def last_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """What the notes of a table or figure end with: the runs that are missing, and the size of the others."""
+    if frame.attrs.get("missing"):
+        yield f"Runs still missing: {frame.attrs['missing']}."
+    if frame.attrs.get("note"):
+        note = frame.attrs["note"]
+        yield f"{note[0].upper()}{note[1:]}."
 
 
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
@@ -131,17 +163,6 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
 
 
-def _heading(table: pd.DataFrame) -> str:
-    counts = (table.n + table.diverged)[table.n + table.diverged > 0]
-    if counts.empty:
-        seeds = "no run is done yet"
-    else:
-        seeds = f"n = {counts.min()}" if counts.min() == counts.max() else f"n = {counts.min()} to {counts.max()}"
-        seeds += " seeds" if counts.max() > 1 else " seed"
-    data = data_statement(table)
-    return f"**{data[0].upper()}{data[1:]}. Profile {table.attrs.get('profile', 'unknown')}, {seeds}.**"
-
-
 def _notes(table: pd.DataFrame) -> str:
     usual = baseline(table)
     notes = [
@@ -158,29 +179,19 @@ def _notes(table: pd.DataFrame) -> str:
     )
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    if table.attrs.get("missing"):
-        notes.append(f"Runs still missing: {table.attrs['missing']}.")
-    if table.attrs.get("note"):
-        note = table.attrs["note"]
-        notes.append(f"{note[0].upper()}{note[1:]}.")
-    return " ".join(notes)
+    return " ".join((*notes, *last_notes(table)))
 
 
 def _cells(row: pd.Series) -> tuple[str, str, str, str]:
     if not row.n:
         return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "")
-    value = _with_interval(row["mean"], row.low, row.high, "")
+    value = with_interval(row["mean"], row.low, row.high)
     value += f" ({row.diverged} diverged)" if row.diverged else ""
     if np.isnan(row.pairs):
         return value, "", "", ""
     p = f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else ""
-    difference = _with_interval(row.difference, row.difference_low, row.difference_high, "+")
+    difference = with_interval(row.difference, row.difference_low, row.difference_high, "+")
     return value, difference, p, f"{row.seeds_won:.0f}/{row.pairs:.0f}"
-
-
-def _with_interval(value: float, low: float, high: float, sign: str) -> str:
-    interval = f" [{low:{sign}.3f}, {high:{sign}.3f}]" if np.isfinite(low) else ""
-    return f"{value:{sign}.3f}{interval}" if np.isfinite(value) else ""
 
 
 def _updates(row: pd.Series, usual: str) -> str:
