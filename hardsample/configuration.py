@@ -10,7 +10,7 @@ from typing import Any
 
 from hardsample.errors import InputError, check_choice
 
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = ("float32", "tf32", "bf16")  # of products; sums and weights are float32 in all
 STARTS = ("own", "shared")
 OPTIMIZER_STATES = ("fresh", "carried")
 STATISTICS = ("running", "batch")
@@ -55,7 +55,7 @@ class Run:
     evaluation_statistics: str = "running"  # batch normalisation's, or "batch": those of the mini-batch evaluated
     evaluation_average: str = "examples"  # or "mini-batches": each counts alike, a short one too
     image_size: int | None = None  # images are resized to it; None: as they are
-    precision: str = "float32"
+    precision: str = "float32"  # IEEE everywhere; or "tf32", on a GPU alone; or "bf16"
     loss: str = "cross-entropy"  # what is trained on, or "focal"; examples are scored by cross-entropy
     focal_gamma: float = 2.0  # Lin et al. 2017, equation 4
     label_noise: float = 0.0  # share of the training labels that are exchanged for another class's

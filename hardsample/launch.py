@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import logging
 import math
+import multiprocessing
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import traceback
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import MappingProxyType
@@ -22,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hardsample import paths, training
+from hardsample import cuda_graph, paths, training
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load, name_of
 from hardsample.errors import InputError, check_choice
-from hardsample.models import seeds_at_once
+from hardsample.models import check_precision, seeds_at_once
 from hardsample.runs import Store, check_fingerprints, cohort_name, data_choice, provenance
 from hardsample.training import Outcome, OutOfTime
 
@@ -107,7 +108,8 @@ class Task:
     """All that a worker needs to do a job, ready to travel.
 
     ``deadline`` is in the seconds of :func:`time.time`. A worker that may not share this machine's files is given the
-    ``starts`` of the runs, if they have any; another one the ``root`` of the store that holds them.
+    ``starts`` of the runs, if they have any; another one the ``root`` of the store that holds them. ``graphs``: may
+    steps be captured in a CUDA graph?
     """
 
     runs: tuple[Run, ...]
@@ -118,6 +120,7 @@ class Task:
     deadline: float | None
     root: Path | None = None
     starts: tuple[Outcome, ...] | None = None
+    graphs: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,6 +183,8 @@ def launch(
             device = client.submit(resolve_device, device, pure=False).result()
         starts = [start for start in starts if start not in ready]
         updates = {run: _updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
+        for run in todo:
+            check_precision(run.precision, device)
         costs = _costs(updates, sources, device, client)
         jobs = _jobs(todo, starts, costs, on_gpu=device != "cpu")
         workers = _workers(client, workers, device, jobs)
@@ -253,13 +258,30 @@ def duration(seconds: float) -> str:
 
 
 def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> Result:
-    """Do one job, on whatever worker this is; ``tick`` is called now and then while it trains."""
+    """Do one job, on whatever worker this is; ``tick`` is called now and then while it trains.
+
+    After a CUDA graph could not be captured this process is left alone: that job and later ones are done in fresh ones.
+    """
     began = time.monotonic()
     try:
+        if cuda_graph.failed():
+            return _elsewhere(task)
         with one_thread(task.device):
             return _attempt(task, began, tick)
     except OutOfTime:
         return Result()
+    except cuda_graph.CaptureFailed as error:
+        logger.warning("%s: plain steps in a fresh process: %s", task.runs[0].label, error)
+        return _elsewhere(dataclasses.replace(task, graphs=False))
+    except Exception:
+        return Result(failure=traceback.format_exc())
+
+
+def _elsewhere(task: Task) -> Result:
+    """The job, done in a process of its own."""
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            return pool.submit(attempt, task).result()
     except Exception:
         return Result(failure=traceback.format_exc())
 
@@ -287,7 +309,7 @@ def _train(
     task: Task, data: Dataset, starts: Sequence[Outcome] | None, store: Store | None, tick: Callable[[], None]
 ) -> list[Outcome]:
     """Train until the deadline, if there is one; with a store, from the last checkpoint there and with new ones."""
-    hooks: dict[str, Any] = {"device": task.device, "report": lambda _: tick()}
+    hooks: dict[str, Any] = {"device": task.device, "graphs": task.graphs, "report": lambda _: tick()}
     if task.deadline is not None:
         hooks["deadline"] = time.monotonic() + task.deadline - time.time()
     if store is not None:
@@ -490,19 +512,21 @@ def _costs(
     largest = sorted(groups, key=lambda group: -sum(updates[run] for run in groups[group]))
     for group in largest[:PROBES]:
         probe = max(groups[group], key=lambda run: updates[run])
-        arguments = (_probe, probe, sources[probe.data], device)
+        width = 1 if device == "cpu" else seeds_at_once(probe.network)
+        cohort = [dataclasses.replace(probe, seed=seed) for seed in range(1, width + 1)]
+        arguments = (_probe, cohort, sources[probe.data], device)
         seconds = client.submit(*arguments, pure=False).result() if client else _probe(*arguments[1:])
         if seconds is not None:
-            rates[group] = seconds / updates[probe]
+            rates[group] = seconds / width / updates[probe]
     usual = sum(rates.values()) / len(rates) if rates else UNKNOWN
     return {run: rates.get(group, usual) * updates[run] for group, members in groups.items() for run in members}
 
 
-def _probe(run: Run, source: str, device: str) -> float | None:
-    """An estimate of a run's seconds; None where it cannot even begin, which will be reported when it is run."""
+def _probe(cohort: Sequence[Run], source: str, device: str) -> float | None:
+    """An estimate of a cohort's seconds; None where it cannot even begin, which will be reported when it is run."""
     try:
         with one_thread(device):
-            return training.estimate(run, _load(data_choice(run), source), device=device)
+            return training.estimate(cohort, _load(data_choice(cohort[0]), source), device=device)
     except Exception:
         logger.warning("no estimate of the time:", exc_info=True)
         return None

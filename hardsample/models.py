@@ -13,6 +13,7 @@ from hardsample.data import import_torchvision
 from hardsample.errors import InputError, check_choice
 
 IMAGES_AT_ONCE = 500  # in a forward pass without gradients
+LETTERS_AT_ONCE = 2_400  # of twelve letters CNNs on a GPU, which 500 would not fill
 
 
 class LettersCNN(nn.Module):
@@ -28,6 +29,7 @@ class LettersCNN(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.pool_relu_dropout = pooling.plain  # or pooling.pool_relu_dropout
+        self.linear = F.linear  # or weight_first
         self.convolution_1 = nn.Conv2d(1, 32, 3)
         self.convolution_2 = nn.Conv2d(32, 64, 3)
         self.linear_1 = nn.Linear(9216, 128)
@@ -38,10 +40,19 @@ class LettersCNN(nn.Module):
         x = images.to(self.linear_1.weight.dtype).div(255)
         x = F.relu(self.convolution_1(x), inplace=True)
         x = self.pool_relu_dropout(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
-        x = F.relu(self.linear_1(x.flatten(1)), inplace=True)
+        x = F.relu(self.linear(x.flatten(1), self.linear_1.weight, self.linear_1.bias), inplace=True)
         if masks:
             x = pooling.dropped(x, masks[1], self.dropout[1][0])
-        return self.linear_2(x)
+        return self.linear(x, self.linear_2.weight, self.linear_2.bias)
+
+
+def weight_first(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``F.linear`` of x [n, in] and weight [out, in] as weight times x transposed.
+
+    Under vmap the gradient of the weight then lies in memory as the weight does. That of ``F.linear`` comes transposed,
+    for which multi-tensor updates leave their fast path.
+    """
+    return (weight @ x.mT).mT + bias
 
 
 class ImageNetwork(nn.Module):
@@ -149,7 +160,7 @@ class Cohort:
         classes: number of classes K.
         seeds: one per network.
         device: where they live.
-        precision: "float32", or "bf16" for autocast.
+        precision: a name of ``PRECISIONS``: "bf16" for autocast; the other two differ by :func:`arithmetic`.
         image_size: what images are resized to; None as they are.
     """
 
@@ -167,8 +178,12 @@ class Cohort:
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)
         self.stacked = len(modules) > 1
-        if network == "letters-cnn" and serves(device) and not self.stacked:
-            self.module.pool_relu_dropout = pooling.pool_relu_dropout
+        if network == "letters-cnn":
+            if self.stacked:
+                self.module.linear = weight_first
+            elif serves(device):
+                self.module.pool_relu_dropout = pooling.pool_relu_dropout
+        self.images_at_once = LETTERS_AT_ONCE if network == "letters-cnn" and device.type == "cuda" else IMAGES_AT_ONCE
         named = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
         trained = {name for name, _ in self.module.named_parameters()}
         self.tensors: dict[str, Tensor] = named[0]  # parameters and buffers; with a leading [S] where stacked
@@ -178,6 +193,9 @@ class Cohort:
                 for name in named[0]
             }
         self.parameters = [tensor for name, tensor in self.tensors.items() if name in trained]
+
+    def refresh(self) -> None:
+        """Take up what was written into ``tensors`` from outside; here nothing is derived from them."""
 
     def masks(self, step: int | Tensor, n: int) -> tuple[Tensor, ...]:
         """The dropout masks of a step: bool [S, n, ...] each."""
@@ -208,16 +226,17 @@ class Cohort:
 
     @torch.no_grad()
     def scores(
-        self, images: Tensor, labels: Tensor, *, statistics: str = "running", at_once: int = IMAGES_AT_ONCE
+        self, images: Tensor, labels: Tensor, *, statistics: str = "running", at_once: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits [S, m, K] and cross-entropy losses [S, m] of images, without dropout; changes nothing.
 
         Args:
             images: uint8 [S, m, C, H, W], or [m, C, H, W] shown to every network.
             labels: int64 [S, m] or [m].
-            statistics: batch normalisation's, "running" (evaluation mode) or "batch", of so many images ``at_once``.
+            statistics: batch normalisation's, "running" (evaluation mode) or "batch": of the images passed together.
+            at_once: so many images pass together; None for as many as suit the device.
         """
-        parts = images.split(at_once, images.dim() - 4)
+        parts = images.split(at_once or self.images_at_once, images.dim() - 4)
         with self._buffers_kept() if statistics == "batch" else contextlib.nullcontext():
             logits = torch.cat([self.logits(part, training=statistics == "batch") for part in parts], 1)
         return logits, losses(logits, labels.expand(logits.shape[:2]))
@@ -230,6 +249,40 @@ class Cohort:
         yield
         for buffer, value in zip(buffers, before, strict=True):
             buffer.copy_(value)
+
+
+ARITHMETIC = {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}
+"""What each precision multiplies in; sums, weights and updates are float32 in all of them."""
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Refuse a precision that the device has no arithmetic for.
+
+    Raises:
+        InputError: "tf32" on a CPU.
+    """
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise InputError("precision 'tf32' is the arithmetic of a GPU, and this is a CPU: choose float32 or bf16.")
+
+
+@contextlib.contextmanager
+def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
+    """On a GPU: products of float32 numbers in IEEE's arithmetic, or for "tf32" in that of its tensor cores.
+
+    Torch's own default there is TF32 for convolutions and IEEE for the rest.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    settings = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [setting.fp32_precision for setting in settings]
+    for setting in settings:
+        setting.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    try:
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 def losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ class Adadelta:
         return {f"{name}.{i}": tensor for name, tensors in averages.items() for i, tensor in enumerate(tensors)}
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
-        """One update, from gradients in the order of the parameters."""
+    def step(self, gradients: Sequence[Tensor], learning_rate: float | Tensor) -> None:
+        """One update, from gradients in the order of the parameters; a captured one takes its rate from a tensor []."""
         if serves(self.parameters[0].device):
             factors = tuple(map(np.float32, (self.rho, 1 - self.rho, self.eps, learning_rate)))
             for arrays in zip(self.parameters, gradients, self.squares, self.deltas, strict=True):
@@ -48,7 +48,7 @@ class Adadelta:
         torch._foreach_mul_(changes, gradients)
         torch._foreach_mul_(self.deltas, self.rho)
         torch._foreach_addcmul_(self.deltas, changes, changes, value=1 - self.rho)
-        torch._foreach_add_(self.parameters, changes, alpha=-learning_rate)
+        _descend(self.parameters, changes, learning_rate)
 
 
 class SGD:
@@ -69,11 +69,18 @@ class SGD:
         return {f"directions.{i}": tensor for i, tensor in enumerate(self.directions)}
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
-        """One update, from gradients in the order of the parameters."""
+    def step(self, gradients: Sequence[Tensor], learning_rate: float | Tensor) -> None:
+        """One update, as in :class:`Adadelta`."""
         torch._foreach_mul_(self.directions, self.momentum)
         torch._foreach_add_(self.directions, gradients)
-        torch._foreach_add_(self.parameters, self.directions, alpha=-learning_rate)
+        _descend(self.parameters, self.directions, learning_rate)
+
+
+def _descend(parameters: Sequence[Tensor], directions: Sequence[Tensor], learning_rate: float | Tensor) -> None:
+    if isinstance(learning_rate, Tensor):
+        torch._foreach_sub_(parameters, torch._foreach_mul(directions, learning_rate))
+    else:
+        torch._foreach_add_(parameters, directions, alpha=-learning_rate)
 
 
 def _flat(parameter: Tensor, gradient: Tensor, *averages: Tensor) -> Iterator[np.ndarray]:

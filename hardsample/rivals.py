@@ -213,7 +213,6 @@ class Kakurenbo(_Passes):
         InputError: an option is missing or out of its range.
     """
 
-    capturable = False  # a captured step would keep its learning rate
     STEPS = ((0.8, 0.4), (0.6, 0.6), (0.3, 0.8), (0.0, 1.0))
     """From which share of the training on, what part of ``fraction``."""
 

@@ -85,6 +85,7 @@ class HardMiniBatches:
         self.losses = torch.full((len(seeds), count), torch.inf, device=seeds.device)  # until they are known
         self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
         self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
+        self._known: tuple[int, list[int]] = -1, []  # of a round with a short mini-batch: its number, its order here
 
     def prepare(self, step: int) -> Tensor | None:
         number, place = self._place(step)
@@ -94,7 +95,10 @@ class HardMiniBatches:
                 return torch.arange(self._mini_batch_of.shape[1], device=self.seeds.device).expand(len(self.seeds), -1)
             self._begin(number)
         self._now.copy_(self._round[:, place : place + 1])
-        self.short = bool(self._tail and self._now[0, 0] == self.updates_per_epoch - 1)
+        if self._tail:
+            if number != self._known[0]:
+                self._known = number, self._round[0].tolist()
+            self.short = self._known[1][place] == self.updates_per_epoch - 1
         return None
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 import zipfile
@@ -269,9 +270,12 @@ def provenance(
     """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
     return {
         "commit": commit(),
+        "source": source_hash(),
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
+        **accelerator(device),
+        **outcome.computed,
         "threads": torch.get_num_threads(),
         "cohort": cohort,
         "seconds": outcome.seconds | {"pretrain": pretrain, "wall": wall},
@@ -283,6 +287,23 @@ def provenance(
         },
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def accelerator(device: str) -> dict[str, Any]:
+    """Of a CUDA device what its numbers may depend on: versions of CUDA, cuDNN and the driver; nothing of a CPU."""
+    if not device.startswith("cuda"):
+        return {}
+    return {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "driver": _driver()}
+
+
+@functools.cache
+def _driver() -> str:
+    """The version of NVIDIA's driver."""
+    try:
+        found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", Path("/proc/driver/nvidia/version").read_text())
+    except OSError:
+        return "unknown"
+    return found[1] if found else "unknown"
 
 
 def device_name(device: str) -> str:
@@ -310,6 +331,16 @@ def commit() -> str:
         return "unknown"
     head = _git(package, "rev-parse", "HEAD")
     return head and head + ("-dirty" if _git(package, "status", "--porcelain", "--", ".") else "") or "unknown"
+
+
+@functools.cache
+def source_hash() -> str:
+    """16 hexadecimal digits of the SHA-256 of the package's own source: which code it was, where no commit says so."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardsample import methods, models, optimizers
+from hardsample import agreement, cuda_graph, fused, methods, models, optimizers
 from hardsample.configuration import Run
 from hardsample.data import Dataset, flipped
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_choice
 from hardsample.models import Cohort
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,9 @@ COLUMNS = (
     *("acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"),
     *("forwards", "backwards"),
 )
+
+WAYS = ("auto", "fused", "plain")
+CHECKED = 3  # steps that a process's first fused cohort makes in the plain way too
 
 State = dict[str, np.ndarray]
 """All that continues a training, by name; fit for an .npz without pickle."""
@@ -46,12 +49,16 @@ class Outcome:
     ``acc/train-sd`` is the standard deviation over its ``batches/train`` of them; else both are None.
     ``forwards`` and ``backwards`` count the examples passed through the network so far, to choose and to train, the
     pre-training's included and those evaluated left out. Train metrics are of the labels trained on.
+    ``computed`` says how: ``way`` of the steps ("fused" or "plain"), ``captured`` in a CUDA graph or not, the
+    ``arithmetic`` of products; where it applies ``check``, how the fused way agreed with the plain one, and ``reason``,
+    why a faster way was not taken.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple, ...]
     seconds: dict[str, float]
     state: State | None = None
+    computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +78,15 @@ class OutOfTime(Exception):
     """The deadline passed; what was trained is in the checkpoint."""
 
 
-def pretrain(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", **hooks: Any) -> list[Outcome]:
+def pretrain(
+    runs: Sequence[Run], data: Dataset, *, device: str = "cpu", graphs: bool = True, **hooks: Any
+) -> list[Outcome]:
     """Train a cohort of pre-trainings (:attr:`Run.start`) and keep the states that the methods go on from.
 
     ``hooks`` are those of :func:`train`, from ``checkpoint`` on.
     """
-    return _trained(_Trainer(runs, data, torch.device(device), None), **hooks).outcomes(with_state=True)
+    trainer = _Trainer(runs, data, torch.device(device), None, graphs=graphs)
+    return _trained(trainer, **hooks).outcomes(with_state=True)
 
 
 def train(
@@ -85,6 +95,7 @@ def train(
     *,
     device: str = "cpu",
     starts: Sequence[Outcome] | None = None,
+    graphs: bool = True,
     checkpoint: State | None = None,
     save_checkpoint: Callable[[State], None] | None = None,
     checkpoint_seconds: float = 60.0,
@@ -95,6 +106,7 @@ def train(
 
     Args:
         starts: the outcome of every run's :attr:`Run.start`, where it has one.
+        graphs: capture steps in a CUDA graph, on a GPU.
         checkpoint: the whole cohort's state, to go on from bit for bit.
         save_checkpoint: called with such a state about every ``checkpoint_seconds``, and at the deadline.
         deadline: of ``time.monotonic()``.
@@ -104,6 +116,7 @@ def train(
         InputError: the runs are no cohort, a start is missing, or a name or option is unknown.
         Misfit: the checkpoint, or a start, is not of these runs.
         OutOfTime: the deadline passed.
+        CaptureFailed: no graph could be captured; leave the process, and train in a fresh one with ``graphs=False``.
     """
     hooks = {
         "save_checkpoint": save_checkpoint,
@@ -111,7 +124,8 @@ def train(
         "deadline": deadline,
         "report": report,
     }
-    return _trained(_Trainer(runs, data, torch.device(device), starts), checkpoint, **hooks).outcomes()
+    trainer = _Trainer(runs, data, torch.device(device), starts, graphs=graphs)
+    return _trained(trainer, checkpoint, **hooks).outcomes()
 
 
 def check(run: Run, data: Dataset) -> None:
@@ -131,25 +145,37 @@ def check(run: Run, data: Dataset) -> None:
         )
 
 
-def estimate(run: Run, data: Dataset, *, device: str = "cpu", steps: int = 5) -> float:
-    """About how many seconds the run takes without its pre-training, from a few timed steps and a timed evaluation."""
-    trainer = _Trainer([dataclasses.replace(run, pretrain_epochs=0.0)], data, torch.device(device), None)
+def estimate(
+    runs: Run | Sequence[Run], data: Dataset, *, device: str = "cpu", graphs: bool = True, steps: int = 5
+) -> float:
+    """About how many seconds a run, or a cohort, takes without its pre-training.
+
+    A few steps and an evaluation are timed, as they will be made: on a GPU in a CUDA graph.
+    """
+    runs = [runs] if isinstance(runs, Run) else runs
+    share = 1 - runs[0].pretrain_epochs / runs[0].epochs
+    runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in runs]
+    run, trainer = runs[0], _Trainer(runs, data, torch.device(device), None, graphs=graphs)
+    one_step = trainer.step_function()
     trainer.prepare(0)
-    trainer.plain_step(0)
+    one_step(0)
     trainer.wait()
     began = time.perf_counter()
     for step in range(1, steps + 1):
         trainer.prepare(step)
-        trainer.plain_step(step)
+        one_step(step)
     trainer.wait()
     per_step = (time.perf_counter() - began) / steps
+    at_once = trainer.cohort.images_at_once
+    images, labels = trainer.data.x_test[:at_once], trainer.data.y_test[:at_once]
+    if trainer.device.type == "cuda":
+        trainer.scores(images, labels)  # the first one chooses its algorithms
+        trainer.wait()
     began = time.perf_counter()
-    images, labels = data.x_test[: models.IMAGES_AT_ONCE], data.y_test[: models.IMAGES_AT_ONCE]
-    trainer.cohort.scores(images, labels)
+    trainer.scores(images, labels)
     trainer.wait()
     per_image = (time.perf_counter() - began) / len(images)
     whole = len(data.x_test) + min(run.evaluate_train_examples or len(data.x_train), len(data.x_train))
-    share = 1 - run.pretrain_epochs / run.epochs
     return share * (trainer.steps * per_step + len(trainer.evaluations) * whole * per_image)
 
 
@@ -158,15 +184,22 @@ def stepper(
     data: Dataset,
     *,
     device: str = "cpu",
-    cohort: type[Cohort] = Cohort,
+    cohort: type[Cohort] | None = None,
+    way: str = "auto",
+    graphs: bool = True,
 ) -> Callable[[], None]:
     """A function that makes the next update of runs without a start each time it is called, and evaluates nothing.
 
+    Its attribute ``computed`` says how, as :attr:`Outcome.computed` does.
+
     Args:
         runs: one, or a cohort.
-        cohort: how the cohort's networks are computed.
+        cohort: how the cohort's networks are computed, in the plain way; None for the library's own.
+        way: "auto", or "fused" or "plain" steps and no other.
+        graphs: capture the step in a CUDA graph, on a GPU.
     """
-    trainer = _Trainer([runs] if isinstance(runs, Run) else runs, data, torch.device(device), None, cohort)
+    runs = [runs] if isinstance(runs, Run) else runs
+    trainer = _Trainer(runs, data, torch.device(device), None, cohort, way, graphs)
     one_step, steps = trainer.step_function(), itertools.count()
 
     def update() -> None:
@@ -174,6 +207,7 @@ def stepper(
         trainer.prepare(step)
         one_step(step)
 
+    update.computed = trainer.computed
     return update
 
 
@@ -205,28 +239,34 @@ class _Trainer:
         data: Dataset,
         device: torch.device,
         starts: Sequence[Outcome] | None,
-        cohort: type[Cohort] = Cohort,
+        cohort: type[Cohort] | None = None,
+        way: str = "auto",
+        graphs: bool = True,
     ) -> None:
+        check_choice("way", way, WAYS)
         self.run = run = runs[0]
         if any(dataclasses.replace(other, seed=run.seed) != run for other in runs):
             raise InputError("the runs of a cohort must differ in their seed alone: train the others on their own.")
         if run.start is not None and starts is None:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
         models.check_images(run.network, data.x_train.shape[1:])
+        models.check_precision(run.precision, device.type)
         self.data, self.device = data.to(device), device
         size, n = len(data.x_train), run.batch_size
         if device.type == "cpu":
             torch.set_flush_denormal(True)
             _keep_freed_memory()
-        seeds = [run.seed for run in runs]
-        self.cohort = cohort(run.network, data.num_classes, seeds, device, run.precision, run.image_size)
+        seeds = torch.tensor([run.seed for run in runs], device=device)
         self.labels = self.data.y_train.expand(len(runs), -1)  # [S, N]
         if run.label_noise:
-            self.labels = flipped(self.data.y_train, data.num_classes, self.cohort.seeds, run.label_noise)
-        self.optimizer = optimizers.build(run, self.cohort.parameters)
+            self.labels = flipped(self.data.y_train, data.num_classes, seeds, run.label_noise)
         self.first_step = _steps(run.pretrain_epochs, Fraction(size, n))
-        self.method = methods.build(
-            run.method, size, n, self.cohort.seeds, first_step=self.first_step, options=run.options
+        self.method = methods.build(run.method, size, n, seeds, first_step=self.first_step, options=run.options)
+        self.way, self.reason = self._way(way if cohort is None else "plain")
+        self.graphs, self.captured, self.check = graphs, False, None
+        kind = cohort or (fused.FusedCohort if self.way == "fused" else Cohort)
+        self.cohort = kind(
+            run.network, data.num_classes, [run.seed for run in runs], device, run.precision, run.image_size
         )
         self.updates_per_epoch = self.method.updates_per_epoch
         self.steps = self._steps(run.epochs)
@@ -236,6 +276,19 @@ class _Trainer:
 
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
+        if self.way == "fused":
+            self.optimizer = self.cohort.adadelta(run.rho)
+            self._fused = fused.FusedStep(
+                run, self.cohort, self.optimizer, self.method, self.data, self.labels, self.counts
+            )
+        else:
+            self.optimizer = optimizers.build(run, self.cohort.parameters)
+        # The learning rate of the step prepared; where steps are captured, or fused, it is read from the device.
+        self._rate: float | Tensor = 0.0
+        if device.type == "cuda" or self.way == "fused":
+            self._rate = torch.zeros((), device=device)
+            self._counter = torch.zeros((), dtype=torch.int64, device=device)
+        self._rate_known: float | None = None
         self.step = self.first_step
         self.rows: list[list[tuple]] = [[] for _ in runs]
         self.forwards, self.backwards = [0] * len(runs), 0  # examples passed through; all seeds train as many
@@ -279,10 +332,23 @@ class _Trainer:
 
     def step_function(self) -> Callable[[int], int]:
         """What makes the step that :meth:`prepare` prepared: a CUDA graph where there can be one."""
-        return self._captured_step() or self.plain_step
+        if self.way == "fused":
+            self._check_fused()
+        one_step = self.fused_step if self.way == "fused" else self.plain_step
+        return self._captured_step(one_step) or one_step
+
+    def fused_step(self, step: int | Tensor) -> int:
+        """As :meth:`plain_step`, in a few kernels."""
+        if isinstance(step, int):
+            step = self._counter.fill_(step)
+        return self._fused(step, self._rate)
 
     def plain_step(self, step: int | Tensor) -> int:
         """Draw, forward, backward, update, observe; how many examples a seed was trained on."""
+        with models.arithmetic(self.cohort.precision, self.device):
+            return self._plain_step(step)
+
+    def _plain_step(self, step: int | Tensor) -> int:
         indices = self.method.draw(step)
         images, labels = self.data.x_train[indices], self.labels.gather(1, indices)
         masks = self.cohort.masks(step, indices.shape[1])
@@ -299,7 +365,7 @@ class _Trainer:
             when, dropout = self.method.scored
             if when == "before" and not dropout:
                 logits, losses = self.cohort.scores(images, labels)
-            self.optimizer.step(gradients, self._learning_rate(step))
+            self.optimizer.step(gradients, self._rate)
             if when == "after":
                 logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
                 losses = models.losses(logits, labels)
@@ -316,6 +382,7 @@ class _Trainer:
     def load(self, state: State) -> None:
         """Go on from what :meth:`save` gave."""
         self._copy_in({name: array for name, array in state.items() if name != "rest"}, self._tensors())
+        self.cohort.refresh()
         rest = json.loads(state["rest"].tobytes())
         self.step, self.seconds = rest["step"], rest["seconds"]
         self.forwards, self.backwards = rest["forwards"], rest["backwards"]
@@ -325,9 +392,21 @@ class _Trainer:
         """One outcome a seed; the time of a cohort is shared out evenly."""
         share = {name: seconds / len(self.rows) for name, seconds in self.seconds.items()}
         return [
-            Outcome(COLUMNS, tuple(rows), share, self._state_of(place) if with_state else None)
+            Outcome(COLUMNS, tuple(rows), share, self._state_of(place) if with_state else None, self.computed)
             for place, rows in enumerate(self.rows)
         ]
+
+    @property
+    def computed(self) -> dict[str, Any]:
+        """How, as :attr:`Outcome.computed` says it."""
+        about = {"way": self.way, "captured": self.captured, "arithmetic": models.ARITHMETIC[self.run.precision]}
+        maybe = {"check": self.check and self.check.to_dict(), "reason": self.reason}
+        return about | {name: value for name, value in maybe.items() if value}
+
+    def scores(self, images: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        """The cohort's :meth:`Cohort.scores`, in the run's arithmetic."""
+        with models.arithmetic(self.run.precision, self.device):
+            return self.cohort.scores(images, labels, **options)
 
     def prepare(self, step: int) -> None:
         """The host's work before a step, and the forward passes that the method asks for."""
@@ -335,8 +414,14 @@ class _Trainer:
             for place, asked in enumerate((wanted[:, 0] >= 0).tolist()):
                 self.forwards[place] += wanted.shape[1] * asked
             shown = wanted.clamp(min=0)
-            logits, losses = self.cohort.scores(self.data.x_train[shown], self.labels.gather(1, shown))
+            logits, losses = self.scores(self.data.x_train[shown], self.labels.gather(1, shown))
             self.method.examined(wanted, logits, losses)
+        rate = self._learning_rate(step)
+        if not isinstance(self._rate, Tensor):
+            self._rate = rate
+        elif rate != self._rate_known:
+            self._rate.fill_(rate)
+            self._rate_known = rate
 
     def _count(self, trained: int) -> None:
         """A step's passes: a second forward pass where the method is not given the step's own logits."""
@@ -344,7 +429,7 @@ class _Trainer:
         self.forwards = [forwards + passes * trained for forwards in self.forwards]
         self.backwards += trained
 
-    def _learning_rate(self, step: int | Tensor) -> float:
+    def _learning_rate(self, step: int) -> float:
         rate = self.run.learning_rate * self.method.learning_rate_factor
         if self.run.learning_rate_schedule == "cosine":
             rate *= (1 + math.cos(math.pi * (step - self.first_step) / (self.steps - self.first_step))) / 2
@@ -376,8 +461,8 @@ class _Trainer:
 
     def _scores(self, images: Tensor, labels: Tensor) -> "_Scores":
         run, width = self.run, len(self.rows)
-        at_once = run.batch_size if run.evaluation_statistics == "batch" else models.IMAGES_AT_ONCE
-        logits, losses = self.cohort.scores(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
+        at_once = run.batch_size if run.evaluation_statistics == "batch" else None
+        logits, losses = self.scores(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
         hits = (logits.argmax(2) == labels).double()
         hits.masked_fill_(losses.isnan().any(1, keepdim=True), torch.nan)
         even, odd = (hits[:, first::2].mean(1).tolist() for first in (0, 1))
@@ -421,6 +506,7 @@ class _Trainer:
         states = [{n: array for n, array in start.state.items() if n.startswith(parts)} for start in starts]
         whole = {n: np.stack([s[n] for s in states]) for n in states[0]} if self.cohort.stacked else states[0]
         self._copy_in(whole, {n: tensor for n, tensor in self._tensors().items() if n.startswith(parts)})
+        self.cohort.refresh()
         self.rows = [list(start.rows) for start in starts]
         forwards, backwards = (COLUMNS.index(name) for name in ("forwards", "backwards"))
         self.forwards = [rows[-1][forwards] for rows in self.rows]
@@ -440,51 +526,78 @@ class _Trainer:
         yield
         self.seconds[what] += time.perf_counter() - began
 
-    def _captured_step(self) -> Callable[[int], int] | None:
-        """The whole step as one CUDA graph, checked against the plain step; else None, and the reason is logged."""
+    def _way(self, wanted: str) -> tuple[str, str]:
+        """The way of the steps, and why it is not the fused one."""
+        if wanted == "plain" or (wanted == "auto" and self.device.type != "cuda"):
+            return "plain", ""
+        reason = fused.reason_against(self.run, self.method, self.data.num_classes, self.device)
+        if reason and wanted == "fused":
+            raise InputError(f"{self.run.label} cannot take the fused step: {reason}.")
+        return ("plain", f"no fused step: {reason}") if reason else ("fused", "")
+
+    def _check_fused(self) -> None:
+        """Hold a process's first fused cohort of a kind to the plain way, and take that where they differ."""
+        kind = self.run.method, self.run.batch_size, self.run.precision, len(self.rows) > 1
+        if kind not in _CHECKS:
+            _CHECKS[kind] = self._agreement()
+        self.check = _CHECKS[kind]
+        if not self.check.agrees:
+            self.way = "plain"
+            self.reason = f"the fused step differs from the plain one in {self.check.tensor}"
+            logger.warning("%s: plain steps: %s.", self.run.label, self.reason)
+
+    def _agreement(self) -> agreement.Agreement:
+        """How far a few fused steps from here on are from plain ones; everything is put back afterwards."""
+        steps = range(self.step, min(self.step + CHECKED, self.steps))
+        self.prepare(self.step)
+        before = cuda_graph.snapshot(self._tensors())
+        precision, states = self.cohort.precision, []
+        for one_step, of in (
+            (self.fused_step, precision),
+            (self.plain_step, precision),
+            (self.plain_step, "float32"),
+        ):
+            self._restore(before)
+            self.cohort.precision = of
+            states.append([])
+            for step in steps:
+                self.prepare(step)
+                one_step(step)
+                states[-1].append(cuda_graph.snapshot(self._tensors()))
+        self.cohort.precision = precision
+        self._restore(before)
+        self.prepare(self.step)
+        return agreement.compare(before, *states)
+
+    def _captured_step(self, one_step: Callable[[int | Tensor], int]) -> Callable[[int], int] | None:
+        """The whole step as one CUDA graph, checked against the step itself; else None, and ``reason`` says why."""
         if self.device.type != "cuda" or self.step >= self.steps:
             return None
         reason = None
-        if not self.method.capturable:
+        if not self.graphs:
+            reason = "graphs are off"
+        elif not self.method.capturable:
             reason = f"{self.run.method} draws in rounds that the host counts"
-        elif self.run.learning_rate_decay != 1 or self.run.learning_rate_schedule != "constant":
-            reason = "the learning rate changes"
         elif len(self.data.x_train) < self.run.batch_size:
             reason = "every mini-batch is short"
         else:
-            self.prepare(self.step)
-            before = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
             try:
-                return self._capture(before)
-            except RuntimeError as error:
-                reason = str(error).splitlines()[0]
-                self._restore(before)
-        logger.warning("%s: plain steps instead of a CUDA graph: %s.", self.run.label, reason)
+                return self._capture(one_step)
+            except cuda_graph.Differs as error:
+                reason = str(error)
+        self.reason = "; ".join(filter(None, (self.reason, f"no CUDA graph: {reason}")))
+        logger.warning("%s: no CUDA graph: %s.", self.run.label, reason)
         return None
 
-    def _capture(self, before: dict[str, Tensor]) -> Callable[[int], int]:
-        counter = torch.tensor(self.step, device=self.device)
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self._restore(before)
-                self.plain_step(counter)
-        torch.cuda.current_stream().wait_stream(side)
-        plain = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
-        self._restore(before)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=side):  # graphs captured on one stream would share workspaces
-            trained = self.plain_step(counter)
-        graph.replay()
-        for name, tensor in self._tensors().items():
-            if not torch.allclose(tensor.double(), plain[name].double(), rtol=1e-3, atol=1e-5, equal_nan=True):
-                raise RuntimeError(f"its first replay differs from the plain step in {name}")
-        self._restore(before)
+    def _capture(self, one_step: Callable[[int | Tensor], int]) -> Callable[[int], int]:
+        self.prepare(self.step)
+        counter = self._counter.fill_(self.step)
+        graph, trained = cuda_graph.capture(lambda: one_step(counter), self._tensors(), self._restore)
+        self.captured = True
 
         def replay(step: int) -> int:
             if self.method.short:  # of another shape than what was captured
-                return self.plain_step(step)
+                return one_step(step)
             counter.fill_(step)
             graph.replay()
             return trained
@@ -492,9 +605,13 @@ class _Trainer:
         return replay
 
     @torch.no_grad()
-    def _restore(self, tensors: dict[str, Tensor]) -> None:
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in self._tensors().items():
             tensor.copy_(tensors[name])
+        self.cohort.refresh()
+
+
+_CHECKS: dict[tuple, agreement.Agreement] = {}  # of this process, by what a cohort's kernels depend on
 
 
 @functools.cache

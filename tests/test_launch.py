@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from hardsample import cuda_graph, training
 from hardsample import launch as launching
-from hardsample import training
 from hardsample.configuration import Run
 from hardsample.data import load
 from hardsample.errors import InputError
@@ -124,6 +124,26 @@ def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, cap
     assert "RuntimeError: the weather" in shown and str(report) in shown
     with pytest.raises(InputError, match="3 runs failed.*"):
         report.raise_if_incomplete()
+
+
+def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, monkeypatch, undisturbed):
+    """CUDA cannot be trusted in this one any more; the failed job goes on without graphs, later ones with."""
+    monkeypatch.setattr(cuda_graph, "_failures", [])
+    tried = []
+
+    def broken(runs, *arguments, **options):
+        tried.append(runs[0])
+        cuda_graph._failures.append("planted")
+        raise cuda_graph.CaptureFailed("planted")
+
+    monkeypatch.setattr(training, "train", broken)
+    elsewhere = launching._elsewhere
+    graphs = []
+    monkeypatch.setattr(launching, "_elsewhere", lambda task: graphs.append(task.graphs) or elsewhere(task))
+    store = Store(tmp_path)
+    assert here(store).computed == len(RUNS)
+    assert rows(store) == undisturbed
+    assert len(tried) == 1 and graphs[0] is False and all(graphs[1:]) and len(graphs) > len(RUNS) - 1
 
 
 def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch, undisturbed):

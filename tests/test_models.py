@@ -55,6 +55,15 @@ def test_a_cohort_computes_what_its_members_do():
             torch.testing.assert_close(one[0], all_[place], rtol=1e-4, atol=1e-5)
 
 
+def test_a_cohort_s_gradients_lie_in_memory_as_its_weights_do():
+    """Else multi-tensor updates leave their fast path on a GPU."""
+    cohort = Cohort("letters-cnn", 26, [1, 2], torch.device("cpu"), "float32")
+    logits = cohort.logits(torch.zeros(2, 3, 1, 28, 28, dtype=torch.uint8), training=True)
+    gradients = torch.autograd.grad(logits.sum(), cohort.parameters)
+    linear = {name: gradient for name, gradient in zip(cohort.tensors, gradients, strict=True) if "linear" in name}
+    assert len(linear) == 4 and all(gradient.is_contiguous() for gradient in linear.values())
+
+
 def test_scores_are_the_same_in_parts():
     cohort, labels = Cohort("letters-cnn", 26, [1], CPU, "float32"), torch.arange(6)
     whole = cohort.scores(IMAGES[0], labels)

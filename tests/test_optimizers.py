@@ -56,3 +56,19 @@ def test_a_stacked_cohort_is_updated_as_its_members_are():
         alone = parameters[place].clone()
         optimizers.Adadelta([alone], rho=0.9).step([gradients[place]], 1.0)
         assert torch.equal(alone, together[place])
+
+
+@pytest.mark.parametrize("rule, options", [(optimizers.Adadelta, {"rho": 0.95}), (optimizers.SGD, {"momentum": 0.9})])
+def test_a_rate_on_the_device_is_the_rate(rule, options, monkeypatch):
+    """What a captured step reads, so that a schedule needs no new capture."""
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    start = [torch.randn(shape) for shape in SHAPES]
+    found = []
+    for rate in (torch.zeros(()), None):
+        parameters = [tensor.clone() for tensor in start]
+        made = rule(parameters, **options)
+        for value in (0.05, 0.01):
+            made.step(start, value if rate is None else rate.fill_(value))
+        found.append(parameters)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)

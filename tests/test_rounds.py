@@ -127,6 +127,21 @@ def test_a_loss_that_is_no_number_is_the_highest():
     assert batches(trained(built("HMB", 8, 2, delta=0.25, shuffle=False), 6, loss))[4:] == [2, 2]
 
 
+def test_the_host_reads_a_round_once_where_a_mini_batch_is_short(monkeypatch):
+    """On a GPU it waits for every number that it reads."""
+    reads = []
+    for name in ("tolist", "item", "__bool__"):
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda tensor, real=real: reads.append(0) or real(tensor))
+    method = built("HMB", 9, 2, delta=0.6, drop_last=False)
+    lengths = [len(drawn) for drawn in trained(method, 5, lambda step, indices: torch.ones(indices.shape))]
+    assert sorted(lengths) == [1, 2, 2, 2, 2]
+    before = len(reads)
+    method.prepare(6)
+    method.prepare(7)
+    assert len(reads) - before <= 1
+
+
 def test_a_short_last_mini_batch_is_trained_as_it_is():
     method = built("HMB", 7, 3, delta=0.5)
     drawn = trained(

@@ -1,9 +1,11 @@
 """The store: a record comes back as it was written, once, whole, and whatever dies meanwhile."""
 
+import dataclasses
 import json
 import math
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 import hardsample.runs
-from hardsample import paths
+from hardsample import paths, runs
 from hardsample.configuration import Run
 from hardsample.errors import InputError
 from hardsample.panels import Experiment, Panel
@@ -365,3 +367,25 @@ def test_provenance_says_where_and_with_what_but_not_who():
     assert set(values["versions"]) == {"python", "torch", "numpy", "numba", "hardsample"}
     assert values["device"] and values["threads"] == 1 and values["finished"].endswith("+00:00")
     assert os.uname().nodename not in json.dumps(values) and "/" not in values["platform"]
+
+
+def test_provenance_says_how_a_run_was_computed(monkeypatch):
+    data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
+    how = {"way": "fused", "captured": True, "arithmetic": "bf16"}
+    about = provenance(data, "cpu", dataclasses.replace(outcome(), computed=how), pretrain=0.0, wall=1.0, cohort=1)
+    assert {name: about[name] for name in how} == how
+    assert not about.keys() & {"cuda", "cudnn", "driver"}
+    monkeypatch.setattr(runs, "device_name", lambda device: "a GPU")
+    about = provenance(data, "cuda", outcome(), pretrain=0.0, wall=1.0, cohort=12)
+    assert {"cuda", "cudnn", "driver"} <= about.keys() and about["device"] == "a GPU"
+
+
+def test_the_source_has_a_hash_where_there_is_no_commit(tmp_path, monkeypatch):
+    package = tmp_path / "hardsample"
+    shutil.copytree(Path(runs.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(runs, "__file__", str(package / "runs.py"))
+    assert runs.commit.__wrapped__() == "unknown"
+    as_here = runs.source_hash.__wrapped__()
+    assert as_here == runs.source_hash() and len(as_here) == 16
+    (package / "trees.py").write_text("changed")
+    assert runs.source_hash.__wrapped__() != as_here

@@ -1,0 +1,156 @@
+"""The CUDA path traced whole on a device that computes nothing: method, network, optimiser, precision, schedule."""
+
+import dataclasses
+
+import fake_cuda
+import pytest
+import torch
+
+from hardsample import cuda_graph, training
+from hardsample.configuration import PRECISIONS, Run
+from hardsample.data import Dataset
+from hardsample.errors import InputError
+from hardsample.methods import METHODS
+from hardsample.models import TITLES
+
+pytestmark = pytest.mark.skipif(not fake_cuda.AVAILABLE, reason="needs g++ to make the device")
+
+CLASSES = tuple("abcdefghijklmnopqrstuvwxyz")
+RUN = Run("made", "PEB", 1, batch_size=32, epochs=2.0, evaluations_per_epoch=1.0)
+PASSES = ("SB", "KAKURENBO", "InfoBatch")  # the host makes their queues of what it reads: no end of zeros
+ROUNDS = ("HMB", "RMB", "FMB", "HE")
+IMAGES = Run(
+    "made",
+    "HMB",
+    1,
+    network="resnet18",
+    optimizer="sgd",
+    batch_size=16,
+    epochs=1.0,
+    evaluations_per_epoch=1.0,
+    image_size=64,
+    options={"delta": 0.5},
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("guard")
+
+
+@pytest.fixture
+def device(folder):
+    with fake_cuda.device(folder) as device:
+        yield device
+
+
+def made(train: int, test: int, shape: tuple[int, ...], classes: int) -> Dataset:
+    x_train, x_test = (torch.zeros(count, *shape, dtype=torch.uint8) for count in (train, test))
+    y_train, y_test = (torch.arange(count) % classes for count in (train, test))
+    return Dataset("made", x_train, y_train, x_test, y_test, CLASSES[:classes], stand_in=True)
+
+
+LETTERS = made(132, 40, (1, 28, 28), 26)
+MANY_LETTERS = made(1_320, 40, (1, 28, 28), 26)  # base values on two levels
+COLOURS = made(72, 40, (3, 32, 32), 10)
+
+
+def traced(run: Run, data: Dataset, device: fake_cuda.Device, seeds: int = 2) -> list[training.Outcome]:
+    """The run's pre-training and the run, trained as a cohort of so many seeds."""
+    runs = [dataclasses.replace(run, seed=seed) for seed in range(1, seeds + 1)]
+    starts = training.pretrain([run.start for run in runs], data, device="cuda") if run.start else None
+    device.replays = 0
+    return training.train(runs, data, device="cuda", starts=starts, save_checkpoint=lambda state: None)
+
+
+CHANGES = [
+    *({"method": method} for method in METHODS if method not in (*PASSES, "LB")),
+    *({"precision": precision} for precision in PRECISIONS),
+    {"learning_rate_schedule": "cosine"},
+    {"learning_rate_decay": 0.95},
+    {"loss": "focal"},
+    {"label_noise": 0.2},
+    {"optimizer": "sgd", "learning_rate": 0.005},
+    {"options": {"score": "after"}},
+    {"options": {"score_dropout": False}},
+    {"options": {"uniform": 0.5, "beta": 1.0}},
+    {"options": {"refresh_every": 7}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_every_step_of_a_cohort_is_a_replay(change, device):
+    run = dataclasses.replace(RUN, **change)
+    if run.method in ROUNDS:  # which seeds trained together can make of full mini-batches alone
+        run = dataclasses.replace(run, batch_size=33)
+    result = traced(run, LETTERS, device)[0]
+    assert device.replays == 1 + result.rows[-1][0]  # the first one is compared with the step it was captured from
+    assert device.captured > 100 and result.computed["captured"]
+    assert result.computed["arithmetic"] == {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}[run.precision]
+
+
+def test_a_cohort_goes_on_from_its_pre_training(device):
+    result = traced(dataclasses.replace(RUN, pretrain_epochs=1.0), MANY_LETTERS, device)[0]
+    assert [row[0] for row in result.rows] == [0, 41, 82]
+    assert device.replays == 1 + 41
+
+
+@pytest.mark.parametrize("network, method", [*((n, "HMB") for n in TITLES), *(("resnet18", m) for m in ROUNDS[1:])])
+def test_every_network_and_round_is_captured(network, method, device):
+    options = {} if method == "FMB" else {"delta": 0.5}
+    result = traced(dataclasses.replace(IMAGES, network=network, method=method, options=options), COLOURS, device, 1)[0]
+    assert result.rows[-1][0] == 5 and result.computed["captured"]
+    assert device.replays == 1 + 5  # the host reads zeros, and so of no short mini-batch
+
+
+def test_lb_is_not_captured_and_says_why(device):
+    result = traced(dataclasses.replace(RUN, method="LB", options={"monitor_every": 1_000}), LETTERS, device)[0]
+    assert not result.computed["captured"] and "rounds that the host counts" in result.computed["reason"]
+
+
+def test_without_graphs_steps_are_plain(device):
+    result = training.train([RUN], LETTERS, device="cuda", graphs=False)[0]
+    assert device.replays == 0 and "graphs are off" in result.computed["reason"]
+
+
+def test_the_estimate_is_of_captured_steps_on_the_device(device):
+    runs = [dataclasses.replace(RUN, seed=seed) for seed in (1, 2)]
+    assert training.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
+
+
+@pytest.mark.parametrize("fault", ["reading", "copying"])
+def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkeypatch):
+    """The process is unsafe then, and says so; nothing else is tried in it."""
+    monkeypatch.setattr(cuda_graph, "_failures", [])
+    observe = METHODS["PEB"].observe
+
+    def waiting(method, indices, logits, losses):
+        observe(method, indices, logits, losses)
+        losses.sum().item() if fault == "reading" else losses.add_(torch.ones(1).to("cuda"))
+
+    monkeypatch.setattr(METHODS["PEB"], "observe", waiting)
+    with pytest.raises(cuda_graph.CaptureFailed, match="not permitted.*graphs=False"):
+        training.train([RUN], LETTERS, device="cuda")
+    assert cuda_graph.failed()
+
+
+def test_products_of_float32_are_ieee_s_and_torch_s_settings_are_left_alone(device, monkeypatch):
+    matmul, conv, seen = torch.backends.cuda.matmul, torch.backends.cudnn.conv, {}
+    before = matmul.fp32_precision, conv.fp32_precision
+    logits = training.Cohort.logits
+
+    def looking(cohort, *arguments, **options):
+        seen[cohort.precision] = {matmul.fp32_precision, conv.fp32_precision}
+        return logits(cohort, *arguments, **options)
+
+    monkeypatch.setattr(training.Cohort, "logits", looking)
+    for precision in ("float32", "tf32"):
+        training.train([dataclasses.replace(RUN, precision=precision)], LETTERS, device="cuda")
+    assert seen == {"float32": {"ieee"}, "tf32": {"tf32"}}
+    assert (matmul.fp32_precision, conv.fp32_precision) == before
+
+
+def test_tf32_is_refused_on_a_cpu():
+    run = dataclasses.replace(RUN, precision="tf32")
+    with pytest.raises(InputError, match="precision 'tf32' is the arithmetic of a GPU.*choose float32 or bf16"):
+        training.train([run], LETTERS)
