@@ -1,0 +1,222 @@
+"""The fused step beside the plain one, in Triton's interpreter: `make test-kernels` runs what needs Triton."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+import torch
+from interpreter import INTERPRETED, correct_bf16, interpreted
+from random_letters import letters
+
+from hardsample import fused, methods, models, optimizers, training
+from hardsample.configuration import Run
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+FEW = {  # the interpreter's time is that of its programs, however large
+    "convolution_1": {"BLOCK": 1024},
+    "convolution_2_pool": {"BLOCK": 512},
+    "linear_1": {"PARTS": 3, "ROWS": 16, "BLOCK": 1024},
+    "head": {"ROWS": 16},
+    "linear_1_backward": {"OUTPUTS": 128, "ROWS": 16, "BLOCK": 1024},
+    "convolution_2_weight": {"PARTS": 2, "BLOCK": 128},
+    "convolution_1_weight": {"PARTS": 2, "BLOCK": 128},
+    "update_small": {"BLOCK": 4096},
+}
+
+
+class Fused(training._Trainer):
+    """A trainer whose every step is the fused one."""
+
+    def __init__(self, runs, data, starts=None):
+        super().__init__(runs, data, CPU, starts, fused.FusedCohort)
+        self.optimizer = self.cohort.adadelta(self.run.rho)
+        self._fused = fused.FusedStep(
+            self.run, self.cohort, self.optimizer, self.method, self.data, self.labels, self.counts
+        )
+
+    def plain_step(self, step):
+        return self._fused(torch.tensor(step), torch.tensor(self._learning_rate(step)))
+
+
+@pytest.fixture
+def device_trees(monkeypatch):
+    """Base values and steps as on a device, on the CPU."""
+    for module in ("base_values.compiled", "models", "optimizers", "randomness"):
+        monkeypatch.setattr(f"hardsample.{module}.serves", lambda device: False)
+
+
+@pytest.fixture(autouse=INTERPRETED)
+def bf16(monkeypatch):
+    correct_bf16(monkeypatch)
+
+
+@pytest.fixture
+def few_programs(monkeypatch):
+    def tiles(precision, n):
+        back = precision == "bf16"
+        return {name: dict(own) for name, own in FEW.items()} | {
+            "linear_1_backward": FEW["linear_1_backward"] | {"BACK": back}
+        }
+
+    monkeypatch.setattr(fused, "_tiles", tiles)
+
+
+def cohort_of(method, *, seeds=(1, 7), **fields):
+    return [Run("random", method, seed, **({"epochs": 2.0} | fields)) for seed in seeds]
+
+
+def stepped(trainer, steps):
+    """A trainer after so many steps from base values of chance, where its method has any."""
+    if hasattr(trainer.method, "base_values"):
+        trainer.method.base_values.fill(
+            torch.rand(trainer.counts.shape, generator=torch.Generator().manual_seed(1)) + 0.1
+        )
+        trainer.method.first_ask = lambda step: False
+    for step in range(steps):
+        trainer.prepare(step)
+        assert trainer.plain_step(step) == trainer.run.batch_size
+    return trainer._tensors()
+
+
+def far_apart(one, other):
+    """Of every tensor the largest difference, relative to its largest number."""
+    assert one.keys() == other.keys()
+    distances = {}
+    for name, tensor in one.items():
+        assert other[name].shape == tensor.shape and other[name].dtype == tensor.dtype, name
+        largest = tensor.detach().double().abs().max().clamp(min=1e-30)
+        distances[name] = ((other[name] - tensor).detach().double().abs().max() / largest).item()
+    return distances
+
+
+@interpreted
+@pytest.mark.parametrize(
+    ("method", "n", "size", "classes", "seeds", "fields"),
+    [
+        ("PEB", 4, 1100, 26, (1, 7), {"learning_rate_decay": 0.5}),
+        ("PLB", 3, 40, 33, (7,), {"options": {"uniform": 0.5, "refresh_every": 5}, "label_noise": 0.5}),
+        ("SMB", 5, 40, 2, (7,), {"learning_rate_schedule": "cosine"}),
+        ("MB", 9, 7, 26, (1,), {}),  # mini-batches longer than the data
+    ],
+)
+def test_steps_are_the_plain_ones(device_trees, few_programs, method, n, size, classes, seeds, fields):
+    data, runs = letters(size, classes=classes), cohort_of(method, seeds=seeds, batch_size=n, **fields)
+    plain, other = stepped(training._Trainer(runs, data, CPU, None), 2), stepped(Fused(runs, data), 2)
+    assert torch.equal(plain["counts"], other["counts"]) and plain["counts"].sum() == 2 * n * len(seeds)
+    for name, distance in far_apart(plain, other).items():
+        assert distance < (1e-5 if "optimizer" in name else 1e-6), name
+
+
+@interpreted
+@pytest.mark.parametrize("method", ["MB", "PLB"])
+def test_in_bf16_a_step_is_as_near_to_float32s_as_the_plain_one_is(device_trees, few_programs, method):
+    data, runs = letters(40), cohort_of(method, seeds=(1,), batch_size=5)
+    short = [dataclasses.replace(run, precision="bf16") for run in runs]
+    exact = stepped(training._Trainer(runs, data, CPU, None), 1)
+    plain, other = stepped(training._Trainer(short, data, CPU, None), 1), stepped(Fused(short, data), 1)
+    for name, tensor in exact.items():
+        near, nearer = ((those[name] - tensor).detach().double().norm() for those in (plain, other))
+        assert nearer <= 1.25 * near + 1e-7 * tensor.detach().double().norm(), name
+
+
+@interpreted
+def test_nan_spreads_as_in_the_plain_step(device_trees, few_programs):
+    data, runs = letters(20, classes=3), cohort_of("PLB", batch_size=2)
+    found = []
+    for trainer in (training._Trainer(runs, data, CPU, None), Fused(runs, data)):
+        with torch.no_grad():
+            trainer.cohort.tensors["convolution_1.bias"][1, 4] = torch.nan
+            trainer.cohort.tensors["convolution_2.weight"][0, 9] = torch.nan
+            if isinstance(trainer, Fused):
+                trainer.cohort.refresh()
+        losses = trainer.cohort.scores(data.x_test, data.y_test)[1]
+        found.append({"losses": losses} | stepped(trainer, 1))
+    assert found[1]["losses"].isnan().all()
+    for name, tensor in found[0].items():
+        assert torch.equal(tensor.isnan(), found[1][name].isnan()), name
+    assert all((found[1]["method/values.0"] > 0).flatten())  # NaN is stored as the floor
+
+
+@interpreted
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("seeds", [(3,), (3, 4)])
+def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
+    monkeypatch.setattr(fused, "IMAGES_AT_ONCE", 2)
+    data = letters(6, classes=33)
+    plain, other = (cohort("letters-cnn", 33, seeds, CPU, precision) for cohort in (models.Cohort, fused.FusedCohort))
+    own = data.x_train.expand(len(seeds), -1, -1, -1, -1).clone()
+    own[-1] = 255 - own[-1]
+    for images in (data.x_train, own):
+        for one, two in zip(
+            plain.scores(images, data.y_train), other.scores(images, data.y_train, at_once=4), strict=True
+        ):
+            torch.testing.assert_close(one, two, rtol=0, atol=1e-5 if precision == "float32" else 0.02)
+
+
+@interpreted
+@pytest.mark.parametrize("seeds", [(3,), (3, 4)])
+def test_a_cohort_looks_as_the_plain_one_does(seeds):
+    plain, other = (cohort("letters-cnn", 5, seeds, CPU, "float32") for cohort in (models.Cohort, fused.FusedCohort))
+    assert list(plain.tensors) == list(other.tensors) and len(plain.parameters) == len(other.parameters)
+    for one, two in zip(plain.parameters, other.parameters, strict=True):
+        assert torch.equal(one, two) and two.requires_grad
+    states = optimizers.Adadelta(plain.parameters, rho=0.9).tensors, other.adadelta(0.9).tensors
+    assert [(n, t.shape) for n, t in states[0].items()] == [(n, t.shape) for n, t in states[1].items()]
+    images = letters(3).x_train
+    torch.testing.assert_close(plain.logits(images, training=False), other.logits(images, training=False))
+
+
+@interpreted
+def test_refreshed_shadows_are_the_parameters():
+    cohort = fused.FusedCohort("letters-cnn", 5, (3, 4), CPU, "bf16")
+    with torch.no_grad():
+        for tensor in cohort.tensors.values():
+            tensor.add_(1)
+    cohort.refresh()
+    for name, view in cohort.views(cohort.small_shadow, cohort.large_shadow).items():
+        assert torch.equal(view, cohort.tensors[name].bfloat16())
+
+
+def reason(method="PEB", classes=26, device=CUDA, **fields):
+    run = cohort_of(method, **fields)[0]
+    return fused.reason_against(
+        run, methods.build(method, 100, run.batch_size, torch.tensor([1]), options=run.options), classes, device
+    )
+
+
+@pytest.mark.parametrize("method", ["MB", "SMB", "PLB", "PEB"])
+def test_it_serves(monkeypatch, method):
+    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: object())
+    assert reason(method) == reason(method, precision="bf16", batch_size=1000, label_noise=0.1) == ""
+    assert reason(method, learning_rate_schedule="cosine", learning_rate_decay=0.9, classes=47) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"device": CPU}, "CUDA"),
+        ({"network": "resnet18"}, "resnet18"),
+        ({"optimizer": "sgd"}, "sgd"),
+        ({"loss": "focal"}, "focal"),
+        ({"method": "LB"}, "LB"),
+        ({"method": "HMB", "options": {"delta": 0.5}}, "HMB"),
+        ({"options": {"score": "after"}}, "scored"),
+        ({"options": {"score_dropout": False}}, "scored"),
+        ({"options": {"beta": 0.4}}, "beta"),
+        ({"classes": 129}, "129"),
+    ],
+)
+def test_it_refuses_in_words_what_it_does_not_serve(monkeypatch, changed, word):
+    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: object())
+    assert word in reason(**changed)
+
+
+def test_without_triton_it_says_so(monkeypatch):
+    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: None)
+    assert "Triton" in reason()
+
+
+def test_importing_it_needs_no_triton():
+    code = "import sys; sys.modules['triton'] = None; import hardsample.fused"
+    subprocess.run([sys.executable, "-c", code], check=True)
