@@ -32,12 +32,12 @@ where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCH
 hardsample := $(python) -m hardsample
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures test smoke bench data status verify lab clean
+.PHONY: help reproduce figures test test-kernels smoke bench data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@awk -F ' *[?]= ## ' '/^[A-Z]+ *[?]= ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
@@ -49,6 +49,9 @@ figures: $(environment) ## the notebooks alone: draw from the stored runs, compu
 
 test: $(environment) ## the tests, in about 6 minutes
 	$(python) -m pytest
+
+test-kernels: $(environment) .triton/.complete ## the GPU's kernels in Triton's interpreter and compiler, without a GPU, in about 5 minutes
+	PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest -n 0 tests/test_kernels.py tests/test_fused.py
 
 smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
@@ -70,7 +73,7 @@ lab: $(environment) ## JupyterLab on notebooks/
 	$(python) -m jupyterlab --notebook-dir=notebooks
 
 clean: ## remove .venv and caches; runs/, data/ and figures/ stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build hardsample.egg-info
+	rm -rf .venv .triton .pytest_cache .ruff_cache .hypothesis build hardsample.egg-info
 	find hardsample tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # Made in place of what an interrupted attempt left; the stamp is older than every later change of its two sources.
@@ -83,3 +86,9 @@ clean: ## remove .venv and caches; runs/, data/ and figures/ stay
 	echo "making .venv with $$base, once" && mkdir -p .venv && touch .venv/.unfinished && $$base -m venv .venv
 	.venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@mv .venv/.unfinished $@
+
+# A gigabyte, beside the environment: on a machine without CUDA nothing else has a use for it.
+.triton/.complete: constraints-triton.txt
+	rm -rf .triton
+	$(python) -m pip install --disable-pip-version-check --no-deps --target .triton -r constraints-triton.txt
+	@touch $@

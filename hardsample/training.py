@@ -341,7 +341,8 @@ class _Trainer:
         """As :meth:`plain_step`, in a few kernels."""
         if isinstance(step, int):
             step = self._counter.fill_(step)
-        return self._fused(step, self._rate)
+        with models.arithmetic(self.run.precision, self.device):
+            return self._fused(step, self._rate)
 
     def plain_step(self, step: int | Tensor) -> int:
         """Draw, forward, backward, update, observe; how many examples a seed was trained on."""

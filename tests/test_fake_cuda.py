@@ -26,8 +26,6 @@ IMAGES = Run(
     network="resnet18",
     optimizer="sgd",
     batch_size=16,
-    epochs=1.0,
-    evaluations_per_epoch=1.0,
     image_size=64,
     options={"delta": 0.5},
 )
@@ -55,12 +53,13 @@ MANY_LETTERS = made(1_320, 40, (1, 28, 28), 26)  # base values on two levels
 COLOURS = made(72, 40, (3, 32, 32), 10)
 
 
-def traced(run: Run, data: Dataset, device: fake_cuda.Device, seeds: int = 2) -> list[training.Outcome]:
-    """The run's pre-training and the run, trained as a cohort of so many seeds."""
+def traced(run: Run, data: Dataset, seeds: int = 2) -> dict:
+    """How three updates of the run, as a cohort of so many seeds, are computed."""
     runs = [dataclasses.replace(run, seed=seed) for seed in range(1, seeds + 1)]
-    starts = training.pretrain([run.start for run in runs], data, device="cuda") if run.start else None
-    device.replays = 0
-    return training.train(runs, data, device="cuda", starts=starts, save_checkpoint=lambda state: None)
+    update = training.stepper(runs, data, device="cuda")
+    for _ in range(3):
+        update()
+    return update.computed
 
 
 CHANGES = [
@@ -83,29 +82,31 @@ def test_every_step_of_a_cohort_is_a_replay(change, device):
     run = dataclasses.replace(RUN, **change)
     if run.method in ROUNDS:  # which seeds trained together can make of full mini-batches alone
         run = dataclasses.replace(run, batch_size=33)
-    result = traced(run, LETTERS, device)[0]
-    assert device.replays == 1 + result.rows[-1][0]  # the first one is compared with the step it was captured from
-    assert device.captured > 100 and result.computed["captured"]
-    assert result.computed["arithmetic"] == {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}[run.precision]
+    computed = traced(run, LETTERS)
+    assert device.replays == 1 + 3  # the first one is compared with the step it was captured from
+    assert device.captured > 100 and computed["captured"]
+    assert computed["arithmetic"] == {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}[run.precision]
 
 
 def test_a_cohort_goes_on_from_its_pre_training(device):
-    result = traced(dataclasses.replace(RUN, pretrain_epochs=1.0), MANY_LETTERS, device)[0]
+    runs = [dataclasses.replace(RUN, pretrain_epochs=1.0, seed=seed) for seed in (1, 2)]
+    starts = training.pretrain([run.start for run in runs], MANY_LETTERS, device="cuda")
+    device.replays = 0
+    result = training.train(runs, MANY_LETTERS, device="cuda", starts=starts, save_checkpoint=lambda state: None)[0]
     assert [row[0] for row in result.rows] == [0, 41, 82]
-    assert device.replays == 1 + 41
+    assert device.replays == 1 + 41 and result.computed["captured"]
 
 
 @pytest.mark.parametrize("network, method", [*((n, "HMB") for n in TITLES), *(("resnet18", m) for m in ROUNDS[1:])])
 def test_every_network_and_round_is_captured(network, method, device):
     options = {} if method == "FMB" else {"delta": 0.5}
-    result = traced(dataclasses.replace(IMAGES, network=network, method=method, options=options), COLOURS, device, 1)[0]
-    assert result.rows[-1][0] == 5 and result.computed["captured"]
-    assert device.replays == 1 + 5  # the host reads zeros, and so of no short mini-batch
+    assert traced(dataclasses.replace(IMAGES, network=network, method=method, options=options), COLOURS, 1)["captured"]
+    assert device.replays == 1 + 3  # the host reads zeros, and so of no short mini-batch
 
 
 def test_lb_is_not_captured_and_says_why(device):
-    result = traced(dataclasses.replace(RUN, method="LB", options={"monitor_every": 1_000}), LETTERS, device)[0]
-    assert not result.computed["captured"] and "rounds that the host counts" in result.computed["reason"]
+    computed = traced(dataclasses.replace(RUN, method="LB", options={"monitor_every": 1_000}), LETTERS)
+    assert not computed["captured"] and "rounds that the host counts" in computed["reason"]
 
 
 def test_without_graphs_steps_are_plain(device):

@@ -32,6 +32,7 @@ ORDER = (
     "data",
     "models",
     "optimizers",
+    "kernels",
     "fused",
     "cuda_graph",
     "agreement",
@@ -60,6 +61,7 @@ ORDER = (
 )
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
 ONLY = {"distributed": {"launch"}, "papermill": {"notebooks"}, "torchvision": {"data", "models"}}  # who may know whom
+NEEDS = {"kernels": "triton"}  # which comes with torch for CUDA alone
 PACKAGE = Path(hardsample.__file__).parent
 
 
@@ -86,6 +88,8 @@ def test_the_order_names_every_module():
 
 @pytest.mark.parametrize("module", ORDER)
 def test_module_imports(module):
+    if module in NEEDS:
+        pytest.importorskip(NEEDS[module])
     importlib.import_module(f"hardsample.{module}")
 
 
