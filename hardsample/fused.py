@@ -40,15 +40,27 @@ def reason_against(run: Run, method: Method, classes: int, device: torch.device)
     reasons = {
         f"it runs on CUDA alone, and this is {device.type}": device.type != "cuda",
         "Triton cannot be imported": importlib.util.find_spec("triton") is None,
-        f"it knows letters-cnn alone, and this is {run.network}": run.network != "letters-cnn",
-        f"it knows Adadelta alone, and this is {run.optimizer}": run.optimizer != "adadelta",
-        f"it knows the cross-entropy alone, and the loss is {run.loss}": run.loss != "cross-entropy",
-        f"it has no arithmetic for {run.precision}": run.precision not in PRECISIONS,
-        f"it knows no step of {run.method}": type(method) not in METHODS,
-        "examples are not scored by the step's own logits": method.scored != ("before", True),
-        "losses are weighted (beta)": bool(run.options.get("beta")),
-        f"it takes at most {MOST_CLASSES} classes, and there are {classes}": classes > MOST_CLASSES,
     }
+    return _first(reasons) or _unserved(run, method, classes)
+
+
+def _unserved(run: Run, method: Method, classes: int) -> str:
+    """What of a run the step does not know."""
+    return _first(
+        {
+            f"it knows letters-cnn alone, and this is {run.network}": run.network != "letters-cnn",
+            f"it knows Adadelta alone, and this is {run.optimizer}": run.optimizer != "adadelta",
+            f"it knows the cross-entropy alone, and the loss is {run.loss}": run.loss != "cross-entropy",
+            f"it has no arithmetic for {run.precision}": run.precision not in PRECISIONS,
+            f"it knows no step of {run.method}": type(method) not in METHODS,
+            "examples are not scored by the step's own logits": method.scored != ("before", True),
+            "losses are weighted (beta)": bool(run.options.get("beta")),
+            f"it takes at most {MOST_CLASSES} classes, and there are {classes}": classes > MOST_CLASSES,
+        }
+    )
+
+
+def _first(reasons: dict[str, bool]) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
@@ -190,6 +202,9 @@ class FusedStep:
         data: on the cohort's device.
         labels: int64 [S, N].
         counts: int32 [S, N], how often each example was drawn.
+
+    Raises:
+        ValueError: the run is one that the step does not serve.
     """
 
     def __init__(
@@ -202,6 +217,8 @@ class FusedStep:
         labels: Tensor,
         counts: Tensor,
     ) -> None:
+        if reason := _unserved(run, method, cohort.classes):
+            raise ValueError(f"no fused step for {run.label}: {reason}.")
         self.cohort, self.optimizer, self.method, self.n = cohort, optimizer, method, run.batch_size
         self.images, self.labels, self.counts = data.x_train.contiguous(), labels, counts
         self.tiles = tiles = cohort.tiles(self.n)
@@ -250,11 +267,11 @@ class FusedStep:
         elif self._two_levels and not method._uniform:
             leaves, sums = method.base_values._trees._levels
             numbers, blocks = method.base_values._trees._numbers, leaves.shape[1]
-            kernels.draw[grid](
+            kernels.draw[-(-n // 4), len(leaves)](
                 *(leaves, sums, numbers, step, self.index, n, numbers.shape[1], blocks, method.base_values.size),
                 ROOT=_power(blocks),
                 FANOUT=leaves.shape[2],
-                BLOCK=16,
+                BLOCK=4,
             )
         else:
             return method.draw(step).contiguous()
@@ -362,12 +379,13 @@ def _tiles(precision: str, n: int) -> dict[str, dict[str, int | bool]]:
     rows = min(max(16, _power(n)), 128)
     if precision == "bf16":
         block, warps = (128, 8) if n >= 256 else (64, 4)
+        many = {"BLOCK": 32, "num_warps": 8} if n >= 256 else {"BLOCK": 16, "num_warps": 4, "maxnreg": 128}
         return {
             "convolution_1": {"BLOCK": 128, "num_warps": 4},
             "convolution_2_pool": {"BLOCK": block, "num_warps": warps},
             "linear_1": {"PARTS": 16 if n <= 64 else 4 if n <= 256 else 2, "ROWS": rows, "BLOCK": 64, "num_warps": 8},
             "head": {"ROWS": 16 if n <= 64 else 64, "num_warps": 8},
-            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": min(rows, 64), "BLOCK": 32, "num_warps": 8},
+            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": min(rows, 64), "num_stages": 1} | many,
             "convolution_2_weight": {"PARTS": 22, "BLOCK": 32, "num_warps": 4, "num_stages": 2},
             "convolution_1_weight": {"PARTS": 33, "BLOCK": block, "num_warps": warps, "num_stages": 1},
             "update_small": {"BLOCK": 64, "num_warps": 4},

@@ -262,6 +262,12 @@ def test_it_refuses_in_words_what_it_does_not_serve(monkeypatch, changed, word):
     assert word in reason(**changed)
 
 
+@interpreted
+def test_a_step_ignores_no_setting():
+    with pytest.raises(ValueError, match="sgd"):
+        Fused(cohort_of("MB", batch_size=2, optimizer="sgd"), letters(8))
+
+
 def test_without_triton_it_says_so(monkeypatch):
     monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: None)
     assert "Triton" in reason()
