@@ -191,6 +191,7 @@ def minutes_table() -> str:
 def page(measured: bool) -> str:
     """What is known of a GPU without one, in Markdown; ``measured``: is there a result of the fused step itself?"""
     now, then = (sum(minutes(seconds).values()) for seconds in (prototype_seconds(), aimed_seconds()))
+    runs = len(cohort.paper_a_runs())
     aims = ", ".join(f"{1e3 * seconds:.3g} ms at n = {n}" for n, seconds in AIMED.items())
     state = "What was measured of it is above." if measured else "It is unmeasured."
     return f"""## On paper: the package's fused step, computed
@@ -199,11 +200,11 @@ def page(measured: bool) -> str:
 
 ### Expected minutes of `hardsample gpu`
 
-Paper A's {len(cohort.paper_a_runs())} runs on {EXAMPLES:,} letters would take {_number(now)} minutes at the prototype's rates, and
-{_number(then)} with the steps aimed at ({aims}).
-At most {MINUTES:g} are wanted, which is unmeasured. Twelve seeds are trained at a time, one cohort after another; updates and
-evaluations are counted as the package makes them. Beside them are building the networks, starting a process and
-compiling the kernels. LB counts as PEB, since the prototype did not have it.
+Paper A's {runs} runs on {EXAMPLES:,} letters would take {_number(now)} minutes at the prototype's rates,
+and {_number(then)} with the steps aimed at ({aims}).
+At most {MINUTES:g} are wanted, which is unmeasured. Twelve seeds are trained at a time, one cohort after another;
+updates and evaluations are counted as the package makes them. Beside them are building the networks, starting a
+process and compiling the kernels. LB counts as PEB, since the prototype did not have it.
 
 {minutes_table()}
 
