@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import numpy as np
 import torch
 
 from benchmarks import cohort, reckoning
@@ -18,7 +19,6 @@ METHODS = ("MB", "PEB")
 OTHER_PRECISIONS = ("float32", "tf32")  # at the first size alone
 FUSED, PLAIN, COPY = "fused", "plain", "a copy in memory"
 COPIED = 1 << 30  # bytes
-CHOOSING, BYTES = 1.02, 3.0  # the targets, of PEB / MB and of the step / what its bytes take
 ROUNDS = 8
 
 
@@ -80,20 +80,17 @@ def _steps(attempts: Attempts, case: Case) -> list[Row]:
         found.append(attempts.compare(f"{title} the plain cohort as a graph", seconds, ours, plain, at_least=1.0))
         found.append(attempts.compare(f"{title} {GRAPHS}", seconds, ours, alone, at_least=TARGETS[GRAPHS]))
     base, chosen = (f"{FUSED}, {method}" for method in METHODS)
-    found.append(attempts.compare(f"{what}: choosing, PEB / MB", seconds, base, chosen, at_most=CHOOSING))
+    found.append(attempts.compare(f"{what}: choosing, PEB / MB", seconds, base, chosen, at_most=reckoning.CHOOSING))
     count = reckoning.state_bytes(case.seeds, element=reckoning.ELEMENT[case.precision])
-    bound = BYTES if case.n <= SIZES[0] else None  # beyond it operations take longer than bytes
+    bound = reckoning.BYTES if case.n <= SIZES[0] else None  # beyond it operations take longer than bytes
     title = f"{what}, PEB, against its weights' {count / 1e6:,.0f} MB at a copy's rate"
     for name in (chosen, COPY):
         if name not in seconds:
             return [*found, Row(title, attempts.reasons[name], at_most=bound)]
     least = seconds[COPY] * count / (2 * COPIED)
-    sides = f"{chosen} {duration(_median(seconds[chosen]))}, its bytes {duration(_median(least))}"
+    taken = {f"{chosen} ({attempts.note(chosen)})": seconds[chosen], "its bytes": least}
+    sides = ", ".join(f"{name} {duration(float(np.median(spent)))}" for name, spent in taken.items())
     return [*found, summary(title, sides, seconds[chosen] / least, at_most=bound)]
-
-
-def _median(values) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def _evaluation(attempts: Attempts, case: Case) -> Row:

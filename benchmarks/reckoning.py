@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import cohort
+from benchmarks.measure import Row
 
 ELEMENT = {"float32": 4, "tf32": 4, "bf16": 2}
 """Bytes of an activation, and of a weight as products read it, by precision."""
@@ -22,7 +23,9 @@ FANOUT = 256  # base values of a block, hardsample.trees.FANOUT
 CONVOLUTION_1, CONVOLUTION_2, LINEAR_1 = 9 * 32, 9 * 32 * 64, POOLED * HIDDEN  # weights
 PROTOTYPE = Path(__file__).parent / "results" / "nvidia-h200-prototype.json"
 AIMED = {4: 0.16e-3, 32: 0.25e-3, 1024: 2.7e-3}  # seconds of a step, thought to be in reach
-MINUTES = 6.0  # wanted of all runs of paper A's figures
+MINUTES, BYTES, CHOOSING = 6.0, 3.0, 1.02
+"""Wanted at most: of paper A's runs; of a step over what its weights' bytes take; of PEB's step over MB's."""
+
 IMAGES_AT_ONCE = 2_400  # of an evaluation
 FLOAT, INDEX, SUM = 4, 8, 8  # bytes of a weight as it is kept, an index and a sum of base values
 
@@ -128,14 +131,20 @@ def evaluation(seeds: int, images: int, classes: int = CLASSES, element: int = E
     return kernels
 
 
+def prototype() -> dict[str, list[Row]]:
+    """What was measured of the prototype, by part."""
+    parts = json.loads(PROTOTYPE.read_text())["parts"]
+    return {name: [Row(**row) for row in part["rows"]] for name, part in parts.items()}
+
+
 def prototype_seconds() -> dict[str, float]:
     """Seconds of what paper A's runs are made of, as the prototype of the fused step was measured.
 
     LB, which it did not have, counts as PEB.
     """
-    parts = json.loads(PROTOTYPE.read_text())["parts"]
-    ms = {row["what"]: row["value"] for row in parts["prototype steps"]["rows"]}
-    other = {row["what"]: row["value"] for part in parts.values() for row in part["rows"] if row["unit"] == "s"}
+    parts = prototype()
+    ms = {row.what: row.value for row in parts["prototype steps"]}
+    other = {row.what: row.value for rows in parts.values() for row in rows if row.unit == "s"}
     kinds = {(run.method, run.batch_size) for run in cohort.cohorts(cohort.paper_a_runs())}
     steps = {
         f"{method}, n = {n}": ms[f"fused step, n = {n}, {'PEB' if method == 'LB' else method}"] / 1e3
@@ -190,21 +199,22 @@ def minutes_table() -> str:
 
 def page(measured: bool) -> str:
     """What is known of a GPU without one, in Markdown; ``measured``: is there a result of the fused step itself?"""
-    now, then = (sum(minutes(seconds).values()) for seconds in (prototype_seconds(), aimed_seconds()))
-    runs = len(cohort.paper_a_runs())
     aims = ", ".join(f"{1e3 * seconds:.3g} ms at n = {n}" for n, seconds in AIMED.items())
-    state = "What was measured of it is above." if measured else "It is unmeasured."
+    runs = len(cohort.paper_a_runs())
+    package = "what was measured of it is above" if measured else "it is unmeasured"
     return f"""## On paper: the package's fused step, computed
 
-{state} `python -m benchmarks fused` measures it where there is a GPU.
+This is how the prototype stands to what is wanted. The package's own step is another, and {package};
+`python -m benchmarks fused` measures it where there is a GPU.
+
+{targets_table("as above" if measured else "unmeasured")}
 
 ### Expected minutes of `hardsample gpu`
 
-Paper A's {runs} runs on {EXAMPLES:,} letters would take {_number(now)} minutes at the prototype's rates,
-and {_number(then)} with the steps aimed at ({aims}).
-At most {MINUTES:g} are wanted, which is unmeasured. Twelve seeds are trained at a time, one cohort after another;
-updates and evaluations are counted as the package makes them. Beside them are building the networks, starting a
-process and compiling the kernels. LB counts as PEB, since the prototype did not have it.
+These are paper A's {runs} runs on {EXAMPLES:,} letters. Twelve seeds are trained at a time, one cohort after another;
+updates and evaluations are counted as the package makes them. Steps aimed at are
+{aims}. Beside steps and evaluations are building the networks,
+starting a process and compiling the kernels. LB counts as PEB, since the prototype did not have it.
 
 {minutes_table()}
 
@@ -213,7 +223,8 @@ process and compiling the kernels. LB counts as PEB, since the prototype did not
 Each kernel takes as long as its bytes or its operations do, whichever is more: at 3.35 TB/s for an H100's memory, at
 4.8 TB/s for an H200's, or at the 4.3 TB/s that the prototype's page counts with, and at 989 TFLOP/s of dense bf16.
 Every input is read once, every output is written once, and all of it goes through the memory, though much of the
-activations stays in the cache. Operations are those of products.
+activations stays in the cache. Operations are those of products. Beside them is what the first form of the prototype
+took, in other kernels here and there.
 
 {kernels_table()}
 
@@ -223,11 +234,36 @@ activations stays in the cache. Operations are those of products.
 """
 
 
+def targets_table(package: str) -> str:
+    """What the prototype keeps of what is wanted, and what is known of the ``package``; in Markdown."""
+    seconds, memory = prototype_seconds(), RATES[-1]
+    found = []
+    for n in (4, 32):  # beyond them operations take longer than bytes
+        least = state_bytes(cohort.SEEDS) / memory.memory
+        what = f"step, n = {n}, over its weights' bytes at {memory.memory / 1e12:g} TB/s"
+        found.append(Row(what, "", seconds[f"PEB, n = {n}"] / least, at_most=BYTES))
+    for n in sorted(cohort.SIZES):
+        found.append(
+            Row(
+                f"choosing, n = {n}: PEB / MB", "", seconds[f"PEB, n = {n}"] / seconds[f"MB, n = {n}"], at_most=CHOOSING
+            )
+        )
+    found.append(Row("paper A's runs", "", sum(minutes(seconds).values()), "min", at_most=MINUTES))
+    lines = ["| what | wanted | the prototype | kept | the package's step |", "| --- " * 5 + "|"]
+    lines += [
+        f"| {row.what} | {row.wanted} | {row.value:.3g} {row.unit} | {row.verdict} | {package} |" for row in found
+    ]
+    return "\n".join(lines)
+
+
 def kernels_table(seeds: int = cohort.SEEDS, n: int = 32) -> str:
-    """Each kernel of a step, in Markdown."""
-    lines = [_head("kernel")]
-    lines += [_line(kernel.name, [kernel]) for kernel in step(seeds, n)]
-    return "\n".join([*lines, _line("**all**", step(seeds, n))])
+    """Each kernel of a step, and what the prototype's first form took for the same; in Markdown."""
+    took = {row.what: row.value for row in prototype()["prototype profile"]}
+    lines = [_head("kernel", "the prototype's first form, µs")]
+    for kernel in step(seeds, n):
+        parts = {kernel.name, *kernel.name.split(" with "), *kernel.name.split(" and ")}
+        lines.append(_line(kernel.name, [kernel], _number(sum(took.get(part, 0.0) for part in parts))))
+    return "\n".join([*lines, _line("**all**", step(seeds, n), _number(sum(took.values())))])
 
 
 def totals_table(seeds: int = cohort.SEEDS) -> str:
@@ -238,15 +274,15 @@ def totals_table(seeds: int = cohort.SEEDS) -> str:
     return "\n".join([*lines, _line(f"evaluation of {images:,} images", evaluation(seeds, images))])
 
 
-def _head(first: str) -> str:
-    columns = (first, "MB", "GFLOP", *(f"{rate.name}, µs" for rate in RATES))
+def _head(*names: str) -> str:
+    columns = (names[0], "MB", "GFLOP", *(f"{rate.name}, µs" for rate in RATES), *names[1:])
     return f"| {' | '.join(columns)} |\n" + "| --- " * len(columns) + "|"
 
 
-def _line(name: str, kernels: Sequence[Kernel]) -> str:
+def _line(name: str, kernels: Sequence[Kernel], *more: str) -> str:
     moved, operations = (sum(getattr(kernel, what) for kernel in kernels) for what in ("bytes", "operations"))
     times = (_number(1e6 * rate.seconds(kernels)) for rate in RATES)
-    return f"| {' | '.join((name, _number(moved / 1e6), _number(operations / 1e9), *times))} |"
+    return f"| {' | '.join((name, _number(moved / 1e6), _number(operations / 1e9), *times, *more))} |"
 
 
 def _number(value: float) -> str:

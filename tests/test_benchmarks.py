@@ -162,9 +162,9 @@ def test_the_page_says_that_the_fused_step_is_unmeasured_until_it_is_measured():
     row = {"what": "fused step", "sides": "no GPU was at hand", "value": None}
     measured = {"commit": "0123456", "versions": {}, "rows": [row]}
     record = {"heading": "A GPU", "machine": {}, "parts": {"fused": measured}}
-    assert "It is unmeasured." in bench.shown([record])
+    assert "and it is unmeasured" in bench.shown([record]) and "| unmeasured |\n" in bench.shown([record])
     row["value"] = 2.0
-    assert "It is unmeasured." not in bench.shown([record])
+    assert "and it is unmeasured" not in bench.shown([record]) and "| unmeasured |\n" not in bench.shown([record])
 
 
 def test_the_prototype_is_called_one_and_every_row_says_where_it_is_from():
@@ -204,6 +204,15 @@ def test_the_weights_move_26_bytes_a_parameter_in_adadelta_and_4_in_the_passes()
 def test_a_kernel_takes_what_takes_longer_its_bytes_or_its_operations():
     kernels = [reckoning.Kernel("bytes", 300, 10), reckoning.Kernel("operations", 100, 50)]
     assert reckoning.Rate("a GPU", 100.0, 10.0).seconds(kernels) == 3.0 + 5.0
+
+
+def test_every_kernel_of_the_prototype_stands_beside_one_on_paper():
+    [*_, whole] = lines = reckoning.kernels_table().splitlines()[2:]
+    beside = [float(line.split("|")[-2]) for line in lines[:-1]]
+    took = {row.what: row.value for row in reckoning.prototype()["prototype profile"]}
+    alone = took["sums of shares"] + took["dropout masks"]  # in the package's other kernels
+    assert sum(beside) + alone == pytest.approx(float(whole.split("|")[-2]), abs=2)
+    assert whole.startswith("| **all** |") and min(beside) > 0
 
 
 def test_the_expected_minutes_are_those_of_the_projection_and_the_process():
