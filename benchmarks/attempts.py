@@ -59,7 +59,7 @@ class Attempts(contextlib.AbstractContextManager):
         """What :func:`benchmarks.measure.in_turns` gives, of the ways that hold."""
         makers = dict(makers)
         timed = in_turns if self._device == "cpu" else self._in_one_process
-        while makers and time.monotonic() < self._deadline:
+        while makers and not self.late:
             try:
                 return timed(makers, rounds=rounds, **options)
             except Broken as error:
@@ -72,8 +72,12 @@ class Attempts(contextlib.AbstractContextManager):
 
     def compare(self, what: str, seconds: Mapping[str, np.ndarray], ours: str, rival: str, **bound: float) -> Row:
         """``rival`` against ``ours``, each with how it was computed, or why they were not measured."""
-        notes = {name: self.note(name) for name in (ours, rival)}
-        return compare(what, seconds, ours, rival, missing=self.reasons, notes=notes, **bound)
+        names = {name: self.named(name) for name in (ours, rival)}
+        return compare(what, seconds, ours, rival, missing=self.reasons, names=names, **bound)
+
+    def named(self, name: str) -> str:
+        """A way with its :meth:`note`."""
+        return f"{name} ({self.note(name)})" if self.note(name) else name
 
     def note(self, name: str) -> str:
         """Which step a way took, and whether as a CUDA graph; "" of a way that does not say."""

@@ -195,8 +195,7 @@ def projection(attempts: Attempts, case: Case) -> Row:
     for name in makers:
         if name not in seconds:
             return Row(what, attempts.reasons[name], unit="min", at_most=MINUTES)
-    notes = {name: f" ({attempts.note(name)})" if attempts.note(name) else "" for name in makers}
-    medians = (f"{name}{notes[name]} {duration(float(np.median(spent)))}" for name, spent in seconds.items())
+    medians = (f"{attempts.named(name)} {duration(float(np.median(spent)))}" for name, spent in seconds.items())
     minutes = projected(runs, case.examples[0], seconds) / 60
     return summary(what, ", ".join(medians), minutes, "min", at_most=MINUTES)
 

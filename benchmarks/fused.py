@@ -88,7 +88,7 @@ def _steps(attempts: Attempts, case: Case) -> list[Row]:
         if name not in seconds:
             return [*found, Row(title, attempts.reasons[name], at_most=bound)]
     least = seconds[COPY] * count / (2 * COPIED)
-    taken = {f"{chosen} ({attempts.note(chosen)})": seconds[chosen], "its bytes": least}
+    taken = {attempts.named(chosen): seconds[chosen], "its bytes": least}
     sides = ", ".join(f"{name} {duration(float(np.median(spent)))}" for name, spent in taken.items())
     return [*found, summary(title, sides, seconds[chosen] / least, at_most=bound)]
 

@@ -93,19 +93,18 @@ def compare(
     rival: str,
     *,
     missing: Mapping[str, str] = MappingProxyType({}),
-    notes: Mapping[str, str] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Row:
     """``rival`` against ``ours`` round by round: above 1, ours is faster; or why it is ``missing`` in ``seconds``.
 
-    ``notes`` say more of a way than its name does.
+    ``names`` are what the row calls the ways, where not as ``seconds`` does.
     """
     for name in (rival, ours):
         if name not in seconds:
             return Row(what, missing[name], at_least=at_least, at_most=at_most)
-    named = {name: f"{name} ({notes[name]})" if notes.get(name) else name for name in (ours, rival)}
-    sides = ", ".join(f"{text} {duration(float(np.median(seconds[name])))}" for name, text in named.items())
+    sides = ", ".join(f"{names.get(name, name)} {duration(float(np.median(seconds[name])))}" for name in (ours, rival))
     ratios = seconds[rival] / seconds[ours]
     return summary(what, sides, ratios, at_least=at_least, at_most=at_most)
 

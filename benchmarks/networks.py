@@ -5,7 +5,7 @@ import functools
 import importlib
 import importlib.util
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -198,10 +198,12 @@ def measure() -> list[Row]:
 def rows(cases: Iterable[Case]) -> list[Row]:
     """What is measured of cases, each at the largest mini-batch that all ways have memory for together."""
     with Attempts() as attempts:
-        return [row for wanted in cases for row in _against_others(attempts, fitting(wanted))]
+        return [row for wanted in cases for row in _against_others(attempts, wanted)]
 
 
 def _against_others(attempts: Attempts, case: Case) -> list[Row]:
+    if not attempts.late:
+        case = fitting(case)
     makers = {f"δ = {delta:g}": functools.partial(library, case, delta) for delta in DELTAS}
     makers |= {
         ALONE: functools.partial(forward_and_backward, case),
@@ -215,14 +217,16 @@ def _against_others(attempts: Attempts, case: Case) -> list[Row]:
             ours = f"δ = {delta:g}"
             row = attempts.compare(f"{title}, {ours}, against {rival}", seconds, ours, rival, at_least=least)
             if row.value is not None:
-                row = dataclasses.replace(row, sides=_sides(case, seconds, ours, rival, attempts.note(ours)))
+                row = dataclasses.replace(
+                    row, sides=_sides(case, attempts.named(ours), seconds[ours], rival, seconds[rival])
+                )
             found.append(row)
     return found
 
 
-def _sides(case: Case, seconds: Mapping[str, np.ndarray], ours: str, rival: str, note: str) -> str:
-    named = {f"{ours} ({note})" if note else ours: seconds[ours], rival: seconds[rival]}
-    text = ", ".join(f"{name} {case.batch / np.median(spent):,.0f} images/s" for name, spent in named.items())
+def _sides(case: Case, ours: str, ours_took: np.ndarray, rival: str, rival_took: np.ndarray) -> str:
+    sides = ((ours, ours_took), (rival, rival_took))
+    text = ", ".join(f"{name} {case.batch / np.median(spent):,.0f} images/s" for name, spent in sides)
     return text if rival != TIMM or has_timm() else f"{text}, its network torchvision's"
 
 
