@@ -55,6 +55,11 @@ class Attempts(contextlib.AbstractContextManager):
     def __exit__(self, *error: object) -> None:
         self._leave()
 
+    @property
+    def late(self) -> bool:
+        """Is the time up?"""
+        return time.monotonic() >= self._deadline
+
     def seconds(self, makers: Mapping[str, Callable[[], Way]], *, rounds: int, **options: int) -> dict[str, np.ndarray]:
         """What :func:`benchmarks.measure.in_turns` gives, of the ways that hold."""
         makers = dict(makers)

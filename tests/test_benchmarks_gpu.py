@@ -380,6 +380,7 @@ def test_what_there_is_no_time_for_says_so(rehearsed):
     seconds = late.seconds({"ours": None, "rival": None}, rounds=1)
     assert not seconds and not rehearsed
     assert late.compare("it", seconds, "ours", "rival").sides == "the time was up"
+    assert late.late and not attempts.Attempts().late and not attempts.Attempts("cpu").late
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
