@@ -1,4 +1,4 @@
-"""Measure, and keep it in ``results/<machine>.json`` and README.md; a part named alone renews its own rows."""
+"""Measure, and keep it in results/<machine>.json and README.md; a part named alone renews its own rows."""
 
 import argparse
 import dataclasses
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import reckoning
 from benchmarks.measure import Row, gpu
 from hardsample import paths
+from hardsample.errors import InputError
 from hardsample.runs import commit, device_name, versions
 
 HERE = Path(__file__).parent
@@ -25,6 +27,7 @@ PARTS = {
     "choosing": "Choosing",
     "rounds": "Hard mini-batches",
     "samplers": "Samplers in a training loop of one's own",
+    "fused": "The fused step of twelve seeds on a GPU",
     "cohort": "Twelve seeds as one cohort on a GPU",
     "networks": "Paper B's networks on a GPU",
     "workers": "Many runs and many workers",
@@ -64,12 +67,11 @@ def slug(machine: Mapping[str, object]) -> str:
 
 
 def section(record: Mapping[str, object]) -> str:
-    """What one machine's results say, in Markdown."""
-    hardware = record["machine"]
-    bf16 = f" ({', '.join(hardware['bf16'])})" if hardware["bf16"] else ""
-    gpus = hardware["gpu"] or "no GPU"
-    text = f"## {hardware['cpu']}, {hardware['cores']} cores{bf16}, {hardware['gib']} GiB, {gpus}\n"
-    for part, title in PARTS.items():
+    """What one machine's results say, in Markdown; a record of other parts than ``PARTS`` has a heading and titles."""
+    text = f"## {record.get('heading') or heading(record['machine'])}\n"
+    if "note" in record:
+        text += f"\n{record['note']}\n"
+    for part, title in (PARTS | record.get("titles", {})).items():
         if part in record["parts"]:
             measured = record["parts"][part]
             found = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
@@ -78,12 +80,35 @@ def section(record: Mapping[str, object]) -> str:
     return text
 
 
-def main(names: list[str]) -> None:
-    """Run the named parts, all by default."""
+def heading(hardware: Mapping[str, object]) -> str:
+    """The machine in a line."""
+    bf16 = f" ({', '.join(hardware['bf16'])})" if hardware["bf16"] else ""
+    return f"{hardware['cpu']}, {hardware['cores']} cores{bf16}, {hardware['gib']} GiB, {hardware['gpu'] or 'no GPU'}"
+
+
+def results() -> list[dict]:
+    """Every record kept."""
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+
+
+def shown(records: list[dict]) -> str:
+    """All that README.md says below the mark."""
+    fused = [row for record in records if "fused" in record["parts"] for row in record["parts"]["fused"]["rows"]]
+    computed = reckoning.page(measured=any(row["value"] is not None for row in fused))
+    return "\n".join([*map(section, records), computed])
+
+
+def main(names: list[str], out: Path | None = None) -> None:
+    """Run the named parts, all by default; with ``out`` results go into that folder, and README.md stays as it is."""
     if unknown := [name for name in names if name not in PARTS]:
         sys.exit(f"unknown benchmark {unknown[0]!r}: choose from {', '.join(PARTS)}.")
-    here = machine()
-    path = RESULTS / f"{slug(here)}.json"
+    here, folder = machine(), out or RESULTS
+    try:
+        paths.check_writable(folder)
+    except InputError as error:
+        why = paths.reason(error.__cause__) or error.__cause__.strerror
+        sys.exit(f"no results can be kept in {folder} ({why}): mend that, or choose another folder with --out.")
+    path = folder / f"{slug(here)}.json"
     parts = json.loads(path.read_text())["parts"] if path.is_file() else {}
     for name in names or PARTS:
         rows = importlib.import_module(f"benchmarks.{name}").measure()
@@ -92,18 +117,20 @@ def main(names: list[str]) -> None:
         parts[name] = {"commit": commit(), "versions": versions(), "rows": measured}
         record = {"machine": here, "parts": parts}
         paths.write_atomically(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
-        _renew_readme()
+        if out is None:
+            _renew_readme()
 
 
 def _renew_readme() -> None:
     readme = HERE / "README.md"
     before = readme.read_text().split(MARK)[0]
-    sections = "\n".join(section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))
-    paths.write_atomically(readme, f"{before}{MARK}\n\n{sections}".encode())
+    paths.write_atomically(readme, f"{before}{MARK}\n\n{shown(results())}".encode())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parts = "; ".join(f"{name}: {title}" for name, title in PARTS.items())
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all by default. {parts}")
-    main(parser.parse_args().parts)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the results there, and leave README.md alone")
+    arguments = parser.parse_args()
+    main(arguments.parts, arguments.out)

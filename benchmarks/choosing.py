@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
-from benchmarks.attempts import NO_GPU, captured
-from benchmarks.measure import Row, Way, compare, gpu, in_turns
+from benchmarks.attempts import NO_GPU, Attempts, captured
+from benchmarks.measure import Row, Way, gpu
 from benchmarks.step import library
 from hardsample.base_values import BaseValues
 
@@ -199,16 +198,17 @@ def trees() -> list[Row]:
         if not missing:
             nodes = 2 * 2 ** size.bit_length()
             ways[theirs[power]] = functools.partial(segment_tree, size, extension), 4 * nodes + 4 * size
-    makers, reasons = _fitting(ways, _memory())
-    seconds = in_turns(makers, rounds=30, inner=500)
-    reasons |= {name: missing for name in theirs.values() if name not in ways}
+    attempts = Attempts("cpu")
+    makers, attempts.reasons = _fitting(ways, _memory())
+    attempts.reasons |= {name: missing for name in theirs.values() if name not in ways}
+    seconds = attempts.seconds(makers, rounds=30, inner=500)
     rows = []
     for power in SIZES:
         what = f"draw and update 32 of 10^{power}"
-        rows.append(compare(what, seconds, ours[power], theirs[power], missing=reasons, at_least=1))
+        rows.append(attempts.compare(what, seconds, ours[power], theirs[power], at_least=1))
     for power in list(SIZES)[1:]:
         what, bound = f"the same, 10^{power} against 10^{SMALLEST}", power / SMALLEST
-        rows.append(compare(what, seconds, ours[SMALLEST], ours[power], missing=reasons, at_most=bound))
+        rows.append(attempts.compare(what, seconds, ours[SMALLEST], ours[power], at_most=bound))
     return rows
 
 
@@ -224,13 +224,25 @@ def passes() -> list[Row]:
             "cumulative sum": (functools.partial(cumulative_sum, size), 16 * size),
         }
         refusals = _refusals(size, ("torch.multinomial", "WeightedRandomSampler"))
-        makers, reasons = _fitting({name: way for name, way in ways.items() if name not in refusals}, _memory())
-        seconds = in_turns(makers, rounds=rounds, inner=inner) if len(makers) > 1 else {}
-        rows += [
-            compare(f"draw and update 32 of 10^{power}", seconds, "tree", name, missing=reasons | refusals, at_least=1)
-            for name in list(ways)[1:]
-        ]
+        what = f"draw and update 32 of 10^{power}"
+        rows += _against_tree(Attempts("cpu"), what, ways, refusals, _memory(), rounds, inner)
     return rows
+
+
+def _against_tree(
+    attempts: Attempts,
+    what: str,
+    ways: Mapping[str, tuple[Callable[[], Way], float]],
+    refusals: Mapping[str, str],
+    budget: float,
+    rounds: int,
+    inner: int,
+) -> list[Row]:
+    """The first of the ways, "tree", against the rest, in a budget of memory."""
+    makers, reasons = _fitting({name: way for name, way in ways.items() if name not in refusals}, budget)
+    attempts.reasons |= reasons | refusals
+    seconds = attempts.seconds(makers, rounds=rounds, inner=inner) if len(makers) > 1 else {}
+    return [attempts.compare(what, seconds, "tree", name, at_least=1) for name in list(ways)[1:]]
 
 
 def on_gpu() -> list[Row]:
@@ -238,20 +250,17 @@ def on_gpu() -> list[Row]:
     if not gpu():
         return [Row("draw and update 32 on a GPU", NO_GPU, at_least=1)]
     rows = []
-    for power in SIZES:
-        what, size = f"draw and update 32 of 10^{power}, GPU", 10**power
-        ways = {
-            "tree": (functools.partial(tree_on_gpu, size), TREE * size),
-            "torch.multinomial": (functools.partial(multinomial_on_gpu, size), 12 * size),
-            "cumulative sum": (functools.partial(cumulative_sum_on_gpu, size), 20 * size),
-        }
-        refusals = _refusals(size, ("torch.multinomial",))
-        free = SHARE * torch.cuda.mem_get_info()[0]
-        makers, reasons = _fitting({name: way for name, way in ways.items() if name not in refusals}, free)
-        seconds = in_turns(makers, rounds=20, inner=20, wall=True) if len(makers) > 1 else {}
-        rows += [
-            compare(what, seconds, "tree", name, missing=reasons | refusals, at_least=1) for name in list(ways)[1:]
-        ]
+    with Attempts() as attempts:
+        for power in SIZES:
+            size = 10**power
+            ways = {
+                "tree": (functools.partial(tree_on_gpu, size), TREE * size),
+                "torch.multinomial": (functools.partial(multinomial_on_gpu, size), 12 * size),
+                "cumulative sum": (functools.partial(cumulative_sum_on_gpu, size), 20 * size),
+            }
+            refusals, free = _refusals(size, ("torch.multinomial",)), SHARE * torch.cuda.mem_get_info()[0]
+            what = f"draw and update 32 of 10^{power}, GPU"
+            rows += _against_tree(attempts, what, ways, refusals, free, rounds=20, inner=20)
     return rows
 
 
@@ -264,8 +273,10 @@ def steps() -> list[Row]:
     for precision in ("float32", "bf16"):
         names = ("SMB", "PLB", "PEB", "LB")
         makers = {name: functools.partial(library, method=name, precision=precision) for name in names}
-        seconds = in_turns(makers, rounds=8, inner=10, starts=STARTS)
-        rows += [compare(f"training step, {precision}", seconds, "SMB", name, at_most=1.02) for name in names[1:]]
+        attempts = Attempts("cpu")
+        seconds = attempts.seconds(makers, rounds=8, inner=10, starts=STARTS)
+        what = f"training step, {precision}"
+        rows += [attempts.compare(what, seconds, "SMB", name, at_most=1.02) for name in names[1:]]
     monitored, drawn_from = round(0.02 * EMNIST_LETTERS), 2048
     size = monitored + drawn_from
     makers = {
@@ -274,12 +285,17 @@ def steps() -> list[Row]:
             library, method="LB", precision="bf16", train_examples=size, options={"held_out": monitored / size}
         ),
     }
-    seconds = in_turns(makers, rounds=3, inner=MONITOR_EVERY)
+    attempts = Attempts("cpu")
+    seconds = attempts.seconds(makers, rounds=3, inner=MONITOR_EVERY)
     what = f"training step, bf16, with {monitored:,} images looked at every {MONITOR_EVERY} steps"
-    return [*rows, compare(what, seconds, "SMB", "LB", at_most=1.02)]
+    return [*rows, attempts.compare(what, seconds, "SMB", "LB", at_most=1.02)]
 
 
 def _memory() -> float:
+    try:
+        import psutil
+    except ImportError:
+        return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     return SHARE * psutil.virtual_memory().available
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -12,25 +12,23 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import stacked
-from benchmarks.attempts import NO_GPU, Attempts, repeated
+from benchmarks.attempts import NO_GPU, Attempts, compute_in, repeated, way_of
 from benchmarks.measure import Row, Way, duration, gpu, summary
 from benchmarks.step import OrdinaryCNN
-from hardsample import experiments, paper_a
-from hardsample.configuration import Run
+from hardsample import experiments, paper_a, training
+from hardsample.configuration import PRECISIONS, Run
 from hardsample.data import Dataset, load
-from hardsample.models import Cohort, seeds_at_once
+from hardsample.models import seeds_at_once
 from hardsample.training import stepper
 
 SEEDS = 12
 SIZES = (32, 4, 1024)
-SETTINGS = ("float32", "TF32", "bf16")
 TRAIN, TEST = 124_800, 20_800  # EMNIST Letters'
 OURS = "the library"
 EAGER, GRAPHS = "one after another, eager", "one after another, a CUDA graph each"
 TARGETS = {EAGER: 10.0, GRAPHS: 2.5}
 MINUTES = 10.0
-ROUNDS = 8
-LARGE, AT_ONCE = 1024, 3  # from this n on, so many ways beside the library's fit into the memory together
+ROUNDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +36,12 @@ class Case:
     """What is trained and where.
 
     Args:
-        setting: "float32" (IEEE's throughout), "TF32" (convolutions and matrix products on tensor cores), or "bf16".
+        precision: of the runs, and of the ways written out here.
         examples: of training and test; letters repeated to that number.
     """
 
     n: int = 32
-    setting: str = "float32"
+    precision: str = "float32"
     method: str = "PLB"
     device: str = "cuda"
     seeds: int = SEEDS
@@ -52,38 +50,43 @@ class Case:
     @property
     def runs(self) -> list[Run]:
         """A run of each seed."""
-        precision = "bf16" if self.setting == "bf16" else "float32"
         return [
-            Run("glyphs", self.method, seed, batch_size=self.n, precision=precision)
+            Run("glyphs", self.method, seed, batch_size=self.n, precision=self.precision)
             for seed in range(1, self.seeds + 1)
         ]
 
     def begin(self) -> Dataset:
-        """Set the process to the setting; the data, on the device."""
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.setting == "TF32"
-        some = load("glyphs", train_examples=min(2048, self.examples[0]), test_examples=min(512, self.examples[1]))
-        return repeated(some, *self.examples).to(self.device)
+        """Set the process to the precision; the data, on the device."""
+        compute_in(self.precision)
+        return _letters(self.examples, self.device)
+
+
+@functools.cache
+def _letters(examples: tuple[int, int], device: str) -> Dataset:
+    """Data that all ways of a process share; none writes to them."""
+    some = load("glyphs", train_examples=min(2048, examples[0]), test_examples=min(512, examples[1]))
+    return repeated(some, *examples).to(device)
 
 
 def library(case: Case, way: str = "") -> Way:
     """An update of the cohort by the library's own loop; ``way`` names another than its own of computing networks."""
-    cohort = stacked.WAYS[way] if way else Cohort
-    return _called(stepper(case.runs, case.begin(), device=case.device, cohort=cohort))
+    networks = {"cohort": stacked.WAYS[way]} if way else {}
+    return way_of(stepper(case.runs, case.begin(), device=case.device, **networks))
 
 
 def fused(case: Case) -> Way:
     """An update of the cohort as one compiled function."""
-    return _called(stacked.fused(case.runs, case.begin(), device=case.device))
+    return way_of(stacked.fused(case.runs, case.begin(), device=case.device))
 
 
 def streams(case: Case) -> Way:
     """An update of every seed, each in a stream and a CUDA graph of its own."""
-    return _called(stacked.streams(case.runs, case.begin(), device=case.device))
+    return way_of(stacked.streams(case.runs, case.begin(), device=case.device))
 
 
 def graphs(case: Case) -> Way:
     """As many updates of one run as there are seeds, by the library's CUDA graph of one."""
-    return _called(stepper(case.runs[0], case.begin(), device=case.device), case.seeds)
+    return way_of(stepper(case.runs[0], case.begin(), device=case.device), case.seeds, graph_on=case.device)
 
 
 def eager(case: Case) -> Way:
@@ -102,23 +105,13 @@ def eager(case: Case) -> Way:
         optimizer.step()
         values[batch] = losses.detach()
 
-    return _called(update, case.seeds)
+    return way_of(update, case.seeds)
 
 
 def evaluation(case: Case) -> Way:
     """Accuracies and losses of the cohort on all training and test examples, on the host."""
-    data = case.begin()
-    seeds = [run.seed for run in case.runs]
-    device, precision = torch.device(case.device), case.runs[0].precision
-    cohort = Cohort("letters-cnn", data.num_classes, seeds, device, precision)
-
-    def once(_: int) -> None:
-        for images, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-            logits, losses = cohort.scores(images, labels)
-            for values in ((logits.argmax(2) == labels).double(), losses.double()):
-                values.mean(1).tolist()
-
-    return once
+    trainer = training._Trainer(case.runs, case.begin(), torch.device(case.device), None)
+    return lambda _: trainer._evaluate()
 
 
 def start(case: Case) -> Way:
@@ -127,13 +120,8 @@ def start(case: Case) -> Way:
     return lambda _: stepper(case.runs, data, device=case.device)()
 
 
-def _called(update: Callable[[], None], times: int = 1) -> Way:
-    def way(_: int) -> None:
-        for _ in range(times):
-            update()
-
-    return way
-
+RIVALS: dict[str, tuple] = {EAGER: (eager,), GRAPHS: (graphs,)}
+"""What the targets are against: what makes it, and its arguments after the case."""
 
 OTHERS: dict[str, tuple] = {
     "grouped convolutions, channels last": (library, "grouped convolutions, channels last"),
@@ -143,11 +131,11 @@ OTHERS: dict[str, tuple] = {
     "grouped convolutions, compiled": (library, "grouped convolutions, compiled"),
     "im2col, the whole step compiled": (fused,),
 }
-"""Every other way of an update of the cohort: what makes it, and its arguments after the case."""
+"""Every other way of an update of the cohort, likewise."""
 
 
 def measure() -> list[Row]:
-    """Three mini-batch sizes and three precisions; first the targets, then whatever else there is time for."""
+    """The targets in every precision and at three mini-batch sizes, then the other ways at the first size in bf16."""
     return rows(Case()) if gpu() else unmeasured()
 
 
@@ -157,44 +145,28 @@ def unmeasured() -> list[Row]:
     return [*against, Row(_grid("float32"), NO_GPU, unit="min", at_most=MINUTES)]
 
 
-def rows(case: Case, sizes: Sequence[int] = SIZES, settings: Sequence[str] = SETTINGS) -> list[Row]:
+def rows(case: Case, sizes: Sequence[int] = SIZES, precisions: Sequence[str] = PRECISIONS) -> list[Row]:
     """What is measured of cases like ``case``."""
-    attempts = Attempts()
-    cases = {n: [dataclasses.replace(case, n=n, setting=setting) for setting in settings] for n in sizes}
-    rivals = {EAGER: (eager,), GRAPHS: (graphs,)}
-    found = [row for n in sizes for row in _against_library(attempts, cases[n], rivals)]
-    found += [projection(attempts, dataclasses.replace(case, setting=setting)) for setting in settings]
-    for n in sizes:
-        for some, ways in _groups(cases[n]):
-            found += _against_library(attempts, some, ways)
-    return found
-
-
-def _groups(cases: Sequence[Case]) -> Iterator[tuple[Sequence[Case], dict[str, tuple]]]:
-    """The cases and other ways that are timed in the same turns."""
-    if cases[0].n < LARGE:
-        yield cases, OTHERS
-        return
-    names = list(OTHERS)
-    for case in cases:
-        for first in range(0, len(names), AT_ONCE):
-            yield [case], {name: OTHERS[name] for name in names[first : first + AT_ONCE]}
+    cases = {n: [dataclasses.replace(case, n=n, precision=precision) for precision in precisions] for n in sizes}
+    with Attempts() as attempts:
+        found = [row for n in sizes for row in _against_library(attempts, cases[n], RIVALS)]
+        found += [projection(attempts, dataclasses.replace(case, precision=precision)) for precision in precisions]
+        return found + _against_library(attempts, cases[sizes[0]][-1:], OTHERS)
 
 
 def _against_library(attempts: Attempts, cases: Sequence[Case], ways: Mapping[str, tuple]) -> list[Row]:
-    named = {OURS: (library,), **ways}
     makers = {
-        f"{name} ({case.setting})": functools.partial(maker, case, *arguments)
+        f"{name}, {case.precision}": functools.partial(maker, case, *arguments)
         for case in cases
-        for name, (maker, *arguments) in named.items()
+        for name, (maker, *arguments) in {OURS: (library,), **ways}.items()
     }
-    seconds = attempts.seconds(makers, rounds=ROUNDS, inner=min(20, max(2, 2048 // cases[0].n)))
+    seconds = attempts.seconds(makers, rounds=ROUNDS)
     return [
         attempts.compare(
             _update(case, name),
             seconds,
-            f"{OURS} ({case.setting})",
-            f"{name} ({case.setting})",
+            f"{OURS}, {case.precision}",
+            f"{name}, {case.precision}",
             at_least=TARGETS.get(name),
         )
         for case in cases
@@ -217,20 +189,19 @@ def projection(attempts: Attempts, case: Case) -> Row:
         f"{method}, n = {n}": functools.partial(library, dataclasses.replace(case, method=method, n=n))
         for method, n in kinds
     }
-    seconds = attempts.seconds(makers, rounds=ROUNDS, inner=5)
-    more = {what.__name__: functools.partial(what, case) for what in (evaluation, start)}
-    seconds |= attempts.seconds(more, rounds=ROUNDS)
-    what = _grid(case.setting)
-    for name in (*makers, *more):
+    makers |= {what.__name__: functools.partial(what, case) for what in (evaluation, start)}
+    seconds = attempts.seconds(makers, rounds=ROUNDS)
+    what = _grid(case.precision)
+    for name in makers:
         if name not in seconds:
             return Row(what, attempts.reasons[name], unit="min", at_most=MINUTES)
-    medians = (f"{name} {duration(float(np.median(spent)))}" for name, spent in seconds.items())
+    medians = (f"{attempts.named(name)} {duration(float(np.median(spent)))}" for name, spent in seconds.items())
     minutes = projected(runs, case.examples[0], seconds) / 60
     return summary(what, ", ".join(medians), minutes, "min", at_most=MINUTES)
 
 
-def _grid(setting: str) -> str:
-    return f"paper A's {len(paper_a_runs())} runs at EMNIST's size, {setting}, projected"
+def _grid(precision: str) -> str:
+    return f"paper A's {len(paper_a_runs())} runs at EMNIST's size, {precision}, projected"
 
 
 def paper_a_runs() -> list[Run]:
@@ -260,7 +231,7 @@ def work(run: Run, size: int) -> tuple[int, int]:
     return last - first, sum(first < step <= last or (step == 0 and run.start is None) for step in evaluated)
 
 
-def projected(runs: Iterable[Run], size: int, seconds: Mapping[str, np.ndarray]) -> np.ndarray:
+def projected(runs: Iterable[Run], size: int, seconds: Mapping[str, np.ndarray | float]) -> np.ndarray:
     """Seconds of all runs, one cohort after another: updates ("PLB, n = 32"), evaluations and starts of cohorts."""
     total = np.zeros(())
     for run, count in cohorts(runs).items():

@@ -1,14 +1,14 @@
 """Ways of doing a thing, timed in turns, so that a noisy machine disturbs them alike; and the rows that come of it.
 
-Each way has a process of its own, since settings of a process are a part of how fast a way is. On a CPU the clock is
-that process's CPU time: on one thread it is the time spent, less what other programs took. On a GPU, and where several
-processes work together, it is the wall clock.
+On a CPU each way has a process of its own, since where it finds its memory is a part of how fast it is. The clock is
+that process's CPU time: on one thread it is the time spent, less what other programs took.
 """
 
 import contextlib
 import dataclasses
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from types import MappingProxyType
@@ -64,26 +64,25 @@ class Row:
 
 
 class Broken(RuntimeError):
-    """A way ended with an error, which its process has printed."""
+    """A way ended with an error, which its process has printed; ``why`` is its first line, "" if it left none."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, why: str = "") -> None:
         super().__init__(f"{name!r} broke: its error is printed above.")
-        self.name = name
+        self.name, self.why = name, why
 
 
 def in_turns(
-    makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1, starts: int = 1, wall: bool = False
+    makers: Mapping[str, Callable[[], Way]], *, rounds: int, inner: int = 1, starts: int = 1
 ) -> dict[str, np.ndarray]:
-    """Seconds of each way, [starts * rounds]: a round times ``inner`` calls of every way, one way after the other.
+    """CPU seconds of each way, [starts * rounds]: a round times ``inner`` calls of every way, one way after the other.
 
     ``makers`` are picklable functions that make a way, called in its process. The processes are started ``starts``
-    times: where one finds its memory changes its speed by a tenth. ``wall`` takes the wall clock, and waits for the GPU
-    where there is one, instead of CPU time.
+    times: where one finds its memory changes its speed by a tenth.
 
     Raises:
         Broken: a way did not hold.
     """
-    started = [_in_turns(makers, rounds, inner, wall) for _ in range(starts)]
+    started = [_in_turns(makers, rounds, inner) for _ in range(starts)]
     return {name: np.concatenate([seconds[name] for seconds in started]) for name in makers}
 
 
@@ -94,14 +93,18 @@ def compare(
     rival: str,
     *,
     missing: Mapping[str, str] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Row:
-    """``rival`` against ``ours`` round by round: above 1, ours is faster; or why it is ``missing`` in ``seconds``."""
+    """``rival`` against ``ours`` round by round: above 1, ours is faster; or why it is ``missing`` in ``seconds``.
+
+    ``names`` are what the row calls the ways, where not as ``seconds`` does.
+    """
     for name in (rival, ours):
         if name not in seconds:
             return Row(what, missing[name], at_least=at_least, at_most=at_most)
-    sides = ", ".join(f"{name} {duration(float(np.median(seconds[name])))}" for name in (ours, rival))
+    sides = ", ".join(f"{names.get(name, name)} {duration(float(np.median(seconds[name])))}" for name in (ours, rival))
     ratios = seconds[rival] / seconds[ours]
     return summary(what, sides, ratios, at_least=at_least, at_most=at_most)
 
@@ -151,8 +154,8 @@ def gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _in_turns(makers: Mapping[str, Callable[[], Way]], rounds: int, inner: int, wall: bool) -> dict[str, list[float]]:
-    with processes({name: (_serve, maker, inner, wall) for name, maker in makers.items()}) as lines:
+def _in_turns(makers: Mapping[str, Callable[[], Way]], rounds: int, inner: int) -> dict[str, list[float]]:
+    with processes({name: (_serve, maker, inner) for name, maker in makers.items()}) as lines:
         for name, line in lines.items():
             _answer(name, line)  # made
         seconds: dict[str, list[float]] = {name: [] for name in makers}
@@ -168,20 +171,27 @@ def _answer(name: str, line: Connection) -> float:
         answer = line.recv()
     except EOFError:
         raise Broken(name) from None
+    if isinstance(answer, str):
+        raise Broken(name, answer)
     return answer
 
 
-def _serve(line: Connection, maker: Callable[[], Way], inner: int, wall: bool) -> None:
+def _serve(line: Connection, maker: Callable[[], Way], inner: int) -> None:
     torch.set_num_threads(1)
-    way = maker()
-    line.send(0.0)
-    clock = time.perf_counter if wall else time.process_time
-    wait = torch.cuda.synchronize if wall and gpu() else lambda: None
-    while True:
-        turn = line.recv()
-        wait()
-        began = clock()
-        for call in range(inner):
-            way(turn * inner + call)
-        wait()
-        line.send((clock() - began) / inner)
+    try:
+        way = maker()
+        line.send(0.0)
+        while True:
+            turn = line.recv()
+            began = time.process_time()
+            for call in range(inner):
+                way(turn * inner + call)
+            line.send((time.process_time() - began) / inner)
+    except Exception as error:
+        traceback.print_exc()
+        line.send(first_line(error))
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in a line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -5,14 +5,14 @@ import functools
 import importlib
 import importlib.util
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.attempts import NO_GPU, Attempts, captured, repeated
+from benchmarks.attempts import NO_GPU, Attempts, captured, compute_in, repeated, way_of
 from benchmarks.measure import Row, Way, gpu
 from hardsample import experiments, models
 from hardsample.configuration import PRECISIONS, Run
@@ -31,7 +31,11 @@ IN_TIMM = {
     "mobilenet_v3_small": "mobilenetv3_small_100",
 }
 ROUNDS = 5
-SPARE, CONTEXT = 1.25, 1 << 30  # of a way's memory: a factor on the peak of forward and backward, and bytes beside it
+SPARE, CONTEXT = (
+    1.25,
+    1 << 30,
+)  # a way's memory by the peak of forward and backward; bytes that the process takes beside
+FIRST = ("bf16", "tf32", "float32")  # the precisions by what they are worth to know, where the time does not do for all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +53,9 @@ class Case:
         """The precision of a forward pass."""
         return torch.autocast(self.device, torch.bfloat16, self.precision == "bf16", cache_enabled=False)
 
-    def data(self) -> Dataset:
-        """Colour images of 32x32, letters repeated, on the device."""
+    def begin(self) -> Dataset:
+        """Set the process to the precision; colour images of 32x32, letters repeated, on the device."""
+        compute_in(self.precision)
         some = load("glyphs10-32", train_examples=min(512, BATCHES * self.batch), test_examples=16)
         return repeated(some, BATCHES * self.batch, 16).to(self.device)
 
@@ -75,14 +80,15 @@ class Case:
 
 def library(case: Case, delta: float) -> Way:
     """An update by the library's loop, resizing of images and rounds included, once every mini-batch was seen."""
-    update = stepper(case.run(delta), case.data(), device=case.device)
+    update = stepper(case.run(delta), case.begin(), device=case.device)
     for _ in range(BATCHES):
         update()
-    return lambda _: update()
+    return way_of(update)
 
 
 def forward_and_backward(case: Case) -> Way:
     """Gradients of the mean loss of one mini-batch of random numbers, as a CUDA graph where there can be one."""
+    compute_in(case.precision)
     torch.backends.cudnn.benchmark = True
     work = gradients(case)
     if case.device == "cpu":
@@ -110,9 +116,9 @@ def gradients(case: Case) -> Callable[[], Sequence[Tensor]]:
 def timm_loop(case: Case) -> Way:
     """An update in the order of timm's ``train.py``: forward, backward, step, the loss to the host, gradients freed.
 
-    The settings are the script's: cuDNN chooses its algorithms by trial, and matrix products may use TF32.
+    As in the script, cuDNN chooses its algorithms by trial. The precision is the case's.
     """
-    torch.backends.cudnn.benchmark = torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
     network = case.plain_network(_from_timm(case.network) if has_timm() else None)
     optimizer, mini_batch, losses = _sgd(case, network), _prepared(case), []
 
@@ -171,7 +177,7 @@ def _sgd(case: Case, network: nn.Module) -> torch.optim.SGD:
 
 def _prepared(case: Case) -> Callable[[int], tuple[Tensor, Tensor]]:
     """Mini-batches of images already resized, normalised and on the device, for a loop that need not wait for any."""
-    data, size = case.data(), (case.image_size, case.image_size)
+    data, size = case.begin(), (case.image_size, case.image_size)
     images = [F.interpolate(part.float() / 255, size, mode="bilinear") for part in data.x_train.split(case.batch)]
     images = [((part - 0.45) / 0.225).contiguous(memory_format=torch.channels_last) for part in images]
     labels = data.y_train.split(case.batch)
@@ -179,48 +185,55 @@ def _prepared(case: Case) -> Callable[[int], tuple[Tensor, Tensor]]:
 
 
 def measure() -> list[Row]:
-    """Every network in both precisions."""
+    """Every network in every precision."""
     if not gpu():
         return [
             Row(f"update of each of the five networks, against {rival}", NO_GPU, at_least=least)
             for rival, least in TARGETS.items()
         ]
-    return rows(Case(network, precision) for network in models.TITLES for precision in PRECISIONS)
+    precisions = sorted(PRECISIONS, key=FIRST.index)
+    return rows(Case(network, precision) for precision in precisions for network in models.TITLES)
 
 
 def rows(cases: Iterable[Case]) -> list[Row]:
     """What is measured of cases, each at the largest mini-batch that all ways have memory for together."""
-    attempts, found = Attempts(), []
-    for wanted in cases:
-        case = fitting(wanted)
-        makers = {f"δ = {delta:g}": functools.partial(library, case, delta) for delta in DELTAS}
-        makers |= {
-            ALONE: functools.partial(forward_and_backward, case),
-            TIMM: functools.partial(timm_loop, case),
-            TORCHVISION: functools.partial(torchvision_loop, case),
-        }
-        seconds = attempts.seconds(makers, rounds=ROUNDS, inner=BATCHES // 2)
-        title = f"update of {models.TITLES[case.network]}, {case.precision}, n = {case.batch}"
-        for delta in DELTAS:
-            for rival, least in TARGETS.items():
-                ours = f"δ = {delta:g}"
-                row = attempts.compare(f"{title}, {ours}, against {rival}", seconds, ours, rival, at_least=least)
-                if row.value is not None:
-                    row = dataclasses.replace(row, sides=_sides(case, seconds, ours, rival))
-                found.append(row)
+    with Attempts() as attempts:
+        return [row for wanted in cases for row in _against_others(attempts, wanted)]
+
+
+def _against_others(attempts: Attempts, case: Case) -> list[Row]:
+    if not attempts.late:
+        case = fitting(case)
+    makers = {f"δ = {delta:g}": functools.partial(library, case, delta) for delta in DELTAS}
+    makers |= {
+        ALONE: functools.partial(forward_and_backward, case),
+        TIMM: functools.partial(timm_loop, case),
+        TORCHVISION: functools.partial(torchvision_loop, case),
+    }
+    seconds = attempts.seconds(makers, rounds=ROUNDS, inner=BATCHES // 2)
+    title, found = f"update of {models.TITLES[case.network]}, {case.precision}, n = {case.batch}", []
+    for delta in DELTAS:
+        for rival, least in TARGETS.items():
+            ours = f"δ = {delta:g}"
+            row = attempts.compare(f"{title}, {ours}, against {rival}", seconds, ours, rival, at_least=least)
+            if row.value is not None:
+                row = dataclasses.replace(
+                    row, sides=_sides(case, attempts.named(ours), seconds[ours], rival, seconds[rival])
+                )
+            found.append(row)
     return found
 
 
-def _sides(case: Case, seconds: Mapping[str, np.ndarray], ours: str, rival: str) -> str:
-    rates = (f"{name} {case.batch / np.median(seconds[name]):,.0f} images/s" for name in (ours, rival))
-    text = ", ".join(rates)
+def _sides(case: Case, ours: str, ours_took: np.ndarray, rival: str, rival_took: np.ndarray) -> str:
+    sides = ((ours, ours_took), (rival, rival_took))
+    text = ", ".join(f"{name} {case.batch / np.median(spent):,.0f} images/s" for name, spent in sides)
     return text if rival != TIMM or has_timm() else f"{text}, its network torchvision's"
 
 
 def fitting(case: Case) -> Case:
     """The case with its mini-batch halved until the memory is enough for all ways at once."""
     ways = len(DELTAS) + len(TARGETS)
-    while case.batch > SMALLEST and ways * (SPARE * peak(case) + CONTEXT) > free_memory():
+    while case.batch > SMALLEST and ways * SPARE * peak(case) + CONTEXT > free_memory():
         case = dataclasses.replace(case, batch=case.batch // 2)
     return case
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.attempts import captured
+from benchmarks.attempts import captured, way_of
 from hardsample import methods, models, pooling
 from hardsample.configuration import Run
 from hardsample.data import Dataset
@@ -68,8 +68,12 @@ class Grouped(_Written):
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """[S, m, k] or [1, m, k], weights [S, o, k] and biases [S, o] -> [S, m, o]."""
-    return torch.baddbmm(bias.unsqueeze(1), x.expand(len(weight), -1, -1), weight.transpose(1, 2))
+    """[S, m, k] or [1, m, k], weights [S, o, k] and biases [S, o] -> [S, m, o].
+
+    The weights come first, so that their gradient lies in memory as they do: multi-tensor updates leave their fast path
+    for one that is transposed.
+    """
+    return torch.baddbmm(bias.unsqueeze(2), weight, x.expand(len(weight), -1, -1).mT).mT
 
 
 def _convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -172,24 +176,19 @@ def _arithmetic(
 
 def streams(runs: Iterable[Run], data: Dataset, *, device: str) -> Callable[[], None]:
     """The next update of every run, each run with a network, a CUDA graph and a stream of its own."""
-    if device == "cpu":
-        pairs = [(contextlib.nullcontext, stepper(run, data)) for run in runs]
-    else:
-        pairs = [_on_a_stream(run, data, device) for run in runs]
+    pairs = []
+    for run in runs:
+        on = contextlib.nullcontext if device == "cpu" else functools.partial(torch.cuda.stream, torch.cuda.Stream())
+        with on():
+            pairs.append((on, way_of(stepper(run, data, device=device), graph_on=device)))
 
     def update() -> None:
         for on, one in pairs:
             with on():
-                one()
+                one(0)
 
+    update.computed = pairs[0][1].computed
     return update
-
-
-def _on_a_stream(run: Run, data: Dataset, device: str) -> tuple[Callable, Callable[[], None]]:
-    """Its stream, and its step as the library captures it."""
-    on = functools.partial(torch.cuda.stream, torch.cuda.Stream())
-    with on():
-        return on, stepper(run, data, device=device)
 
 
 def _in_order(prepare: Callable[[int], None], one_step: Callable[[int], None]) -> Callable[[], None]:

@@ -2,17 +2,20 @@
 
 import dataclasses
 import functools
-import multiprocessing
+import gc
+import os
 import pickle
+import time
+import weakref
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import attempts, cohort, measure, networks, stacked
+from benchmarks import attempts, cohort, fused, networks, reckoning, stacked
 from hardsample import experiments, models, training
-from hardsample.configuration import Run
+from hardsample.configuration import PRECISIONS, Run
 from hardsample.data import Dataset, load
 from hardsample.models import Cohort
 
@@ -44,15 +47,14 @@ def rehearsed(monkeypatch):
     """Instead of being timed, every way is called twice and said to take a second; the names of all ways."""
     names = []
 
-    def in_turns(makers, *, wall, rounds, inner=1):
-        assert wall
+    def in_one_process(self, makers, *, rounds, inner=1):
         for name, maker in makers.items():
             way = pickle.loads(pickle.dumps(maker))()
             way(0), way(1)
             names.append(name)
         return {name: np.ones(rounds) for name in makers}
 
-    monkeypatch.setattr(attempts, "in_turns", in_turns)
+    monkeypatch.setattr(attempts.Attempts, "_in_one_process", in_one_process)
     return names
 
 
@@ -83,6 +85,8 @@ def trained(cohort: Cohort, letters: Dataset) -> tuple[torch.Tensor, list[torch.
 def test_every_way_computes_what_its_seeds_do_alone(way, letters):
     together = stacked.WAYS[way]("letters-cnn", 26, [1, 2, 3], CPU, "float32")
     logits, gradients = trained(together, letters)
+    linear = [gradient for gradient in gradients if gradient.dim() == 3]
+    assert len(linear) == 2 and all(gradient.is_contiguous() for gradient in linear)  # as the weights are
     shown = together.scores(letters.x_test, letters.y_test)
     for place, seed in enumerate((1, 2, 3)):
         alone = Cohort("letters-cnn", 26, [seed], CPU, "float32")
@@ -133,10 +137,10 @@ def test_all_that_is_timed_of_cohorts_runs(rehearsed, monkeypatch):
     ]
     monkeypatch.setattr(cohort, "paper_a_runs", lambda: runs)
     case = cohort.Case(device="cpu", seeds=2, examples=(64, 20))
-    rows = cohort.rows(case, sizes=(4,), settings=("bf16",))
+    rows = cohort.rows(case, sizes=(4,), precisions=("bf16",))
     ways = [cohort.OURS, *cohort.TARGETS, cohort.OURS, *cohort.OTHERS]
     assert sorted(rehearsed) == sorted(
-        [f"{way} (bf16)" for way in ways]
+        [f"{way}, bf16" for way in ways]
         + [*(f"{method}, n = {n}" for method in ("LB", "PEB", "MB") for n in (4, 8)), "evaluation", "start"]
     )
     assert [row.what for row in rows[:2]] == [f"update of 2 seeds, n = 4, against {rival}" for rival in cohort.TARGETS]
@@ -145,21 +149,49 @@ def test_all_that_is_timed_of_cohorts_runs(rehearsed, monkeypatch):
     assert [row.wanted for row in rows[3:]] == [""] * len(cohort.OTHERS)
 
 
-def test_ways_that_take_much_memory_are_timed_a_few_at_a_time():
-    cases = [cohort.Case(1024, setting) for setting in cohort.SETTINGS]
-    groups = list(cohort._groups(cases))
-    assert [case.setting for some, _ in groups for case in some] == [s for s in cohort.SETTINGS for _ in range(2)]
-    assert [name for some, ways in groups if some[0].setting == "TF32" for name in ways] == list(cohort.OTHERS)
-    assert list(cohort._groups(cases[:0] + [cohort.Case(4)])) == [([cohort.Case(4)], cohort.OTHERS)]
-
-
-@pytest.mark.parametrize("setting", cohort.SETTINGS)
-def test_a_setting_is_what_its_process_computes_in(setting):
-    case = cohort.Case(setting=setting, device="cpu", seeds=1, examples=(8, 4))
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_precision_is_what_its_ways_compute_in(precision):
+    case = cohort.Case(precision=precision, device="cpu", seeds=1, examples=(8, 4))
     data = case.begin()
     assert len(data.x_train) == 8 and len(data.x_test) == 4
-    assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (setting == "TF32")
-    assert case.runs[0].precision == ("bf16" if setting == "bf16" else "float32")
+    assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (precision == "tf32")
+    assert case.runs[0].precision == precision
+    assert case.begin() is data  # which the ways of a process share
+
+
+def test_all_that_is_timed_of_the_fused_step_runs(rehearsed, monkeypatch):
+    asked = []
+
+    def stepper(runs, data, *, device, way):
+        asked.append((way, runs[0].method, runs[0].batch_size, runs[0].precision, len(runs)))
+        return training.stepper(runs, data, device=device)
+
+    class Trainer(training._Trainer):
+        def __init__(self, *arguments, way=""):
+            super().__init__(*arguments)
+            if way:  # not by a stepper
+                asked.append((way, "evaluation"))
+
+    monkeypatch.setattr(fused, "stepper", stepper)
+    monkeypatch.setattr(fused.training, "_Trainer", Trainer)
+    monkeypatch.setattr(cohort, "stepper", lambda run, data, *, device: lambda: None)
+    monkeypatch.setattr(fused, "SIZES", (4, 2))
+    monkeypatch.setattr(fused, "OTHER_PRECISIONS", ("float32",))
+    case = cohort.Case(device="cpu", seeds=2, examples=(64, 20))
+    rows = fused.rows(case)
+    wanted = [
+        (way, method, n, precision, 2)
+        for n, precision in ((4, "bf16"), (2, "bf16"), (4, "float32"))
+        for way in ("fused", "plain")
+        for method in ("MB", "PEB")
+    ]
+    assert asked == [*wanted, ("fused", "evaluation"), ("plain", "evaluation")]
+    assert len(rows) == 3 * 6 + 1 and all(row.value is not None for row in rows)
+    assert rows[0].what == "fused step of 2 seeds, n = 4, bf16, MB, against the plain cohort as a graph"
+    assert (rows[4].what, rows[4].wanted) == ("fused step of 2 seeds, n = 4, bf16: choosing, PEB / MB", "at most 1.02")
+    # a copy takes a second for 2 GiB, the step as long for the bytes of two networks' weights
+    assert rows[5].value == pytest.approx(2 * fused.COPIED / reckoning.state_bytes(2)) and rows[5].wanted == "at most 3"
+    assert rows[-1].wanted == "at least 1"
 
 
 def test_data_are_repeated_in_order(letters):
@@ -209,32 +241,129 @@ def test_paper_a_is_336_runs_in_28_configurations_after_8_pre_trainings():
     }
 
 
-@pytest.mark.parametrize("part", [cohort, networks])
+@pytest.mark.parametrize("part", [cohort, fused, networks])
 def test_without_a_gpu_every_target_says_so(part, monkeypatch):
     monkeypatch.setattr(part, "gpu", lambda: False)
     rows = part.measure()
     assert {(row.verdict, row.sides) for row in rows} == {("unmeasured", "no GPU was at hand")}
-    assert all(row.wanted for row in rows)
+    assert all(row.wanted or "1024" in row.what for row in rows)
 
 
-def test_what_breaks_is_left_out_and_the_rest_is_timed(monkeypatch):
+class Told:
+    """A way that tells its process by saying how it is computed."""
+
+    def __init__(self, sleeps: float = 0.0) -> None:
+        self.computed = {"way": "plain", "captured": True, "process": os.getpid()}
+        self.sleeps = sleeps
+
+    def __call__(self, number: int) -> None:
+        time.sleep(self.sleeps)
+
+
+def broken_when_called() -> Told:
+    return lambda number: [][number]
+
+
+def deadly() -> Told:
+    return lambda number: os._exit(1)
+
+
+def test_on_a_gpu_the_ways_share_a_process_until_one_breaks():
+    good = {"ours": Told, "rival": functools.partial(Told, 0.01)}
+    with attempts.Attempts("cuda") as tried:
+        seconds = tried.seconds(good, rounds=3)
+        first = {name: computed["process"] for name, computed in tried.computed.items()}
+        assert tried.seconds({"third": Told}, rounds=1)["third"].shape == (1,)
+        assert {*first.values(), tried.computed["third"]["process"]} == {first["ours"]} != {os.getpid()}
+        assert {name: spent.shape for name, spent in seconds.items()} == {"ours": (3,), "rival": (3,)}
+        assert (seconds["rival"] >= 0.01).all() and seconds["rival"].min() > seconds["ours"].max()
+        bad = {"called": broken_when_called, "dead": deadly}
+        seconds = tried.seconds({"ours": Told, **bad}, rounds=2)
+        assert [*seconds] == ["ours"] and tried.computed["ours"]["process"] != first["ours"]
+        assert tried.reasons == {
+            "called": "called broke: list index out of range",
+            "dead": "dead broke",
+        }
+    row = tried.compare("it", seconds, "ours", "dead", at_least=0.5)
+    assert (row.verdict, row.sides, row.wanted) == ("unmeasured", "dead broke", "at least 0.5")
+
+
+def test_a_way_that_hangs_is_ended_when_the_time_is_up():
+    with attempts.Attempts("cuda", minutes=0.1) as tried:
+        began = time.monotonic()
+        assert tried.seconds({"hanging": functools.partial(Told, 600.0)}, rounds=1) == {}
+        assert time.monotonic() - began < 60
+        assert tried.reasons == {"hanging": "the time was up"}
+
+
+def test_a_way_s_settings_hold_in_its_own_turns_alone():
+    seen = {True: [], False: []}
+
+    def way(trial: bool):
+        def maker():
+            assert not torch.backends.cudnn.benchmark
+            torch.backends.cudnn.benchmark = trial
+            return lambda number: seen[trial].append(torch.backends.cudnn.benchmark)
+
+        return maker
+
+    torch.backends.cudnn.benchmark = False
+    attempts.together({"as it is": way(False), "by trial": way(True)}, 3, 1, lambda name: None)
+    assert {*seen[True]} == {True} and {*seen[False]} == {False}
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_a_turn_lasts_as_many_calls_as_fill_it_in_multiples_of_what_is_asked(monkeypatch):
+    clock = iter(range(10**6))
     calls = []
 
-    def in_turns(makers, *, wall, rounds):
-        calls.append(list(makers))
-        if "wrong" in makers:
-            near, far = multiprocessing.Pipe()
-            far.close()
-            measure._answer("wrong", near)
-        return {name: np.full(rounds, 2.0) for name in makers}
+    def elapsed(work):
+        calls.append(0)
+        work()
+        return calls[-1] * 0.001  # seconds a call
 
-    monkeypatch.setattr(attempts, "in_turns", in_turns)
+    def counted(number: int) -> None:
+        assert number == next(clock)
+        calls[-1] += 1
+
+    monkeypatch.setattr(attempts, "elapsed", elapsed)
+    monkeypatch.setattr(attempts, "TURN", 0.05)
+    seconds, _ = attempts.together({"it": lambda: counted}, 2, 4, lambda name: None)
+    assert calls == [4, 4, 48, 48] and seconds["it"] == pytest.approx([0.001, 0.001])
+
+
+def test_what_is_finished_leaves_no_way_behind():
+    made = []
+
+    def maker():
+        way = Told()
+        made.append(weakref.ref(way))
+        return way
+
+    attempts.together({"one": maker, "other": maker}, 1, 1, lambda name: None)
+    gc.collect()
+    assert [reference() for reference in made] == [None, None]
+
+
+def test_rows_say_which_step_was_timed_and_whether_as_a_graph():
     tried = attempts.Attempts()
-    seconds = tried.seconds(dict.fromkeys(("ours", "wrong", "rival")), rounds=3)
-    assert calls == [["ours", "wrong", "rival"], ["ours", "rival"]]
-    assert tried.compare("it", seconds, "ours", "rival", at_least=0.5).verdict == "yes"
-    missing = tried.compare("it", seconds, "ours", "wrong", at_least=0.5)
-    assert (missing.verdict, missing.sides, missing.wanted) == ("unmeasured", "wrong broke", "at least 0.5")
+    tried.computed = {"ours": {"way": "fused", "captured": True}, "rival": {"way": "plain", "captured": False}}
+    row = tried.compare("it", {"ours": np.array([1.0]), "rival": np.array([2.0])}, "ours", "rival")
+    assert row.sides == "ours (fused step, a CUDA graph) 1 s, rival (plain step, no CUDA graph) 2 s"
+
+
+def test_a_plain_step_is_never_timed_as_a_graph():
+    def update() -> None:
+        pass
+
+    with pytest.raises(RuntimeError, match="not a CUDA graph: the step does not say that it is"):
+        attempts.way_of(update, graph_on="cuda")
+    update.computed = {"way": "plain", "captured": False, "reason": "LB draws on the host"}
+    with pytest.raises(RuntimeError, match="not a CUDA graph: LB draws on the host"):
+        attempts.way_of(update, graph_on="cuda")
+    assert attempts.way_of(update).computed == update.computed
+    update.computed = {"way": "plain", "captured": True}
+    assert attempts.way_of(update, graph_on="cuda").computed == update.computed
 
 
 def test_an_error_of_no_way_is_raised(monkeypatch):
@@ -243,7 +372,7 @@ def test_an_error_of_no_way_is_raised(monkeypatch):
 
     monkeypatch.setattr(attempts, "in_turns", in_turns)
     with pytest.raises(RuntimeError, match="on fire"):
-        attempts.Attempts().seconds({"ours": None}, rounds=1)
+        attempts.Attempts("cpu").seconds({"ours": None}, rounds=1)
 
 
 def test_what_there_is_no_time_for_says_so(rehearsed):
@@ -251,6 +380,7 @@ def test_what_there_is_no_time_for_says_so(rehearsed):
     seconds = late.seconds({"ours": None, "rival": None}, rounds=1)
     assert not seconds and not rehearsed
     assert late.compare("it", seconds, "ours", "rival").sides == "the time was up"
+    assert late.late and not attempts.Attempts().late and not attempts.Attempts("cpu").late
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -284,7 +414,7 @@ def test_the_reference_loops_are_one_training_in_another_order(monkeypatch):
 def test_mini_batches_are_halved_until_every_way_has_memory(monkeypatch):
     monkeypatch.setattr(networks, "peak", lambda case: float("inf") if case.batch > 256 else case.batch << 26)
     monkeypatch.setattr(networks, "free_memory", lambda: 78 << 30)
-    # five ways of 1.25 times 16 GiB and 1 GiB beside at 256 take 105 GiB, at 128 they take 55
+    # five ways of 1.25 times 16 GiB, and 1 GiB beside, take 101 GiB at 256, and 51 at 128
     assert networks.fitting(networks.Case("efficientnet_b4")).batch == 128
     monkeypatch.setattr(networks, "free_memory", lambda: 1)
     assert networks.fitting(networks.Case("efficientnet_b4")).batch == networks.SMALLEST
