@@ -263,9 +263,9 @@ def test_it_refuses_in_words_what_it_does_not_serve(monkeypatch, changed, word):
 
 
 @interpreted
-def test_a_step_ignores_no_setting():
+def test_a_step_ignores_no_setting(device_trees):
     with pytest.raises(ValueError, match="sgd"):
-        Fused(cohort_of("MB", batch_size=2, optimizer="sgd"), letters(8))
+        trainer(cohort_of("MB", batch_size=2, optimizer="sgd"), letters(8), "fused")
 
 
 def test_without_triton_it_says_so(monkeypatch):
