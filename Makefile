@@ -12,6 +12,8 @@ PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper 
 DEVICE    ?= ## auto (the default), cpu or cuda
 WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
+MINUTES   ?= ## of gpu: what the whole call may take (default: 10)
+OUT       ?= ## of gpu: the folder for its results, which a second call goes on from (default: gpu-results)
 PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and used)
 
 export PYTHONUNBUFFERED := 1
@@ -32,7 +34,7 @@ where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCH
 hardsample := $(python) -m hardsample
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures test smoke bench data status verify lab clean
+.PHONY: help reproduce figures test smoke bench gpu data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -56,6 +58,9 @@ smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 
 bench: $(environment) ## the timings in benchmarks/README.md, on this machine
 	$(python) -m benchmarks
+
+gpu: $(environment) ## what a GPU is needed for, in stages, as far as MINUTES go
+	$(hardsample) gpu $(call flag,MINUTES,minutes) $(call flag,OUT,out) $(call flag,DEVICE,device) $(call flag,DATA,data)
 
 data: $(environment) ## fetch and describe one data set: make data DATA=emnist-letters
 	$(hardsample) data $(call flag,DATA,data)
