@@ -362,7 +362,6 @@ def _process(
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            cwd=paths.project_root(),
             env=_environment(TMPDIR=str(scratch)),
             start_new_session=True,
         )
@@ -404,7 +403,8 @@ def _end(process: subprocess.Popen) -> None:
             process.wait(GRACE)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # what waits for a device that hangs cannot be ended
+        process.wait(GRACE)
     process.stdin.close()
 
 

@@ -77,6 +77,11 @@ class Task:
         return 2 if self.tiny else models.seeds_at_once("letters-cnn")
 
     @property
+    def precision(self) -> str:
+        """What is computed in but for comparison; a CPU may be slow in bf16."""
+        return "float32" if self.tiny else "bf16"
+
+    @property
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - time.monotonic()
@@ -239,9 +244,9 @@ def _against_reference(task: Task) -> dict[str, Any]:
 
 
 def _against_plain(task: Task, method: str) -> dict[str, Any]:
-    """How far the updates of the way that is taken are from float32's, relative to the plain way's in bf16."""
+    """How far the updates of the way that is taken are from float32's, relative to the plain way's."""
     steps, data = (3, random_images(128, 16)) if task.tiny else (20, random_images(4096, 64))
-    runs = [Run("pseudo-random", method, seed, precision="bf16") for seed in range(1, task.seeds + 1)]
+    runs = [Run("pseudo-random", method, seed, precision=task.precision) for seed in range(1, task.seeds + 1)]
     exact = [dataclasses.replace(run, precision="float32") for run in runs]
     with launch.one_thread(task.device):
         trainers = [
@@ -312,9 +317,9 @@ def cohorts(data: str, precision: str, figures: Sequence[str] = FIGURES, *, tiny
 
 
 def runs(task: Task) -> dict[str, Any]:
-    """What is missing of paper A's runs, in bf16."""
-    figures = (FIGURES[0], FIGURES[2]) if task.tiny else FIGURES
-    return _trained(task, cohorts(task.data, "bf16", figures, tiny=task.tiny))
+    """What is missing of paper A's runs, in bf16; tiny, those of Figure 3 in float32."""
+    figures = FIGURES[2:3] if task.tiny else FIGURES
+    return _trained(task, cohorts(task.data, task.precision, figures, tiny=task.tiny))
 
 
 def float32(task: Task) -> dict[str, Any]:
@@ -351,10 +356,11 @@ def _trained(task: Task, wanted: Sequence[Cohort]) -> dict[str, Any]:
             continue
         cohort = dataclasses.replace(cohort, runs=missing)
         try:
-            about["expected"] = round(pace.expected(cohort, begun=cohort.starts in starts), 3)
+            graphs = _graphs(about)
+            about["expected"] = round(pace.expected(cohort, graphs, begun=cohort.starts in starts), 3)
             about |= {"state": "out of time"}
             if about["expected"] < task.left:
-                about |= _train(task, cohort, data, starts, store, pace, graphs=about.get("graphs", True))
+                about |= _train(task, cohort, data, starts, store, pace, graphs)
         except training.OutOfTime:
             pass
         except CAPTURE_FAILED as error:
@@ -388,12 +394,11 @@ def _train(
     starts: dict[tuple[Run, ...], list[Outcome]],
     store: Store,
     pace: "_Pace",
-    *,
-    graphs: bool,
+    graphs: dict[str, bool],
 ) -> dict[str, Any]:
     """Train a cohort and store its runs; ``starts`` are the pre-trainings done so far, kept for the others."""
     began = time.monotonic()
-    hooks = {"device": task.device, "deadline": task.deadline, "report": _alive} | ({} if graphs else {"graphs": False})
+    hooks = {"device": task.device, "deadline": task.deadline, "report": _alive} | graphs
     with launch.one_thread(task.device):
         if cohort.starts and cohort.starts not in starts:
             starts[cohort.starts] = training.pretrain(cohort.starts, data, **hooks)
@@ -406,6 +411,11 @@ def _train(
         store.write(run, outcome, made)
     pace.learn(cohort, outcomes)
     return {"state": "stored", "seeds": len(outcomes), "seconds": round(wall, 3)} | pace.of(cohort)
+
+
+def _graphs(about: Mapping[str, Any]) -> dict[str, bool]:
+    """How the training is told to capture no step, once that has failed for what is told ``about``."""
+    return {} if about.get("graphs", True) else {"graphs": False}
 
 
 def _alive(progress: training.Progress) -> None:
@@ -421,11 +431,11 @@ class _Pace:
         self.evaluation = gpu.EXPECTED[precision].evaluation
         self.building = gpu.EXPECTED[precision].cohort
 
-    def expected(self, cohort: Cohort, *, begun: bool) -> float:
+    def expected(self, cohort: Cohort, graphs: dict[str, bool], *, begun: bool) -> float:
         """Seconds for a cohort, and for its pre-trainings unless they were ``begun`` with."""
         run = cohort.runs[0]
         if run.batch_size not in self.step:
-            self.step[run.batch_size] = self._timed(cohort)
+            self.step[run.batch_size] = self._timed(cohort, graphs)
         return seconds(run, self.size, self.step[run.batch_size], self.evaluation, self.building, begun=begun)
 
     def learn(self, cohort: Cohort, outcomes: Sequence[Outcome]) -> None:
@@ -441,11 +451,11 @@ class _Pace:
         """What is known of the cohort's step and evaluation."""
         return {"step": self.step[cohort.runs[0].batch_size], "evaluation": self.evaluation}
 
-    def _timed(self, cohort: Cohort) -> float:
+    def _timed(self, cohort: Cohort, graphs: dict[str, bool]) -> float:
         """Seconds of a step, from a few of them."""
         runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in cohort.runs]
         with launch.one_thread(self.task.device):
-            update = training.stepper(runs, self.data, device=self.task.device)
+            update = training.stepper(runs, self.data, device=self.task.device, **graphs)
             return _seconds(self.task, update, 2 if self.task.tiny else 50)
 
 
@@ -484,7 +494,7 @@ def tests(task: Task) -> dict[str, Any]:
     report = task.work / "scratch" / "tests.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
-    chosen = ("-m", "gpu", *(f"tests/{name}.py" for name in TESTS)) if not task.tiny else ("tests/test_compiled.py",)
+    chosen = ("-m", "gpu", *(f"tests/{name}.py" for name in TESTS)) if not task.tiny else ("tests/test_paths.py",)
     quiet = ("-q", "-o", "addopts=", "-p", "no:cacheprovider", f"--junitxml={report}")
     code = _run((sys.executable, "-m", "pytest", *quiet, *chosen), task)
     if code is None or not report.exists():
@@ -525,7 +535,8 @@ def networks(task: Task) -> dict[str, Any]:
     peak = task.found("environment").get("operations a second", {}).get("bf16")
     batch, batches = (8, 2) if task.tiny else (512, 8)
     data = random_images(batch * batches, batch, 3, 32, 10)
-    result: dict[str, Any] = {"sizes": {}}
+    graphs = _graphs(task.earlier() if task.again else {})
+    result: dict[str, Any] = {"sizes": {}} | graphs
     for size in SIZES:
         alone = _seconds(task, _forward_and_backward(task, data, batch, size), 2 if task.tiny else 20)
         operations = 3 * batch * models.flops("resnet18", 10, size)  # backward takes twice as many as forward
@@ -536,12 +547,12 @@ def networks(task: Task) -> dict[str, Any]:
                 *(data.name, "HMB", 1, {"delta": delta}, "resnet18", "sgd", 0.005),
                 **{"batch_size": batch, "image_size": size, "precision": "bf16"},
             )
-            update = training.stepper(run, data, device=task.device)
+            update = training.stepper(run, data, device=task.device, **graphs)
             for _ in range(batches):
                 update()
             each = _seconds(task, update, batches if task.tiny else 5 * batches)
             share = {"of forward and backward": alone / each, "of the peak": peak and operations / each / peak}
-            about["deltas"][str(delta)] = {"update": each, **share}
+            about["deltas"][str(delta)] = {"update": each} | share
             print(f"{size}x{size}, δ = {delta}: {1e3 * each:.2f} ms an update", flush=True)
             task.keep(result)
     return result | {"state": "done"}
@@ -608,6 +619,10 @@ def perform(task: Task) -> int:
         result = STAGES[task.stage](task)
     except Again as error:
         print(f"in a fresh process again: {error.__cause__!r}", flush=True)
+        return gpu.AGAIN
+    except CAPTURE_FAILED as error:
+        print(error, flush=True)
+        task.keep(task.earlier() | {"graphs": False})
         return gpu.AGAIN
     except LeftOut as error:
         result = {"state": "left out", "reason": str(error)}
