@@ -56,7 +56,7 @@ STAGES = (
         "correctness", "the step against a reference from a CPU, and the way that is taken against the plain", 180, 90
     ),
     Stage("runs", "what is missing of paper A's runs, figure by figure", 1500, 180),
-    Stage("benchmarks", "the benchmarks of a GPU", 300, 300),
+    Stage("benchmarks", "the benchmarks of a GPU", 780, 300),
     Stage("tests", "the tests that need a GPU and are most worth it", 240, 240),
     Stage("float32", "Figure 1 of paper A in float32", 900, 180),
     Stage("networks", "ResNet-18 with hard mini-batches, against forward and backward alone", 180, 90),
@@ -232,7 +232,7 @@ class _Place:
         self.troubles = []
         for name, content in (
             (archive.NAME, lambda: archive.pack(self.work / "runs")),
-            (RESULTS, lambda: _json({path.stem: json.loads(path.read_bytes()) for path in self._left("results")})),
+            (RESULTS, self._found),
             *((path.name, path.read_bytes) for path in self._left("files")[: FILES - 4]),
             (LOGS, self._log),
             (STATUS, self._status),
@@ -241,6 +241,10 @@ class _Place:
                 self._write(name, content())
             except (InputError, OSError, ValueError, KeyError) as error:
                 self.troubles.append(f"{name} could not be written: {error}")
+
+    def _found(self) -> bytes:
+        """What every stage found; half a result is none."""
+        return _json({path.stem: found for path in self._left("results") if (found := self.read(path.stem))})
 
     def _go_on(self) -> None:
         """Take up what the folder holds; where it holds nothing, begin with an empty place for work."""
@@ -338,6 +342,8 @@ def _ended(code: int | None, reason: str, place: _Place, stage: Stage) -> dict[s
     found = place.read(stage.name)
     if code == 0 and "state" in found:
         return {name: found[name] for name in ("state", "reason") if name in found}
+    if code == 0:
+        return {"state": "failed", "reason": "it left no result"}
     lines = _tail(place.log(stage.name)).decode(errors="replace").strip().splitlines()
     return {"state": "failed", "reason": f"exit status {code}: {lines[-1] if lines else 'it said nothing'}"[:300]}
 

@@ -38,9 +38,9 @@ from hardsample.training import Outcome
 FIGURES = tuple(f"base-values/{name}" for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws"))
 LEFT_OUT = ("LB",)  # until it is settled how the paper is to be read
 REFERENCE = Path(__file__).with_name("plain_step.json")
-BENCHMARKS = ("cohort", "networks", "choosing")
+BENCHMARKS = ("fused", "cohort", "choosing", "networks")
 TESTS = ("test_training", "test_base_values", "test_randomness")
-SIZES = (32, 128)  # of the images that ResNet-18 is shown
+SIZES = (32, 128)  # that ResNet-18 takes images at
 
 CLOSE = 1e-3  # relative: a float32 step on another device, and another order of its sums
 NEAR = 1.2  # of the distance that the plain way's updates have from float32's in the same precision
@@ -475,7 +475,7 @@ def benchmarks(task: Task) -> dict[str, Any]:
     if not (root / "benchmarks" / "__main__.py").is_file():
         raise LeftOut(f"there is no folder benchmarks in {root}")
     result: dict[str, Any] = {"parts": {}}
-    for part in BENCHMARKS[:1] if task.tiny else BENCHMARKS:
+    for part in ("cohort",) if task.tiny else BENCHMARKS:
         command = (sys.executable, "-m", "benchmarks", part, "--out", str(task.work / "files"))
         code = _run(command, task)
         result["parts"][part] = "done" if code == 0 else "out of time" if code is None else f"exit status {code}"
@@ -532,12 +532,12 @@ def networks(task: Task) -> dict[str, Any]:
     """
     if importlib.util.find_spec("torchvision") is None:
         raise LeftOut("torchvision is not installed")
-    peak = task.found("environment").get("operations a second", {}).get("bf16")
-    batch, batches = (8, 2) if task.tiny else (512, 8)
+    peak = task.found("environment").get("operations a second", {}).get(task.precision)
+    batch, batches, sizes = (4, 2, (32, 64)) if task.tiny else (512, 8, SIZES)
     data = random_images(batch * batches, batch, 3, 32, 10)
     graphs = _graphs(task.earlier() if task.again else {})
     result: dict[str, Any] = {"sizes": {}} | graphs
-    for size in SIZES:
+    for size in sizes:
         alone = _seconds(task, _forward_and_backward(task, data, batch, size), 2 if task.tiny else 20)
         operations = 3 * batch * models.flops("resnet18", 10, size)  # backward takes twice as many as forward
         about = {"batch": batch, "forward and backward": alone, "deltas": {}}
@@ -545,7 +545,7 @@ def networks(task: Task) -> dict[str, Any]:
         for delta in paper_b.DELTAS:
             run = Run(
                 *(data.name, "HMB", 1, {"delta": delta}, "resnet18", "sgd", 0.005),
-                **{"batch_size": batch, "image_size": size, "precision": "bf16"},
+                **{"batch_size": batch, "image_size": size, "precision": task.precision},
             )
             update = training.stepper(run, data, device=task.device, **graphs)
             for _ in range(batches):
@@ -565,7 +565,7 @@ def _forward_and_backward(task: Task, data: Dataset, batch: int, size: int) -> C
     parameters = list(network.parameters())
 
     def work() -> Sequence[Tensor]:
-        with torch.autocast(task.device, torch.bfloat16, cache_enabled=False):
+        with torch.autocast(task.device, torch.bfloat16, task.precision == "bf16", cache_enabled=False):
             loss = F.cross_entropy(network(images), labels)
         return torch.autograd.grad(loss, parameters)
 
