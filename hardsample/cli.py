@@ -67,8 +67,11 @@ STAGES = {
         "help": "where results go, and go on from an earlier call's (default: %(default)s)",
     },
     "--device": {"default": "cuda", "help": "cuda, or cpu to rehearse (default: %(default)s)"},
-    "--tiny": {"action": "store_true", "help": "a few seconds of every stage, on generated data"},
-    "--data": {"default": "", "help": "a name or a file.npz (default: sd19-letters, or glyphs with --tiny)"},
+    "--tiny": {"action": "store_true", "help": "a few seconds of every stage"},
+    "--data": {
+        "default": "",
+        "help": "a name or a file.npz (default: sd19-letters, or pseudo-random images with --tiny)",
+    },
     "--stages": {
         "default": "",
         "help": "names joined by commas, of environment, correctness, runs, benchmarks, tests, float32, networks"
@@ -157,7 +160,7 @@ def _data(options: argparse.Namespace) -> int:
 def _gpu(options: argparse.Namespace) -> int:
     from hardsample import gpu
 
-    data = options.data or ("glyphs" if options.tiny else gpu.DATA)
+    data = options.data or (gpu.TINY if options.tiny else gpu.DATA)
     stages = gpu.campaign(
         options.out,
         minutes=options.minutes,

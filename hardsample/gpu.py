@@ -25,6 +25,7 @@ from hardsample import archive, paths
 from hardsample.errors import InputError, check_choice
 
 DATA = "sd19-letters"
+TINY = "pseudo-random"  # the data of a rehearsal, which need nothing that a bare machine lacks
 DEVICES = ("cuda", "cpu")
 AGAIN = 75  # how a stage's process ends that wants a fresh one to go on in
 ATTEMPTS = 4  # processes of a stage in one call
@@ -362,7 +363,7 @@ def _process(
     arguments = [stage.name, "--work", str(place.work), "--device", settings.device, "--data", settings.data]
     arguments += ["--seconds", f"{max(1.0, seconds - MARGIN):.1f}", *["--tiny"] * settings.tiny, *["--again"] * again]
     place.log(stage.name).parent.mkdir(exist_ok=True)
-    with open(place.log(stage.name), "ab") as log:
+    with open(place.log(stage.name), "ab" if again else "wb") as log:
         process = subprocess.Popen(
             (*command, *arguments),
             stdin=subprocess.PIPE,

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import io
 import json
 import math
 import os
@@ -23,11 +24,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hardsample import experiments, gpu, launch, models, paper_b, paths, randomness, training
+from hardsample import experiments, formats, gpu, launch, models, paper_b, paths, randomness, training
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load
 from hardsample.errors import InputError
@@ -202,7 +204,7 @@ def reference_steps(device: str = "cpu", steps: int = 6) -> dict[str, list[dict[
     data = random_images(256, 64)
     found: dict[str, list[dict[str, Any]]] = {}
     for method in ("MB", "PEB"):
-        runs = [Run("pseudo-random", method, seed, precision="float32") for seed in (1, 2)]
+        runs = [Run(gpu.TINY, method, seed, precision="float32") for seed in (1, 2)]
         trainer = _trainer(runs, data, device, "plain")
         found[method] = []
         for step in range(steps):
@@ -224,7 +226,7 @@ def random_images(train: int, test: int, channels: int = 1, size: int = 28, clas
     octets = randomness.bits(seed, Stream.ORDER, 0, -(-math.prod(shape) // 8))[0].view(torch.uint8)[: math.prod(shape)]
     images = octets.view(shape) // 2 + (labels * 127 // classes).to(torch.uint8).view(-1, 1, 1, 1)
     names = tuple(map(str, range(classes)))
-    return Dataset("pseudo-random", images[:train], labels[:train], images[train:], labels[train:], names, True)
+    return Dataset(gpu.TINY, images[:train], labels[:train], images[train:], labels[train:], names, True)
 
 
 def _against_reference(task: Task) -> dict[str, Any]:
@@ -246,7 +248,7 @@ def _against_reference(task: Task) -> dict[str, Any]:
 def _against_plain(task: Task, method: str) -> dict[str, Any]:
     """How far the updates of the way that is taken are from float32's, relative to the plain way's."""
     steps, data = (3, random_images(128, 16)) if task.tiny else (20, random_images(4096, 64))
-    runs = [Run("pseudo-random", method, seed, precision=task.precision) for seed in range(1, task.seeds + 1)]
+    runs = [Run(gpu.TINY, method, seed, precision=task.precision) for seed in range(1, task.seeds + 1)]
     exact = [dataclasses.replace(run, precision="float32") for run in runs]
     with launch.one_thread(task.device):
         trainers = [
@@ -319,12 +321,24 @@ def cohorts(data: str, precision: str, figures: Sequence[str] = FIGURES, *, tiny
 def runs(task: Task) -> dict[str, Any]:
     """What is missing of paper A's runs, in bf16; tiny, those of Figure 3 in float32."""
     figures = FIGURES[2:3] if task.tiny else FIGURES
-    return _trained(task, cohorts(task.data, task.precision, figures, tiny=task.tiny))
+    return _trained(task, cohorts(_source(task), task.precision, figures, tiny=task.tiny))
 
 
 def float32(task: Task) -> dict[str, Any]:
     """Figure 1 in float32."""
-    return _trained(task, cohorts(task.data, "float32", FIGURES[:1], tiny=task.tiny))
+    return _trained(task, cohorts(_source(task), "float32", FIGURES[:1], tiny=task.tiny))
+
+
+def _source(task: Task) -> str:
+    """What the data are loaded from."""
+    if task.data != gpu.TINY:
+        return task.data
+    path, images = task.work / "data" / f"{gpu.TINY}.npz", random_images(32, 16, classes=4)
+    if not path.exists():
+        file = io.BytesIO()
+        np.savez(file, **{name: getattr(images, name).numpy() for name in formats.ARRAYS})
+        paths.write_atomically(path, file.getvalue())
+    return str(path)
 
 
 def _trained(task: Task, wanted: Sequence[Cohort]) -> dict[str, Any]:
@@ -340,7 +354,7 @@ def _trained(task: Task, wanted: Sequence[Cohort]) -> dict[str, Any]:
             del known[label]
     store, elsewhere = Store(task.work / "runs"), Store()
     first = wanted[0].runs[0]
-    data = load(task.data, train_examples=first.train_examples, test_examples=first.test_examples)
+    data = load(_source(task), train_examples=first.train_examples, test_examples=first.test_examples)
     every = [run for cohort in wanted for run in cohort.runs]
     for place in (elsewhere, store):
         check_fingerprints(place.done(every).items(), {data_choice(first): data.fingerprint})
@@ -533,12 +547,12 @@ def networks(task: Task) -> dict[str, Any]:
     if importlib.util.find_spec("torchvision") is None:
         raise LeftOut("torchvision is not installed")
     peak = task.found("environment").get("operations a second", {}).get(task.precision)
-    batch, batches, sizes = (4, 2, (32, 64)) if task.tiny else (512, 8, SIZES)
+    batch, batches, sizes = (2, 10, (32,)) if task.tiny else (512, 10, SIZES)  # whole rounds at each δ
     data = random_images(batch * batches, batch, 3, 32, 10)
     graphs = _graphs(task.earlier() if task.again else {})
     result: dict[str, Any] = {"sizes": {}} | graphs
     for size in sizes:
-        alone = _seconds(task, _forward_and_backward(task, data, batch, size), 2 if task.tiny else 20)
+        alone = _seconds(task, _forward_and_backward(task, data, batch, size), 1 if task.tiny else 20)
         operations = 3 * batch * models.flops("resnet18", 10, size)  # backward takes twice as many as forward
         about = {"batch": batch, "forward and backward": alone, "deltas": {}}
         result["sizes"][str(size)] = about
@@ -550,7 +564,7 @@ def networks(task: Task) -> dict[str, Any]:
             update = training.stepper(run, data, device=task.device, **graphs)
             for _ in range(batches):
                 update()
-            each = _seconds(task, update, batches if task.tiny else 5 * batches)
+            each = _seconds(task, update, 1 if task.tiny else 4 * batches)
             share = {"of forward and backward": alone / each, "of the peak": peak and operations / each / peak}
             about["deltas"][str(delta)] = {"update": each} | share
             print(f"{size}x{size}, δ = {delta}: {1e3 * each:.2f} ms an update", flush=True)

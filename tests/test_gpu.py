@@ -79,11 +79,12 @@ def undisturbed(tmp_path_factory):
     shutil.copy(ROOT / "pyproject.toml", export)
     finder = f"""
 import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {ABSENT!r}:
-            raise ModuleNotFoundError(f"no module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
+from importlib.machinery import PathFinder
+class Bare(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.split(".")[0] in {ABSENT!r} else PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Bare
 """
     (export / "sitecustomize.py").write_text(finder)
     folder, temporary = export / "out", export / "temporary"
@@ -339,13 +340,13 @@ def test_the_stages_are_those_that_can_be_done():
 
 @pytest.fixture
 def task(tmp_path):
-    return Task("runs", tmp_path / "gpu", "cpu", "glyphs", tiny=True)
+    return Task("runs", tmp_path / "gpu", "cpu", gpu.TINY, tiny=True)
 
 
 @pytest.fixture
 def two(monkeypatch):
     """Two cohorts of one seed alone, and what was trained of them: a list of (label, keywords)."""
-    some = gpu_stages.cohorts("glyphs", "float32", gpu_stages.FIGURES[:1], tiny=True)[:2]
+    some = gpu_stages.cohorts(gpu.TINY, "float32", gpu_stages.FIGURES[:1], tiny=True)[:2]
     some = [dataclasses.replace(cohort, runs=cohort.runs[:1]) for cohort in some]
     monkeypatch.setattr(gpu_stages, "cohorts", lambda *_, **__: some)
     monkeypatch.setattr(gpu_stages._Pace, "_timed", lambda *_: 0.01)
