@@ -29,12 +29,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hardsample import experiments, formats, gpu, launch, models, paper_b, paths, randomness, training
+from hardsample import (
+    agreement,
+    cuda_graph,
+    experiments,
+    formats,
+    gpu,
+    launch,
+    models,
+    paper_b,
+    paths,
+    randomness,
+    training,
+)
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load
 from hardsample.errors import InputError
 from hardsample.randomness import Stream
-from hardsample.runs import Store, check_fingerprints, data_choice, device_name, provenance, source_hash, versions
+from hardsample.runs import (
+    Store,
+    accelerator,
+    check_fingerprints,
+    data_choice,
+    device_name,
+    provenance,
+    source_hash,
+    versions,
+)
 from hardsample.training import Outcome
 
 FIGURES = tuple(f"base-values/{name}" for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws"))
@@ -45,9 +66,6 @@ TESTS = ("test_training", "test_base_values", "test_randomness")
 SIZES = (32, 128)  # that ResNet-18 takes images at
 
 CLOSE = 1e-3  # relative: a float32 step on another device, and another order of its sums
-NEAR = 1.2  # of the distance that the plain way's updates have from float32's in the same precision
-
-CAPTURE_FAILED = getattr(training, "CaptureFailed", ())
 
 
 class Again(Exception):
@@ -129,18 +147,12 @@ def environment(task: Task) -> dict[str, Any]:
     return result
 
 
-def _versions(task: Task) -> dict[str, str | None]:
-    found: dict[str, str | None] = dict(versions())
-    found |= {"cuda": torch.version.cuda, "cudnn": None, "driver": None, "triton": None}
+def _versions(task: Task) -> dict[str, Any]:
+    found = versions() | accelerator(task.device) | {"triton": None}
     with contextlib.suppress(ImportError):
         import triton
 
         found["triton"] = triton.__version__
-    if task.device != "cpu":
-        found["cudnn"] = str(torch.backends.cudnn.version())
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):
-            ask = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-            found["driver"] = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split("\n")[0]
     return found
 
 
@@ -158,12 +170,8 @@ def _products(task: Task, size: int, precision: str) -> float | None:
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     matrix = torch.randn(size, size, device=task.device).to(kind)
     target = torch.empty_like(matrix)
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    try:
+    with models.arithmetic(precision, torch.device(task.device)):
         return 2 * size**3 / _seconds(task, lambda: torch.mm(matrix, matrix, out=target), 2 if task.tiny else 20)
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _seconds(task: Task, work: Callable[[], object], times: int) -> float:
@@ -195,7 +203,9 @@ def correctness(task: Task) -> dict[str, Any]:
     ]
     if wrong:
         return result | {"state": "failed", "reason": f"{', '.join(wrong)} differs by more than rounding explains"}
-    return result | {"state": "done"}
+    slow = {method: about["computed"] for method, about in result["ways"].items() if "reason" in about["computed"]}
+    reason = "; ".join(f"{method} takes the {about['way']} way, {about['reason']}" for method, about in slow.items())
+    return result | {"state": "done", "reason": reason}
 
 
 def reference_steps(device: str = "cpu", steps: int = 6) -> dict[str, list[dict[str, Any]]]:
@@ -208,8 +218,8 @@ def reference_steps(device: str = "cpu", steps: int = 6) -> dict[str, list[dict[
         trainer = _trainer(runs, data, device, "plain")
         found[method] = []
         for step in range(steps):
-            _advance(trainer, step)
-            _, losses = trainer.cohort.scores(trainer.data.x_test, trainer.data.y_test)
+            _advance(trainer, step, trainer.plain_step)
+            _, losses = trainer.scores(trainer.data.x_test, trainer.data.y_test)
             norms = {
                 name: tensor.detach().double().flatten(1).norm(dim=1).tolist()
                 for name, tensor in trainer.cohort.tensors.items()
@@ -246,41 +256,30 @@ def _against_reference(task: Task) -> dict[str, Any]:
 
 
 def _against_plain(task: Task, method: str) -> dict[str, Any]:
-    """How far the updates of the way that is taken are from float32's, relative to the plain way's."""
-    steps, data = (3, random_images(128, 16)) if task.tiny else (20, random_images(4096, 64))
+    """How far steps of the way that is taken are from float32's, relative to plain steps of the same precision."""
+    steps, data = (3, random_images(128, 16)) if task.tiny else (10, random_images(4096, 64))
     runs = [Run(gpu.TINY, method, seed, precision=task.precision) for seed in range(1, task.seeds + 1)]
     exact = [dataclasses.replace(run, precision="float32") for run in runs]
+    states = []
     with launch.one_thread(task.device):
-        trainers = [
-            _trainer(runs, data, task.device, "auto"),
-            _trainer(runs, data, task.device, "plain"),
-            _trainer(exact, data, task.device, "plain"),
-        ]
-        before = {name: tensor.detach().clone() for name, tensor in trainers[0].cohort.tensors.items()}
-        drawn = []
-        for step in range(steps):
-            for trainer in trainers:
-                _advance(trainer, step)
-            drawn.append(torch.equal(trainers[0].counts, trainers[1].counts))
-    far = {}
-    for name, tensor in before.items():
-        taken, plain, wanted = ((trainer.cohort.tensors[name] - tensor).double() for trainer in trainers)
-        far[name] = ((taken - wanted).norm() / (plain - wanted).norm().clamp(min=1e-30)).item()
-    worst = max(far, key=lambda name: (math.isnan(far[name]), far[name]))
-    draws = drawn[0] if method in ("PLB", "PEB") else all(drawn)  # base values carry rounding into later draws
-    about = {"agrees": draws and far[worst] <= NEAR, "farthest": far[worst], "allowed": NEAR, "at": worst}
-    return about | {"way": getattr(trainers[0], "way", "plain"), "steps": steps, "draws agree": sum(drawn)}
+        taken = _trainer(runs, data, task.device, "auto")
+        plain = (_trainer(each, data, task.device, "plain") for each in (runs, exact))
+        before = cuda_graph.snapshot(taken._tensors())
+        for trainer, one_step in ((taken, taken.step_function()), *((each, each.plain_step) for each in plain)):
+            states.append([])
+            for step in range(steps):
+                _advance(trainer, step, one_step)
+                states[-1].append(cuda_graph.snapshot(trainer._tensors()))
+    return agreement.compare(before, *states).to_dict() | {"computed": taken.computed}
 
 
 def _trainer(runs: Sequence[Run], data: Dataset, device: str, way: str) -> "training._Trainer":
-    """A CPU has one way."""
-    ways = {} if device == "cpu" else {"way": way}
-    return training._Trainer(runs, data, torch.device(device), None, **ways)
+    return training._Trainer(runs, data, torch.device(device), None, way=way)
 
 
-def _advance(trainer: "training._Trainer", step: int) -> None:
+def _advance(trainer: "training._Trainer", step: int, one_step: Callable[[int], int]) -> None:
     trainer.prepare(step)
-    trainer.plain_step(step)
+    one_step(step)
 
 
 # Runs
@@ -377,7 +376,7 @@ def _trained(task: Task, wanted: Sequence[Cohort]) -> dict[str, Any]:
                 about |= _train(task, cohort, data, starts, store, pace, graphs)
         except training.OutOfTime:
             pass
-        except CAPTURE_FAILED as error:
+        except cuda_graph.CaptureFailed as error:
             print(error, flush=True)
             known[cohort.label] = about | {"state": "missing", "graphs": False}
             task.keep(result)
@@ -552,7 +551,7 @@ def networks(task: Task) -> dict[str, Any]:
     graphs = _graphs(task.earlier() if task.again else {})
     result: dict[str, Any] = {"sizes": {}} | graphs
     for size in sizes:
-        alone = _seconds(task, _forward_and_backward(task, data, batch, size), 1 if task.tiny else 20)
+        alone = _seconds(task, _forward_and_backward(task, data, batch, size, graphs), 1 if task.tiny else 20)
         operations = 3 * batch * models.flops("resnet18", 10, size)  # backward takes twice as many as forward
         about = {"batch": batch, "forward and backward": alone, "deltas": {}}
         result["sizes"][str(size)] = about
@@ -566,13 +565,15 @@ def networks(task: Task) -> dict[str, Any]:
                 update()
             each = _seconds(task, update, 1 if task.tiny else 4 * batches)
             share = {"of forward and backward": alone / each, "of the peak": peak and operations / each / peak}
-            about["deltas"][str(delta)] = {"update": each} | share
+            about["deltas"][str(delta)] = {"update": each} | share | {"computed": update.computed}
             print(f"{size}x{size}, δ = {delta}: {1e3 * each:.2f} ms an update", flush=True)
             task.keep(result)
     return result | {"state": "done"}
 
 
-def _forward_and_backward(task: Task, data: Dataset, batch: int, size: int) -> Callable[[], object]:
+def _forward_and_backward(
+    task: Task, data: Dataset, batch: int, size: int, graphs: dict[str, bool]
+) -> Callable[[], object]:
     """Gradients of the mean loss of one mini-batch; a CUDA graph where there can be one."""
     network = models.build("resnet18", 10, 1, size).to(task.device, memory_format=torch.channels_last).train()
     images, labels = data.x_train[:batch].to(task.device), data.y_train[:batch].to(task.device)
@@ -583,17 +584,9 @@ def _forward_and_backward(task: Task, data: Dataset, batch: int, size: int) -> C
             loss = F.cross_entropy(network(images), labels)
         return torch.autograd.grad(loss, parameters)
 
-    if task.device == "cpu":
+    if task.device == "cpu" or graphs:
         return work
-    side = torch.cuda.Stream()
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            work()
-    task.wait()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=side):
-        work()
-    return graph.replay
+    return cuda_graph.capture(work, {}, lambda _: None)[0].replay
 
 
 # What is expected
@@ -634,7 +627,7 @@ def perform(task: Task) -> int:
     except Again as error:
         print(f"in a fresh process again: {error.__cause__!r}", flush=True)
         return gpu.AGAIN
-    except CAPTURE_FAILED as error:
+    except cuda_graph.CaptureFailed as error:
         print(error, flush=True)
         task.keep(task.earlier() | {"graphs": False})
         return gpu.AGAIN

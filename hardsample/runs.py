@@ -269,7 +269,6 @@ def provenance(
     """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
     return {
         "commit": commit(),
-        "source": source_hash(),
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
@@ -311,17 +310,6 @@ def commit() -> str:
         return "unknown"
     head = _git(package, "rev-parse", "HEAD")
     return head and head + ("-dirty" if _git(package, "status", "--porcelain", "--", ".") else "") or "unknown"
-
-
-@functools.cache
-def source_hash() -> str:
-    """16 hexadecimal digits of the package's sources: the names and bytes of its .py files, in order of the names."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def _git(folder: Path, *arguments: str) -> str:
