@@ -80,6 +80,8 @@ def _check(name: str, content: bytes, path: Path) -> None:
         values = json.loads(content, parse_constant=_no_number)
         if tuple(values["columns"]) != COLUMNS:
             raise ValueError("its columns are not those of this version")
+        if not all(isinstance(values["provenance"][name], str) for name in ("commit", "source")):
+            raise ValueError("it does not say which sources made it")
         if not values["rows"]:
             raise ValueError("it has no rows")
         steps = [_row(row) for row in values["rows"]]

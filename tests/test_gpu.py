@@ -241,6 +241,24 @@ def test_a_stage_that_goes_wrong_stops_no_other_and_is_done_the_next_time(fault,
     }, "what was done was done again"
 
 
+def test_a_polite_end_takes_the_stage_along_and_the_next_call_goes_on(tmp_path, quick):
+    code = (
+        "from hardsample import gpu; import sys;"
+        f"gpu.campaign({str(tmp_path / 'out')!r}, minutes=2, settings=gpu.Settings('cpu', True, 'glyphs'),"
+        f" stages='correctness', command={FAULTY!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment(FAULT="hangs"), stderr=subprocess.DEVNULL)
+    until(lambda: list((tmp_path / "work").glob("*/pids")))
+    [pids] = (tmp_path / "work").glob("*/pids")
+    until(lambda: len(pids.read_text().split()) == 2)
+    process.terminate()
+    assert process.wait(60) != 0
+    assert not any(alive(int(pid)) for pid in pids.read_text().split())
+    about = json.loads((tmp_path / "out" / "status.json").read_bytes())["stages"]["correctness"]
+    assert (about["state"], about["reason"]) == ("stopped", "interrupted")
+    assert campaign(tmp_path / "out", stages="correctness")["correctness"]["state"] == "done"
+
+
 def test_a_stage_too_many_for_the_time_is_not_begun(tmp_path, quick, monkeypatch):
     monkeypatch.setattr(gpu, "LEAST", 15.0)
     found = campaign(tmp_path / "out", minutes=0.2)
@@ -717,6 +735,7 @@ FORGED = {
     "backwards": (b"[4, 1.0, ", b"[0, 1.0, ", "its steps do not rise"),
     "too short": (b"[4, 1.0, ", b"[1.0, ", "shorter"),
     "other columns": (b'"loss/val"', b'"loss/vil"', "its columns are not those"),
+    "of an odd commit": (b'"commit": "unknown"', b'"commit": null', "which sources made it"),
     "another key": (b'"seed": ', b'"seed": 1', "its key is"),
 }
 
