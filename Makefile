@@ -6,12 +6,14 @@ FIGURE    ?= ## one output, such as table-3 or base-values/figure-1, or all of b
 DATA      ?= ## a data set's name or a file.npz of your own (default: generated in smoke and quick, else the papers')
 SEEDS     ?= ## number of seeds for each method (default: the profile's)
 EXAMPLES  ?= ## at most so many training examples (default: the profile's)
-PRECISION ?= ## auto (the default), float32 or bf16
+PRECISION ?= ## auto (the default), float32, tf32 (on a GPU) or bf16
 NETWORKS  ?= ## of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)
 PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper did
 DEVICE    ?= ## auto (the default), cpu or cuda
 WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
+MINUTES   ?= ## of gpu: what the whole call may take (default: 10)
+OUT       ?= ## of gpu: the folder for its results, which a second call goes on from (default: gpu-results)
 PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and used)
 
 export PYTHONUNBUFFERED := 1
@@ -32,7 +34,7 @@ where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCH
 hardsample := $(python) -m hardsample
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures test test-kernels smoke bench data status verify lab clean
+.PHONY: help reproduce figures test test-kernels smoke bench gpu data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -59,6 +61,9 @@ smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 
 bench: $(environment) ## the timings in benchmarks/README.md, on this machine
 	$(python) -m benchmarks
+
+gpu: $(environment) ## what a GPU is needed for, in stages, as far as MINUTES go
+	$(hardsample) gpu $(call flag,MINUTES,minutes) $(call flag,OUT,out) $(call flag,DEVICE,device) $(call flag,DATA,data)
 
 data: $(environment) ## fetch and describe one data set: make data DATA=emnist-letters
 	$(hardsample) data $(call flag,DATA,data)

@@ -1,9 +1,10 @@
-"""The command line: `hardsample run | figures | reproduce | verify | status | data`.
+"""The command line: `hardsample run | figures | reproduce | verify | status | data | gpu | gpu-merge`.
 
 Nothing heavy is imported before a command needs it, so that --help answers at once.
 """
 
 import argparse
+import functools
 import multiprocessing
 import os
 import signal
@@ -40,7 +41,7 @@ WHAT = {
     },
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
     "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
-    "--precision": {"default": "auto", "help": "auto, float32 or bf16 (default: %(default)s)"},
+    "--precision": {"default": "auto", "help": "auto, float32, tf32 (on a GPU) or bf16 (default: %(default)s)"},
     "--networks": {
         "default": "",
         "help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)",
@@ -57,6 +58,26 @@ DATA = {
     },
 }
 ONE = {"--data": {"default": "glyphs", "help": "a name such as emnist-letters, or a file.npz (default: %(default)s)"}}
+STAGES = {
+    "--minutes": {"type": float, "default": 10.0, "help": "what the whole call may take (default: %(default)g)"},
+    "--out": {
+        "type": Path,
+        "default": Path("gpu-results"),
+        "metavar": "FOLDER",
+        "help": "where results go, and go on from an earlier call's (default: %(default)s)",
+    },
+    "--device": {"default": "cuda", "help": "cuda, or cpu to rehearse (default: %(default)s)"},
+    "--tiny": {"action": "store_true", "help": "a few seconds of every stage"},
+    "--data": {
+        "default": "",
+        "help": "a name or a file.npz (default: sd19-letters, or pseudo-random images with --tiny)",
+    },
+    "--stages": {
+        "default": "",
+        "help": "names joined by commas, of environment, correctness, runs, benchmarks, tests, float32, networks"
+        " (default: all)",
+    },
+}
 WHERE = {
     "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
     "--workers": {"type": int, "default": 0, "help": "worker processes (default: one for each GPU, or each CPU core)"},
@@ -133,6 +154,27 @@ def _data(options: argparse.Namespace) -> int:
     print(f"test         {' x '.join(map(str, data.x_test.shape))}")
     print(f"classes      {len(data.classes)}: {' '.join(data.classes)}")
     print(f"fingerprint  {data.fingerprint}")
+    return 0
+
+
+def _gpu(options: argparse.Namespace) -> int:
+    from hardsample import gpu
+
+    data = options.data or (gpu.TINY if options.tiny else gpu.DATA)
+    stages = gpu.campaign(
+        options.out,
+        minutes=options.minutes,
+        settings=gpu.Settings(options.device, options.tiny, data),
+        stages=options.stages,
+        say=functools.partial(print, flush=True),
+    )
+    return 0 if all(about["state"] in ("done", "left out") for about in stages.values()) else 1
+
+
+def _gpu_merge(options: argparse.Namespace) -> int:
+    from hardsample import gpu_merge
+
+    print(*gpu_merge.merge(options.folder), sep="\n")
     return 0
 
 
@@ -227,9 +269,14 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", _verify, [], "check every stored run"),
         ("status", _status, [what, data], "count each figure's runs, and the minutes that those done took"),
         ("data", _data, [_knobs(ONE)], "load or download a data set and describe it"),
+        ("gpu", _gpu, [_knobs(STAGES)], "do what a GPU is needed for, in stages, as far as the minutes go"),
     ):
         command = commands.add_parser(name, help=does, description=does, parents=knobs)
         command.set_defaults(command=function)
+    does = "check what `gpu` brought home, and store its runs"
+    command = commands.add_parser("gpu-merge", help=does, description=does)
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="what `gpu` was given as --out")
+    command.set_defaults(command=_gpu_merge)
     return parser
 
 

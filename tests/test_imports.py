@@ -14,6 +14,7 @@ import hardsample
 ORDER = (
     "errors",
     "paths",
+    "archive",
     "configuration",
     "compiled",
     "randomness",
@@ -57,6 +58,9 @@ ORDER = (
     "side_by_side",
     "audit",
     "notebooks",
+    "gpu",
+    "gpu_stages",
+    "gpu_merge",
     "cli",
 )
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
