@@ -54,7 +54,7 @@ def stem(experiment: Experiment) -> Path:
 
 
 def stored(experiment: Experiment, store: Store | None = None) -> pd.DataFrame:
-    """The experiment's :meth:`hardsample.runs.Store.curves`, whose ``attrs`` also have its ``hardware``: device -> runs.
+    """The experiment's :meth:`hardsample.runs.Store.curves`; ``attrs`` also have the ``hardware``: device -> runs.
 
     Raises:
         InputError: stored runs were made with different data of the same name.
@@ -92,7 +92,7 @@ def layout(curves: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def missing_statement(curves: pd.DataFrame) -> str:
-    """How many runs are missing and whose, in a sentence: "Runs still missing: 48 (LB in every panel)."; "" for none."""
+    """How many runs are missing, and whose: "Runs still missing: 48 (LB in every panel)."; "" for none."""
     if not curves.attrs.get("missing"):
         return ""
     panels, counts = layout(curves), curves.groupby(["panel", "method"], observed=True).seed.nunique()
@@ -171,8 +171,8 @@ def class_names(count: int) -> list[str]:
 def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figure:
     """Metrics (rows) over epochs for each panel (columns): mean over seeds and a band of 2 standard deviations.
 
-    The metrics of a single panel lie in two columns. Dots at the right end are the seeds' final values, the numbers their
-    means. A panel or method without runs says "not run".
+    The metrics of a single panel lie in two columns. Dots at the right end are the seeds' final values, the numbers
+    their means. A panel or method without runs says "not run".
     """
     panels, points = layout(curves) or {"": ()}, trajectory_data(curves, metrics)
     dots = " Dots: each seed's final value; numbers: their mean."
