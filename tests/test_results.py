@@ -53,7 +53,7 @@ def test_every_committed_run_is_whole_and_its_own(store):
 
 
 def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
-    """Their digest is over names and bytes; a run that is made anew belongs into another file, not over one of these."""
+    """Their digest is over names and bytes; later runs of the same data are not among them."""
     files, digest = sorted(FULL_SIZE_RUNS.glob("*.json")), hashlib.sha256()
     for file in files:
         if '"computed_by": "fused step, fast.py ' in (text := file.read_text()):
