@@ -46,7 +46,7 @@ help: ## this list
 reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure and table
 	$(hardsample) reproduce $(what) $(where)
 
-figures: $(environment) ## the notebooks alone: draw from the stored runs, compute those that are missing
+figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
 	$(hardsample) figures $(what) $(where)
 
 test: $(environment) ## the tests, in about 6 minutes

@@ -113,9 +113,24 @@ def _reproduce(options: argparse.Namespace) -> int:
     paths.check_writable(paths.figures_dir())
     report = _launch(options, experiments)
     complete = [experiment for experiment in experiments if not _missing(experiment)]
-    files, failures = _draw(options, complete)
+    files, failures = _draw(options, complete, compute=True)
     drawn = len(complete) - failures
     print(f"{drawn} of {len(experiments)} figures drawn, {len(files)} files written; {report}")
+    return 0 if drawn == len(experiments) else 1
+
+
+def _figures(options: argparse.Namespace) -> int:
+    experiments = _experiments(options)
+    paths.check_writable(paths.figures_dir())
+    begun = [experiment for experiment in experiments if _begun(experiment)]
+    for experiment in experiments:
+        if experiment not in begun:
+            print(f"{experiment.name}: nothing of it is stored, not drawn")
+        elif missing := _missing(experiment):
+            print(f"{experiment.name}: {len(missing)} of {len(experiment.runs)} runs missing, and said to be")
+    files, failures = _draw(options, begun, compute=False)
+    drawn = len(begun) - failures
+    print(f"{drawn} of {len(experiments)} figures drawn, {len(files)} files written; nothing computed")
     return 0 if drawn == len(experiments) else 1
 
 
@@ -146,10 +161,11 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from hardsample.data import load
+    from hardsample.data import LABELS, load
 
     data = load(options.data)
-    print(f"name         {data.name}{' (stand-in)' if data.stand_in else ''}")
+    about = "stand-in" if data.stand_in else LABELS.get(data.name)
+    print(f"name         {data.name}{f' ({about})' if about else ''}")
     print(f"train        {' x '.join(map(str, data.x_train.shape))}")
     print(f"test         {' x '.join(map(str, data.x_test.shape))}")
     print(f"classes      {len(data.classes)}: {' '.join(data.classes)}")
@@ -205,9 +221,20 @@ def _missing(experiment: "Experiment") -> list:
     return Store().missing(experiment.runs)
 
 
-def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> tuple[list[Path], int]:
+def _begun(experiment: "Experiment") -> bool:
+    """Whether anything that the experiment draws is stored, or it needs nothing stored."""
+    from hardsample import timing
+    from hardsample.runs import Store
+
+    if experiment.runs:
+        return bool(Store().done(experiment.runs))
+    return not experiment.timed or len(timing.measure(experiment, compute=False)) > 0
+
+
+def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, compute: bool) -> tuple[list[Path], int]:
     """Run the experiments' notebooks, each in a process of its own: the files they wrote, and how many failed."""
     parameters = {name: value for name, value in vars(options).items() if isinstance(value, str | int)}
+    parameters["compute"] = compute
     files, failures = [], 0
     width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
     spawn = multiprocessing.get_context("spawn")
@@ -264,7 +291,7 @@ def _parser() -> argparse.ArgumentParser:
     data, what, where = _knobs(DATA), _knobs(WHAT), _knobs(WHERE)
     for name, function, knobs, does in (
         ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
-        ("figures", _reproduce, [what, data, where], "draw figures and tables, once the runs they lack are computed"),
+        ("figures", _figures, [what, data], "draw figures and tables from what is stored, and say what is missing"),
         ("reproduce", _reproduce, [what, data, where], "compute what is missing, then draw every figure and table"),
         ("verify", _verify, [], "check every stored run"),
         ("status", _status, [what, data], "count each figure's runs, and the minutes that those done took"),

@@ -32,8 +32,14 @@ from hardsample.randomness import Stream
 # What each paper itself was measured on, and what is generated in its place.
 PAPER_DATA = {"base-values": ("emnist-letters",), "hard-samples": ("cifar10", "cifar100", "stl10")}
 STAND_INS = {"base-values": ("glyphs",), "hard-samples": ("glyphs10-32", "glyphs100-32", "glyphs10-96")}
+LABELS = {
+    "sd19-letters": "NIST SD19 letters, in EMNIST's shape"
+}  # what figures and tables call a data set, not its name
 DOWNLOAD_ROUNDS = 2  # times that every mirror is asked
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
+
+# Made by hand, as README tells: from what, and the names of the classes, which an .npz file does not hold.
+_PREPARED = {"sd19-letters": ("the by_class archive of NIST Special Database 19", tuple(string.ascii_uppercase))}
 
 # What unpacking a damaged archive, or one of another layout, can raise.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
@@ -77,7 +83,7 @@ class Dataset:
 
 def names() -> tuple[str, ...]:
     """The data sets known by name; the path of an .npz file is one more."""
-    return (*glyphs.RECIPES, *_TORCHVISION)
+    return (*glyphs.RECIPES, *_TORCHVISION, *_PREPARED)
 
 
 def name_of(source: str) -> str:
@@ -116,6 +122,11 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
         raise InputError(
             f"unknown data {source!r}: choose one of {', '.join(names())}, give the path of an .npz file,"
             f" or put {source}.npz into {data_dir()}."
+        )
+    if name in _PREPARED:
+        raise InputError(
+            f"there is no {name}.npz in {data_dir()}, and nothing to download: make it from {_PREPARED[name][0]} as"
+            " README tells, and put it there, or let HARDSAMPLE_DATA name a folder that has it."
         )
     return _load(name, data_dir(), None, train_examples, test_examples)
 
@@ -162,6 +173,8 @@ def _load(
         pairs = [glyphs.generate(name, split, count) for split, count in zip(glyphs.SPLITS, counts, strict=True)]
         return _dataset(name, (*pairs[0], *pairs[1]), glyphs.RECIPES[name].classes, stand_in=True)
     arrays, classes = formats.read_npz(path) if version else _read(name, path)
+    if name in _PREPARED and len(_PREPARED[name][1]) == len(classes):
+        classes = _PREPARED[name][1]
     x_train, y_train, x_test, y_test = arrays
     train, test = _subset(len(y_train), train_examples), _subset(len(y_test), test_examples)
     return _dataset(name, (x_train[train], y_train[train], x_test[test], y_test[test]), classes, stand_in=False)

@@ -5,6 +5,7 @@ Every function takes the curves of ``runs.Store.curves``: one row per evaluation
 
 import io
 import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from hardsample import outputs, paths, statistics
+from hardsample import data, outputs, paths, statistics
 from hardsample.canvas import (
     INK,
     QUIET,
@@ -32,6 +33,8 @@ from hardsample.canvas import (
     page,
     style,
 )
+from hardsample.panels import Experiment
+from hardsample.runs import Store
 
 METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
 LOSS = "loss/train"
@@ -44,15 +47,29 @@ TITLES = {
 }
 
 
-def stem(experiment) -> Path:
+def stem(experiment: Experiment) -> Path:
     """Where the experiment's outputs go, without a suffix; substitute data get a folder of their own."""
     paper, name = experiment.name.split("/")
     return paths.figures_dir() / paper / experiment.folder / name
 
 
+def stored(experiment: Experiment, store: Store | None = None) -> pd.DataFrame:
+    """The experiment's :meth:`hardsample.runs.Store.curves`; ``attrs`` also have the ``hardware``: device -> runs.
+
+    Raises:
+        InputError: stored runs were made with different data of the same name.
+    """
+    store = store or Store()
+    curves = store.curves(experiment)
+    curves.attrs["hardware"] = dict(Counter(made["device"] for made in store.done(experiment.runs).values()))
+    return curves
+
+
 def data_statement(curves: pd.DataFrame) -> str:
     """The data in words: the paper's own, another set in their place, or the generated stand-in."""
     name = curves.attrs.get("data", "unknown")
+    if name in data.LABELS:
+        return data.LABELS[name]
     if curves.attrs.get("stand_in"):
         return f"stand-in data: {name}"
     return f"{name}, not {curves.attrs['own']}" if curves.attrs.get("substitute") else name
@@ -72,6 +89,33 @@ def layout(curves: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Every panel's methods, in order, with or without runs."""
     done = {panel: tuple(rows.method.unique()) for panel, rows in curves.groupby("panel", sort=False, observed=True)}
     return curves.attrs.get("panels") or done
+
+
+def missing_statement(curves: pd.DataFrame) -> str:
+    """How many runs are missing, and whose: "Runs still missing: 48 (LB in every panel)."; "" for none."""
+    if not curves.attrs.get("missing"):
+        return ""
+    panels, counts = layout(curves), curves.groupby(["panel", "method"], observed=True).seed.nunique()
+    most, gaps = int(counts.max()) if len(counts) else 0, {}
+    for panel, methods in panels.items():
+        for method in methods:
+            if (found := counts.get((panel, method), 0)) < most:
+                gaps.setdefault((method, found), []).append(panel)
+    parts = [
+        method
+        + (f" in {'every panel' if len(where) == len(panels) else ', '.join(where)}" if len(panels) > 1 else "")
+        + (f" ({found} of {most} seeds done)" if found else "")
+        for (method, found), where in gaps.items()
+    ]
+    whose = f" ({'; '.join(parts)})" if parts else ""
+    return f"Runs still missing: {curves.attrs['missing']}{whose}."
+
+
+def hardware_statement(frame: pd.DataFrame) -> str:
+    """What the runs were made on, in a sentence; "" where nothing is known of it."""
+    devices = frame.attrs.get("hardware") or {}
+    parts = [device + (f" ({runs} runs)" if len(devices) > 1 else "") for device, runs in sorted(devices.items())]
+    return f"Hardware: {', '.join(parts)}." if parts else ""
 
 
 def trajectory_data(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
@@ -127,8 +171,8 @@ def class_names(count: int) -> list[str]:
 def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figure:
     """Metrics (rows) over epochs for each panel (columns): mean over seeds and a band of 2 standard deviations.
 
-    Two metrics of a single panel lie side by side. Dots at the right end are the seeds' final values, the numbers their
-    means. A panel or method without runs says "not run".
+    The metrics of a single panel lie in two columns. Dots at the right end are the seeds' final values, the numbers
+    their means. A panel or method without runs says "not run".
     """
     panels, points = layout(curves) or {"": ()}, trajectory_data(curves, metrics)
     dots = " Dots: each seed's final value; numbers: their mean."
@@ -309,9 +353,10 @@ def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str], basel
     entropies = -(per_seed * np.log(per_seed.where(per_seed > 0, 1))).groupby(points.method).sum(min_count=1)
     axes.text(1.02, 1.02, "effective\nclasses", transform=axes.transAxes, va="bottom", color=QUIET, fontsize=7.5)
     for position, method in enumerate(methods):
+        text, color = "not run", QUIET
         if method in done:
-            text = f"{np.exp(entropies.loc[method]).mean():.1f} of {len(shares)}"
-            axes.text(1.02, 1 - (position + 0.5) / len(methods), text, transform=axes.transAxes, va="center", color=INK)
+            text, color = f"{np.exp(entropies.loc[method]).mean():.1f} of {len(shares)}", INK
+        axes.text(1.02, 1 - (position + 0.5) / len(methods), text, transform=axes.transAxes, va="center", color=color)
 
     bar = axes.figure.colorbar(image, cax=axes.inset_axes((0.0, -0.31, 0.4, 0.045)), orientation="horizontal")
     ticks = [
@@ -344,11 +389,11 @@ def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 def _page(
     curves: pd.DataFrame, panels: Mapping[str, Sequence[str]], kinds: int, caption: str
 ) -> tuple[Figure, np.ndarray]:
-    """Axes [kinds, panels] under the panels' titles, side by side where that is more readable than a column."""
-    beside = len(panels) == 1 and kinds == 2
+    """Axes [kinds, panels] under the panels' titles; of one panel in two columns, which a page holds better."""
+    beside = len(panels) == 1 and kinds % 2 == 0
     figure, grid = page(
-        (1, 2) if beside else (kinds, len(panels)),
-        size=(2.9, 2.3) if beside else (2.4 if len(panels) > 1 else 4.2, 1.75),
+        (kinds // 2, 2) if beside else (kinds, len(panels)),
+        size=(2.9, 2.3 if kinds == 2 else 1.9) if beside else (2.4 if len(panels) > 1 else 4.2, 1.75),
         gap=(1.15 if beside else 0.58, 0.2),
         right=0.55,
         bottom=0.45,
@@ -356,18 +401,21 @@ def _page(
         handles=_handles(curves, panels),
         caption=caption,
     )
-    grid = grid.T if beside else grid
+    grid = grid.reshape(kinds, -1)
     for panel, column in zip(panels, grid.T, strict=True):
         column[0].set_title(panel, loc="left")
         for axes in column:
-            labelled = beside or axes is column[-1]
+            labelled = axes.get_subplotspec().is_last_row()
             axes.tick_params(labelleft=column[0] is grid[0, 0], labelbottom=labelled)
             axes.set_xlabel(_epochs_title(curves) if labelled else "")
     return figure, grid
 
 
 def _handles(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
-    handles = [handle(method) for method in in_order(*panels.values())]
+    handles, done = [handle(method) for method in in_order(*panels.values())], set(curves.method)
+    for entry in handles:
+        if done and entry.get_label() not in done:
+            entry.set_label(f"{entry.get_label()} (not run)")
     if (curves.pretrain_epochs > 0).any():
         handles.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
     return handles
@@ -433,7 +481,7 @@ def _not_run(axes: Axes, methods: Sequence[str], done: set[str]) -> None:
     absent = [method for method in methods if method not in done]
     if not done:
         axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=QUIET, fontsize=9)
-    elif absent:
+    elif absent and axes.get_subplotspec().is_first_row():  # once a column: the rows below are of the same runs
         text = f"{', '.join(absent) if len(absent) <= 3 else f'{len(absent)} of {len(methods)}'} not run"
         axes.set_title(text, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
 
@@ -467,8 +515,6 @@ def _caption(curves: pd.DataFrame, statement: str) -> str:
         parts.append(
             f"{panel}, {method}: {seeds} seed{'s' * (seeds > 1)} diverged, left out of the mean from there on."
         )
-    if curves.attrs.get("missing"):
-        parts.append(f"Runs still missing: {curves.attrs['missing']}.")
     note = curves.attrs.get("note") or f"profile {curves.attrs.get('profile', 'unknown')}"
-    parts.append(f"{note[0].upper()}{note[1:]}.")
-    return " ".join(parts)
+    parts += [missing_statement(curves), f"{note[0].upper()}{note[1:]}.", hardware_statement(curves)]
+    return " ".join(part for part in parts if part)

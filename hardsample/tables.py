@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from hardsample import outputs, statistics
-from hardsample.figures import METRICS, baseline, data_statement, layout, metric_title
+from hardsample.figures import (
+    METRICS,
+    baseline,
+    data_statement,
+    hardware_statement,
+    layout,
+    metric_title,
+    missing_statement,
+)
 
 READABLE = ("acc/val", "loss/val")
 COLUMNS = (
@@ -39,7 +47,7 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["p_holm"] = statistics.holm(table.p)
-    table.attrs = dict(curves.attrs)
+    table.attrs = curves.attrs | {"missing_runs": missing_statement(curves)}
     return table
 
 
@@ -112,12 +120,14 @@ def with_interval(value: float, low: float, high: float, sign: str = "", digits:
 
 
 def last_notes(frame: pd.DataFrame) -> Iterator[str]:
-    """What the notes of a table or figure end with: the runs that are missing, and the size of the others."""
+    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others."""
     if frame.attrs.get("missing"):
-        yield f"Runs still missing: {frame.attrs['missing']}."
+        yield frame.attrs.get("missing_runs") or f"Runs still missing: {frame.attrs['missing']}."
     if frame.attrs.get("note"):
         note = frame.attrs["note"]
         yield f"{note[0].upper()}{note[1:]}."
+    if hardware := hardware_statement(frame):
+        yield hardware
 
 
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:

@@ -25,11 +25,13 @@ UPDATES_A_TURN = 20
 TOLD_APART = 0.1  # costs that differ by less are one
 
 
-def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> "pandas.DataFrame":
+def measure(
+    experiment: Experiment, *, device: str = "auto", turns: int = 5, compute: bool = True
+) -> "pandas.DataFrame":
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 
     After a first epoch of each run, every turn times so many updates of each, one run after the other: choosing,
-    forward, backward, update, and no evaluation.
+    forward, backward, update, and no evaluation. Without ``compute`` nothing is timed: what is not kept has no rows.
 
     Returns:
         a row per turn and run: round (the turn), delta, seconds (per update). ``attrs`` are those of the experiment,
@@ -41,14 +43,17 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5) -> 
     import pandas
 
     device = resolve_device(device)
-    kept = _kept(experiment, device, (device_name(device), str(turns)), functools.partial(_table, turns=turns))
+    timed = functools.partial(_table, turns=turns) if compute else None
+    kept = _kept(experiment, device, (device_name(device), str(turns)), timed)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
     return frame
 
 
-def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
+def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True) -> dict[str, float]:
     """Each method's training time relative to the baseline's at equal updates; measured once and kept.
+
+    Without ``compute`` nothing is measured: empty where nothing is kept.
 
     The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
     nothing evaluated: every pass that chooses is in. The median over seeds is given to one decimal, and as 1 within a
@@ -59,7 +64,7 @@ def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
     Raises:
         InputError: the device or the data are not at hand.
     """
-    rows = _kept(experiment, resolve_device(device), (), _contest)["rows"]
+    rows = _kept(experiment, resolve_device(device), (), _contest if compute else None)["rows"]
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:
         seconds[method, seed] += spent
@@ -70,15 +75,21 @@ def costs(experiment: Experiment, *, device: str = "auto") -> dict[str, float]:
     return {name: 1.0 if abs(cost - 1) < TOLD_APART else max(0.1, round(cost, 1)) for name, cost in medians.items()}
 
 
-def _kept(experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable) -> dict[str, Any]:
-    """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one."""
+def _kept(
+    experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable | None
+) -> dict[str, Any]:
+    """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one.
+
+    Without ``measured`` no rows, where there is none.
+    """
     runs = experiment.timed
     text = "-".join((*(run.key for run in runs), *circumstances))
     path = Store().path(runs[0]).with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.timing")
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
-        pass
+        if measured is None:
+            return {"rows": [], "device": "not measured", "threads": 0}
     first = runs[0]
     source = experiment.sources[first.data]
     data = load(source, train_examples=first.train_examples, test_examples=first.test_examples)

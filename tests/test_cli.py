@@ -74,7 +74,7 @@ def test_help_tells_every_option(command, capsys):
     options = re.findall(r"^  (?:-\w, )?(--[\w-]+)[^\n]*\n?(?=(?:[ ]{20,}\S)?)", capsys.readouterr().out, re.MULTILINE)
     expected = {
         "run": WHAT | WHERE,
-        "figures": WHAT | WHERE,
+        "figures": WHAT,
         "reproduce": WHAT | WHERE,
         "status": WHAT,
         "data": {"--data"},
@@ -282,19 +282,57 @@ def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, mo
     assert " 0 computed" in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_a_notebook_that_fails_is_told_and_stops_no_other(capsys, launched, monkeypatch):
+def test_figures_draws_what_is_stored_computes_nothing_and_names_what_is_missing(tmp_path, capsys):
+    assert cli.main(["run", *SMOKE, "--seeds", "1", "--workers", "1"]) == 0
+    for path in (tmp_path / "runs").rglob("*-PLB-*.json"):
+        path.unlink()
+    stored = files(tmp_path / "runs" / "base-values")
+    capsys.readouterr()
+    assert cli.main(["figures", *SMOKE, "--seeds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "base-values/figure-1: 1 of 3 runs missing, and said to be"
+    assert lines[-1] == "1 of 1 figures drawn, 5 files written; nothing computed"
+    assert files(tmp_path / "runs" / "base-values") == stored
+    table = (tmp_path / "figures" / "base-values" / "figure-1-statistics.md").read_text()
+    assert "| default hyper-parameters | PLB | not run |" in table and "Runs still missing: 1 (PLB)." in table
+
+
+def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_notebook", None)
+    assert cli.main(["figures", "--profile", "smoke", "--figure", "base-values"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
+    assert lines[-1] == "0 of 5 figures drawn, 0 files written; nothing computed"
+    assert cli.main(["figures", "--profile", "smoke", "--figure", "table-1"]) == 1
+    assert files(tmp_path) == []
+
+
+def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_DATA", str(tmp_path))
+    images, labels = np.zeros((52, 28, 28), np.uint8), np.arange(52) % 26
+    np.savez(tmp_path / "sd19-letters.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert cli.main(["data", "--data", "sd19-letters"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split(maxsplit=1) == ["name", "sd19-letters (NIST SD19 letters, in EMNIST's shape)"]
+    assert "26: A B C" in lines[3]
+
+
+@pytest.mark.parametrize("command", ["figures", "reproduce"])
+def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launched, monkeypatch):
     drawn = []
 
     def notebook(name, parameters):
         assert parameters["profile"] == "smoke" and "seeds" not in parameters
+        assert parameters["compute"] is (command == "reproduce")
         if name == "base-values/figure-2":
             raise RuntimeError("notebook base-values/figure-2 failed in this cell")
         drawn.append(name)
 
     monkeypatch.setattr(runs.Store, "missing", lambda *_: [])
+    monkeypatch.setattr(cli, "_begun", lambda *_: True)
     monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.setattr(cli, "_notebook", notebook)
-    assert cli.main(["figures", "--profile", "smoke"]) == 1
+    assert cli.main([command, "--profile", "smoke"]) == 1
     output, error = capsys.readouterr()
     assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"
     assert set(drawn) == {*experiments.NAMES} - {"base-values/figure-2"}

@@ -74,6 +74,27 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(folder):
         assert part in str(failure.value)
 
 
+def test_a_prepared_data_set_is_known_by_name_and_told_when_absent(folder):
+    assert "sd19-letters" in data.names() and data.name_of("sd19-letters") == "sd19-letters"
+    with pytest.raises(InputError) as failure:
+        data.load("sd19-letters")
+    said = str(failure.value)
+    assert said.startswith(f"there is no sd19-letters.npz in {folder}") and said.endswith("folder that has it.")
+    assert "NIST Special Database 19" in said and "README" in said
+
+
+def test_a_prepared_data_set_names_its_classes(folder):
+    save(folder / "sd19-letters.npz", **arrays(train=52, test=26, classes=26))
+    loaded = data.load("sd19-letters")
+    assert loaded.classes[:2] == ("A", "B") and loaded.num_classes == 26 and not loaded.stand_in
+    save(folder / "sd19-letters.npz", **arrays())
+    assert data.load("sd19-letters").classes == ("0", "1", "2", "3")
+
+
+def test_every_label_is_of_a_known_name():
+    assert set(data.LABELS) <= set(data.names())
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(InputError, match=r"there is no file some/own\.npz"):
         data.load("some/own.npz")

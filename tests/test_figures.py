@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
 
-from hardsample import canvas, figures, paths, statistics
+from hardsample import canvas, experiments, figures, paths, statistics
 from hardsample.errors import InputError
+from hardsample.runs import Store
+from hardsample.training import COLUMNS, Outcome
 
 
 def texts(figure):
@@ -103,6 +105,7 @@ def test_no_pretraining_no_line():
         ({}, "stand-in data: glyphs"),
         ({"data": "ocr-letters", "stand_in": False, "substitute": True}, "ocr-letters, not emnist-letters"),
         ({"data": "emnist-letters", "stand_in": False}, "emnist-letters"),
+        ({"data": "sd19-letters", "stand_in": False, "substitute": True}, "NIST SD19 letters, in EMNIST's shape"),
     ],
 )
 @pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
@@ -122,6 +125,48 @@ def test_what_was_not_run_is_said():
     assert grid(drawn).shape == (4, 2)
     assert "PLB not run" in texts(drawn) and "not run" in texts(drawn)
     assert any("Runs still missing: 2" in text for text in texts(drawn))
+
+
+def test_what_is_missing_is_named_by_method_and_panel():
+    panels = {"n = 4": ("MB", "LB", "PEB"), "n = 32": ("MB", "LB", "PEB")}
+    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, attrs={"panels": panels, "missing": 6})
+    assert figures.missing_statement(made) == "Runs still missing: 6 (LB in every panel)."
+    fewer = made[(made.panel != "n = 4") | (made.method != "PEB") | (made.seed == 0)]
+    fewer.attrs = made.attrs | {"missing": 8}
+    said = "Runs still missing: 8 (LB in every panel; PEB in n = 4 (1 of 3 seeds done))."
+    assert figures.missing_statement(fewer) == said
+    drawn = figures.trajectories(fewer)
+    assert said in " ".join(texts(drawn))
+    assert [text.get_text() for text in drawn.legends[0].get_texts()][:3] == ["MB", "LB (not run)", "PEB"]
+    marked = [[axes.get_title("right") for axes in row] for row in grid(drawn)]
+    assert marked == [["LB not run"] * 2, *[["", ""]] * 3]
+
+
+def test_nothing_missing_nothing_said():
+    made = curves(seeds=1)
+    assert figures.missing_statement(made) == figures.hardware_statement(made) == ""
+
+
+def test_a_method_without_draws_says_so_in_its_row():
+    methods = ("MB", "LB", "PEB")
+    drawn = figures.draws(curves(methods=("MB", "PEB"), seeds=1, attrs={"panels": {"default": methods}, "missing": 1}))
+    assert "not run" in [text.get_text() for text in drawn.axes[1].texts]
+
+
+def test_the_figure_says_the_hardware():
+    said = " ".join(texts(figures.trajectories(curves(seeds=1, attrs={"hardware": {"NVIDIA H200": 36}}))))
+    assert "Hardware: NVIDIA H200." in said
+    two = curves(seeds=1, attrs={"hardware": {"NVIDIA H200": 24, "AMD EPYC": 12}})
+    assert figures.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
+
+
+def test_the_hardware_is_that_of_the_stored_runs():
+    experiment = experiments.grid("base-values/figure-1", profile="smoke", seeds=1)
+    for run, device in zip(experiment.runs[:2], ("one GPU", "another"), strict=True):
+        about = {"device": device, "data": {"fingerprint": "0" * 16}}
+        Store().write(run, Outcome(COLUMNS, (), {}, None), about)
+    made = figures.stored(experiment)
+    assert made.attrs["hardware"] == {"one GPU": 1, "another": 1} and made.attrs["missing"] == 1
 
 
 @pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
@@ -319,6 +364,15 @@ def test_two_metrics_of_one_panel_lie_side_by_side():
     assert left.get_title("left") == "ResNet-18, glyphs10-32"
     for axes in (left, right):
         assert all(label.get_visible() for label in (*axes.get_xticklabels(), *axes.get_yticklabels()))
+
+
+def test_four_metrics_of_one_panel_are_two_by_two():
+    drawn = figures.trajectories(curves(seeds=1))
+    corners = [(round(axes.get_position().x0, 3), round(axes.get_position().y0, 3)) for axes in drawn.axes]
+    assert [axes.get_ylabel() for axes in drawn.axes] == list(figures.METRICS)
+    assert corners[0][0] == corners[2][0] < corners[1][0] == corners[3][0]
+    assert corners[0][1] == corners[1][1] > corners[2][1] == corners[3][1]
+    assert [axes.get_xlabel() != "" for axes in drawn.axes] == [False, False, True, True]
 
 
 def test_two_metrics_of_two_panels_are_rows():

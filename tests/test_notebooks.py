@@ -181,3 +181,15 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     folder = shared / "figures" / Path(name).parent
     assert written <= {path.name for path in folder.iterdir()}
     assert all(str(folder) in line for line in printed(output).splitlines()[-len(ends) :])
+
+
+@pytest.mark.parametrize("name", [name for name in PROJECT if "profile" in notebooks.parameters(name) and "/" in name])
+def test_every_notebook_of_runs_can_be_told_to_compute_nothing(name):
+    assert "compute" in notebooks.parameters(name)
+
+
+@pytest.mark.parametrize("name", ["base-values/figure-2", "hard-samples/table-1", "rivals/images"])
+def test_a_notebook_told_to_compute_nothing_computes_nothing(name, tmp_path):
+    notebooks.run(name, {"profile": "smoke", "compute": False}, tmp_path / "executed.ipynb")
+    assert not (tmp_path / "runs").exists()
+    assert any("not run" in path.read_text() for path in (tmp_path / "figures").rglob("*.md"))

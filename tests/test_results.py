@@ -1,8 +1,12 @@
 """What is committed as found can be traced: the figures and README's table follow from the committed runs."""
 
+import dataclasses
+import hashlib
+import math
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from hardsample import (
@@ -13,18 +17,24 @@ from hardsample import (
     figures,
     paper_b,
     paths,
+    replicates,
     side_by_side,
     standings,
     tables,
     timing,
 )
+from hardsample.panels import Panel
 from hardsample.runs import Store
 
 ROOT = paths.project_root()
 LETTERS = ROOT / "figures" / "base-values" / "ocr-letters"
+FULL_SIZE = ROOT / "figures" / "base-values" / "sd19-letters"
+FULL_SIZE_RUNS = ROOT / "runs" / "base-values" / "sd19-letters"
 IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-jpeg"
 # As README's commands say.
 REAL_LETTERS = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
+NIST_LETTERS = {"profile": "paper", "data": "sd19-letters", "precision": "bf16"}
+MISSING = {"figure-1": 0, "figure-2": 48, "figure-3": 36, "figure-4": 48, "draws": 12}  # of the full-size runs: LB's
 REAL_IMAGES = {"profile": "small", "data": "cifar10-jpeg", "networks": "resnet18"}
 RIVALS = {
     "letters": {"profile": "small", "data": "ocr-letters", "precision": "bf16"},
@@ -39,7 +49,23 @@ def store() -> Store:
 
 def test_every_committed_run_is_whole_and_its_own(store):
     assert store.verify() == []
-    assert len(store.records()) >= 60 + 24
+    assert len(store.records()) >= 60 + 252 + 24
+
+
+def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
+    """Their digest is over names and bytes; later runs of the same data are not among them."""
+    files, digest = sorted(FULL_SIZE_RUNS.glob("*.json")), hashlib.sha256()
+    for file in files:
+        if '"computed_by": "fused step, fast.py ' in (text := file.read_text()):
+            digest.update(file.name.encode() + b"\n" + text.encode())
+    assert digest.hexdigest() == "0c638bd907886cb2e70c2a4fca6ec66d4cce564d0fc689c7fed1b50aac90e6f2"
+    records = [record for record in store.records() if record.run.data == "sd19-letters"]
+    by_prototype = [record for record in records if "computed_by" in record.provenance]
+    assert len(by_prototype) == 252
+    assert {record.provenance["data"]["fingerprint"] for record in records} == {"28d45bbd1f1ce314"}
+    for record in by_prototype:
+        assert len(record.rows) == 21
+        assert all(math.isfinite(value) for row in record.rows for value in row if isinstance(value, float))
 
 
 def test_committed_runs_were_made_from_committed_code(store):
@@ -56,16 +82,40 @@ def check_equal(written, folder):
             assert path.read_bytes() == committed.read_bytes(), path.name
 
 
-@pytest.mark.parametrize("name", ["figure-1", "draws"])
-def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, store, tmp_path):
-    experiment = experiments.grid(f"base-values/{name}", **REAL_LETTERS)
-    curves = store.curves(experiment)
-    assert curves.attrs["missing"] == 0
-    points = figures.trajectory_data(curves) if name == "figure-1" else figures.draws_data(curves)
-    draw = figures.trajectories if name == "figure-1" else figures.draws
+def check_paper_a(curves, name, tmp_path, folder):
+    points = figures.draws_data(curves) if name == "draws" else figures.trajectory_data(curves)
+    draw = figures.draws if name == "draws" else figures.trajectories
     written = [*figures.save(draw(curves), points, tmp_path / name)]
     written += tables.save(tables.final_metrics(curves), tmp_path / name)
-    check_equal(written, LETTERS)
+    check_equal(written, folder)
+
+
+@pytest.mark.parametrize("name", ["figure-1", "draws"])
+def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, store, tmp_path):
+    curves = figures.stored(experiments.grid(f"base-values/{name}", **REAL_LETTERS), store)
+    assert curves.attrs["missing"] == 0
+    check_paper_a(curves, name, tmp_path, LETTERS)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_committed_full_size_figures_follow_from_the_committed_runs(name, store, tmp_path):
+    curves = figures.stored(experiments.grid(f"base-values/{name}", **NIST_LETTERS), store)
+    assert curves.attrs["missing"] == MISSING[name]
+    assert set(curves.groupby(["panel", "method"]).seed.nunique()) == {12}
+    check_paper_a(curves, name, tmp_path, FULL_SIZE)
+    text = (FULL_SIZE / f"{name}-statistics.md").read_text()
+    assert "NIST SD19 letters, in EMNIST's shape" in text and "NVIDIA H200" in text
+    assert ("LB | not run" in text) == (MISSING[name] > 0)
+
+
+def test_the_committed_replicates_follow_from_the_two_stores(store, tmp_path):
+    other = Store(ROOT / "replicates" / "cpu")
+    assert other.verify() == [] and len(other.records()) >= 4
+    table = replicates.compare(store, other)
+    assert set(table.evaluations) == {21} and table[["end", "sd"]].notna().all(axis=None)
+    check_equal(replicates.save(table, tmp_path / "replicates"), FULL_SIZE)
+    of_seeds = table[table.precision == table.other_precision]
+    assert (of_seeds.end / of_seeds.sd).abs().max() < 3  # as another seed would, and no nearer to nothing
 
 
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
@@ -110,17 +160,85 @@ def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
     check_equal(written, ROOT / "figures" / "hard-samples")
 
 
-def rows(path: Path, keep=lambda line: True) -> str:
+def rows(path: Path, keep=lambda line: True, least: int = 6) -> str:
     lines = [line for line in path.read_text().splitlines() if line.startswith("|") and keep(line)]
-    assert len(lines) >= 6
+    assert len(lines) >= least
     return "\n".join(lines)
 
 
 def test_readme_quotes_the_tables():
     readme = (ROOT / "README.md").read_text()
-    assert rows(LETTERS / "draws-statistics.md") in readme
     assert rows(IMAGES / "controls-statistics.md") in readme
     assert rows(IMAGES / "table-3.md", lambda line: re.match(r"\| (network|---|ResNet-18) ", line)) in readme
+
+
+def spans(row: pd.Series) -> str:
+    """A paired difference as README words it: of an accuracy in points, of a loss as it is."""
+    scale, digits = (100, 2) if row.metric.startswith("acc") else (1, 3)
+    value, low, high = (scale * row[name] for name in ("difference", "difference_low", "difference_high"))
+    points = " points" if scale == 100 else ""
+    return f"{value:+.{digits}f}{points} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def against(curves: pd.DataFrame, method: str, baseline: str) -> tuple[pd.Series, pd.Series]:
+    """The paired rows of a method against another one than MB: accuracy and loss of the test set."""
+    curves = curves.copy()
+    curves.attrs["baseline"] = baseline
+    table = tables.final_metrics(curves)
+    rows = table[table.method == method].set_index("metric", drop=False)
+    return rows.loc["acc/val"], rows.loc["loss/val"]
+
+
+def test_readme_quotes_the_full_size_runs(store):
+    readme = (ROOT / "README.md").read_text()
+    said = " ".join(readme.split())
+    assert rows(FULL_SIZE / "figure-1-statistics.md", least=5) in readme
+
+    found = [pd.read_csv(FULL_SIZE / f"figure-{number}-statistics.csv") for number in (2, 3, 4)]
+    found = pd.concat(found)
+    peb = found[found.method == "PEB"].drop_duplicates(["metric", "mean", "difference"])  # the default is in each
+    accuracy, loss = (peb[peb.metric == metric] for metric in ("acc/val", "loss/val"))
+    assert len(accuracy) == len(loss) == 9
+    assert (accuracy.difference_low > 0).all() and (accuracy.p_holm < 0.05).all() and (accuracy.seeds_won == 12).all()
+    low, high = 100 * accuracy.difference.min(), 100 * accuracy.difference.max()
+    assert f"higher test accuracy in all nine settings of Figures 2 to 4, by {low:.1f} to {high:.1f} points" in said
+    lower = loss[(loss.difference_high < 0) & (loss.p_holm < 0.05)]
+    assert len(lower) == 8 and set(loss.panel) - set(lower.panel) == {"n = 4"}
+    assert "lower test loss in eight of the nine, inconclusive at n = 4" in said
+
+    default = store.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS))
+    accuracy, loss = against(default, "PEB", "PLB")
+    assert accuracy.p > 0.05 and loss.p < 0.05
+    assert f"test accuracy {spans(accuracy)}, inconclusive (unadjusted p = {accuracy.p:.2g})" in said
+    assert f"test loss {spans(loss)}, significant (p = {loss.p:.2g})" in said
+
+    figure_3 = experiments.grid("base-values/figure-3", **NIST_LETTERS)
+    large = [run for run in figure_3.panels[-1].runs if run.method == "PEB"]
+    assert {run.batch_size for run in large} == {1024}
+    large += [dataclasses.replace(run, method="PLB") for run in large]
+    curves = store.curves(dataclasses.replace(figure_3, panels=(Panel("n = 1024", tuple(large)),)))
+    accuracy, loss = against(curves, "PLB", "PEB")
+    assert accuracy.difference_low > 0 and loss.difference_low > 0 and {accuracy.n, loss.n} == {12}
+    assert f"above PEB in test accuracy, by {spans(accuracy)} (p = {accuracy.p:.2g})" in said
+    assert f"a higher test loss, by {spans(loss)} (p = {loss.p:.2g})" in said
+
+    table = pd.read_csv(FULL_SIZE / "replicates.csv")
+    largest = (table.end / table.sd).abs().max()
+    runs = len(table) // len(figures.METRICS)
+    words = {4: "four", 5: "five", 6: "six"}
+    assert f"{words.get(runs, runs)} of them, trained again on a CPU" in said
+    assert f"differ at the end by at most {largest:.1f} standard deviations over seeds" in said
+
+
+def test_what_readme_says_of_fewer_letters_is_so():
+    table = pd.read_csv(LETTERS / "draws-statistics.csv").set_index(["method", "metric"])
+    for metric in ("acc/val", "loss/val"):
+        assert (table.seeds_won["PEB", metric], table.seeds_won["PLB", metric]) == (12, 12)
+        assert table.difference_low["SMB", metric] < 0 < table.difference_high["SMB", metric]
+    assert table["mean"]["PEB", "acc/val"] < table["mean"]["PLB", "acc/val"]
+    assert table["mean"]["PEB", "loss/val"] < table["mean"]["PLB", "loss/val"]
+    assert table.updates_ratio["PEB", "acc/val"] < 1 and table.updates_ratio["PLB", "acc/val"] < 1
+    assert table.difference_high["LB", "acc/val"] < -0.1
 
 
 def test_every_file_that_readme_points_to_exists():

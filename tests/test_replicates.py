@@ -1,0 +1,108 @@
+"""Replicates: paired by key, else by everything but the precision; differences by hand; what has no twin is said."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from hardsample import paths, replicates
+from hardsample.configuration import Run
+from hardsample.errors import InputError
+from hardsample.figures import METRICS
+from hardsample.runs import Store
+from hardsample.training import COLUMNS, Outcome
+
+RUN = Run(data="own-letters", method="PEB", seed=1, precision="bf16")
+
+
+def store(store, run, values, device="GPU", fingerprint="a" * 16):
+    """A run whose four metrics are each ``values``, an evaluation every 10 steps and half an epoch."""
+    rows = []
+    for index, value in enumerate(values):
+        metrics = dict.fromkeys((*METRICS, "acc/choose", "acc/report"), value)
+        row = {"step": 10 * index, "epoch": index / 2} | metrics
+        rows.append(tuple(row.get(column) for column in COLUMNS))
+    about = {"device": device, "data": {"fingerprint": fingerprint}}
+    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), about)
+
+
+@pytest.fixture
+def stores(tmp_path):
+    here, there = Store(), Store(tmp_path / "there")
+    for seed, last in ((1, 0.9), (2, 0.8), (3, 0.7)):
+        store(here, dataclasses.replace(RUN, seed=seed), (0.1, 0.5, last))
+    return here, there
+
+
+def test_differences_are_replicate_minus_stored_beside_the_spread_of_the_seeds(stores):
+    here, there = stores
+    store(there, RUN, (0.1, 0.2, 0.95), "CPU")
+    table = replicates.compare(here, there)
+    assert list(table) == list(replicates.COLUMNS) and list(table.metric) == list(METRICS)
+    row = table.iloc[0]
+    assert (row.seed, row.method, row.device, row.other_device, row.seeds, row.evaluations) == (
+        1,
+        "PEB",
+        "GPU",
+        "CPU",
+        3,
+        3,
+    )
+    assert (row.value, row.other_value) == (0.9, 0.95)
+    assert row.end == pytest.approx(0.05) and row.sd == pytest.approx(0.1)
+    assert row.largest == pytest.approx(-0.3) and row.largest_epoch == 0.5
+    text = replicates.markdown(table)
+    assert "+0.0500 = +0.5 sd (-0.3000 at 0.5)" in text and "CPU, bf16 | GPU, bf16" in text
+    assert "two precisions" not in text and "counterpart" not in text
+
+
+def test_a_run_of_another_precision_stands_in_and_is_said(stores):
+    here, there = stores
+    store(there, dataclasses.replace(RUN, seed=2, precision="float32"), (0.1, 0.5, 0.8), "CPU")
+    table = replicates.compare(here, there)
+    assert set(table.precision) == {"bf16"} and set(table.other_precision) == {"float32"}
+    assert "CPU, float32 | GPU, bf16" in replicates.markdown(table)
+    assert "two precisions" in replicates.markdown(table)
+
+
+def test_the_same_precision_goes_first(stores):
+    here, there = stores
+    exact = dataclasses.replace(RUN, precision="float32")
+    store(here, exact, (0.1, 0.5, 0.6))
+    store(there, exact, (0.1, 0.5, 0.6))
+    table = replicates.compare(here, there)
+    assert set(table.precision) == {"float32"} and (table.end == 0).all() and set(table.seeds) == {1}
+    assert "sd (" not in replicates.markdown(table)  # one seed has no spread
+
+
+def test_what_has_no_counterpart_is_said(stores):
+    here, there = stores
+    store(there, RUN, (0.1, 0.5, 0.9))
+    store(there, dataclasses.replace(RUN, method="PLB"), (0.1, 0.5, 0.9))
+    table = replicates.compare(here, there)
+    assert len(table) == len(METRICS)
+    assert "Without a counterpart: own-letters-PLB-" in replicates.markdown(table)
+
+
+def test_other_data_of_the_same_name_are_refused(stores):
+    here, there = stores
+    store(there, RUN, (0.1, 0.5, 0.9), fingerprint="b" * 16)
+    with pytest.raises(InputError, match="have fingerprint"):
+        replicates.compare(here, there)
+
+
+def test_the_command_writes_a_table_for_each_data_set(stores):
+    here, there = stores
+    store(there, RUN, (0.1, 0.2, 0.95), "CPU")
+    command = [sys.executable, "-m", "hardsample.replicates", str(there.root)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    folder = paths.figures_dir() / "base-values" / "own-letters"
+    assert ended.stdout.split() == [str(folder / "replicates.csv"), str(folder / "replicates.md")], ended.stderr
+    assert len(pd.read_csv(folder / "replicates.csv")) == len(METRICS)
+
+
+def test_a_folder_without_runs_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="holds no finished run"):
+        replicates.write(tmp_path)
