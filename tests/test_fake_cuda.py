@@ -104,9 +104,11 @@ def test_every_network_and_round_is_captured(network, method, device):
     assert device.replays == 1 + 3  # the host reads zeros, and so of no short mini-batch
 
 
-def test_lb_is_not_captured_and_says_why(device):
-    computed = traced(dataclasses.replace(RUN, method="LB", options={"monitor_every": 1_000}), LETTERS)
-    assert not computed["captured"] and "rounds that the host counts" in computed["reason"]
+def test_a_method_whose_draws_the_host_counts_is_not_captured_and_says_why(device, monkeypatch):
+    monkeypatch.setattr(METHODS["PEB"], "capturable", METHODS["LB"].capturable)
+    computed = traced(RUN, LETTERS)
+    assert device.replays == 0 and not computed["captured"]
+    assert "PEB draws in rounds that the host counts" in computed["reason"]
 
 
 def test_without_graphs_steps_are_plain(device):

@@ -57,6 +57,7 @@ ORDER = (
     "standings",
     "side_by_side",
     "audit",
+    "replicates",
     "notebooks",
     "gpu",
     "gpu_stages",
