@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hardsample import models, optimizers, training
-from hardsample.configuration import Run
+from hardsample.configuration import PRECISIONS, Run
 from hardsample.data import Dataset, flipped, load
 from hardsample.errors import InputError
 from hardsample.methods import METHODS
@@ -428,3 +428,16 @@ def test_the_graph_equals_the_plain_loop(method, letters):
     plain = training.train(runs, letters, device="cuda", starts=starts, graphs=False)
     for one, other in zip(captured, plain, strict=True):
         assert column(one, "loss/val") == pytest.approx(column(other, "loss/val"), rel=2e-2)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("n", [4, 32, 200])
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("method", ["MB", "SMB", "PLB", "PEB"])
+def test_the_fused_step_is_as_near_to_float32_as_the_plain_one(method, precision, n):
+    data = load("glyphs", train_examples=1_320, test_examples=40)  # base values on two levels
+    run = Run("glyphs", method, 1, batch_size=n, precision=precision)
+    runs = [dataclasses.replace(run, seed=seed) for seed in range(1, 13)]
+    computed = training.stepper(runs, data, device="cuda", way="fused").computed
+    assert computed["check"]["agrees"], computed
+    assert computed["way"] == "fused" and computed["captured"]
