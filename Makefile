@@ -47,7 +47,7 @@ reproduce: $(environment) ## compute the runs that are not stored yet, then draw
 	$(hardsample) reproduce $(what) $(where)
 
 figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
-	$(hardsample) figures $(what) $(where)
+	$(hardsample) figures $(what)
 
 test: $(environment) ## the tests, in about 6 minutes
 	$(python) -m pytest
