@@ -382,17 +382,17 @@ def _tiles(precision: str, n: int) -> dict[str, dict[str, int | bool]]:
         many = {"BLOCK": 32, "num_warps": 8} if n >= 256 else {"BLOCK": 16, "num_warps": 4, "maxnreg": 128}
         return {
             "convolution_1": {"BLOCK": 128, "num_warps": 4},
-            "convolution_2_pool": {"BLOCK": block, "num_warps": warps},
+            "convolution_2_pool": {"BLOCK": block, "DEPTH": 32, "num_warps": warps},
             "linear_1": {"PARTS": 16 if n <= 64 else 4 if n <= 256 else 2, "ROWS": rows, "BLOCK": 64, "num_warps": 8},
             "head": {"ROWS": 16 if n <= 64 else 64, "num_warps": 8},
             "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": min(rows, 64), "num_stages": 1} | many,
             "convolution_2_weight": {"PARTS": 22, "BLOCK": 32, "num_warps": 4, "num_stages": 2},
-            "convolution_1_weight": {"PARTS": 33, "BLOCK": block, "num_warps": warps, "num_stages": 1},
+            "convolution_1_weight": {"PARTS": 33, "BLOCK": block, "DEPTH": 64, "num_warps": warps, "num_stages": 1},
             "update_small": {"BLOCK": 64, "num_warps": 4},
         }
     return {
         "convolution_1": {"BLOCK": 128, "num_warps": 4},
-        "convolution_2_pool": {"BLOCK": 16, "num_warps": 4},
+        "convolution_2_pool": {"BLOCK": 16, "DEPTH": 8, "num_warps": 4, "num_stages": 1},
         "linear_1": {
             "PARTS": 16 if n <= 64 else 4 if n <= 256 else 2,
             "ROWS": min(rows, 32),
@@ -402,6 +402,6 @@ def _tiles(precision: str, n: int) -> dict[str, dict[str, int | bool]]:
         "head": {"ROWS": 16, "num_warps": 8},
         "linear_1_backward": {"BACK": False, "OUTPUTS": 64, "ROWS": 16, "BLOCK": 64, "num_warps": 8},
         "convolution_2_weight": {"PARTS": 22, "BLOCK": 16, "num_warps": 8},
-        "convolution_1_weight": {"PARTS": 33, "BLOCK": 16, "num_warps": 4, "num_stages": 1},
+        "convolution_1_weight": {"PARTS": 33, "BLOCK": 16, "DEPTH": 16, "num_warps": 4, "num_stages": 1},
         "update_small": {"BLOCK": 64, "num_warps": 4},
     }

@@ -151,37 +151,39 @@ def _higher(best, corner, value, NUMBER: tl.constexpr):
 @triton.jit
 def convolution_2_pool(
     x, small, width, seeds, step, out, where, n, scale,
-    TRAIN: tl.constexpr, STREAM: tl.constexpr, THRESHOLD: tl.constexpr, BLOCK: tl.constexpr, DTYPE: tl.constexpr,
-    PRECISION: tl.constexpr,
+    TRAIN: tl.constexpr, STREAM: tl.constexpr, THRESHOLD: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
+    DTYPE: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Convolution 2, max-pooling, ReLU and in training dropout: [S, n, 26, 26, 32] -> [S, n, 12, 12, 64].
 
     ``where``, uint8 of the same shape, is the corner of the maximum, 4 where no gradient passes. A program reads the
-    4x4 inputs of a pooled place once.
+    4x4 inputs of a pooled place once, DEPTH channels at a time: a product of IEEE float32 numbers is unrolled whole.
     """
     seed = tl.program_id(1).to(tl.int64)
     m = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     there = m < n * 144
     image, place = m // 144, m % 144
-    c, o = tl.arange(0, 32), tl.arange(0, 64)
-    base = x + (seed * n * 676 + image * 676 + place // 12 * 52 + place % 12 * 2)[:, None] * 32 + c[None, :]
+    o = tl.arange(0, 64)
+    base = x + (seed * n * 676 + image * 676 + place // 12 * 52 + place % 12 * 2)[:, None] * 32
     own = small + seed * width + _FIRST
-    w = own + c[:, None] * 64 + o[None, :]
     y0 = tl.zeros((BLOCK, 64), tl.float32)
     y1 = tl.zeros((BLOCK, 64), tl.float32)
     y2 = tl.zeros((BLOCK, 64), tl.float32)
     y3 = tl.zeros((BLOCK, 64), tl.float32)
-    for i in tl.static_range(4):
-        for j in tl.static_range(4):
-            pixels = tl.load(base + (i * 26 + j) * 32, there[:, None], 0.0)
-            if i < 3 and j < 3:
-                y0 = tl.dot(pixels, tl.load(w + (i * 3 + j) * 2048), y0, input_precision=PRECISION)
-            if i < 3 and j > 0:
-                y1 = tl.dot(pixels, tl.load(w + (i * 3 + j - 1) * 2048), y1, input_precision=PRECISION)
-            if i > 0 and j < 3:
-                y2 = tl.dot(pixels, tl.load(w + (i * 3 + j - 3) * 2048), y2, input_precision=PRECISION)
-            if i > 0 and j > 0:
-                y3 = tl.dot(pixels, tl.load(w + (i * 3 + j - 4) * 2048), y3, input_precision=PRECISION)
+    for first in range(0, 32, DEPTH):
+        c = first + tl.arange(0, DEPTH)
+        w = own + c[:, None] * 64 + o[None, :]
+        for i in tl.static_range(4):
+            for j in tl.static_range(4):
+                pixels = tl.load(base + (i * 26 + j) * 32 + c[None, :], there[:, None], 0.0)
+                if i < 3 and j < 3:
+                    y0 = tl.dot(pixels, tl.load(w + (i * 3 + j) * 2048), y0, input_precision=PRECISION)
+                if i < 3 and j > 0:
+                    y1 = tl.dot(pixels, tl.load(w + (i * 3 + j - 1) * 2048), y1, input_precision=PRECISION)
+                if i > 0 and j < 3:
+                    y2 = tl.dot(pixels, tl.load(w + (i * 3 + j - 3) * 2048), y2, input_precision=PRECISION)
+                if i > 0 and j > 0:
+                    y3 = tl.dot(pixels, tl.load(w + (i * 3 + j - 4) * 2048), y3, input_precision=PRECISION)
     best, corner = y0, tl.zeros((BLOCK, 64), tl.int32)
     best, corner = _higher(best, corner, y1, 1)
     best, corner = _higher(best, corner, y2, 2)
@@ -372,7 +374,7 @@ def _reached(total, own, w, CELL: tl.constexpr, CORNER: tl.constexpr, OUTPUT: tl
 @triton.jit
 def convolution_1_weight(
     gradient, where, small, width, x, images, index, out, n, scale,
-    BLOCK: tl.constexpr, DTYPE: tl.constexpr, PRECISION: tl.constexpr,
+    BLOCK: tl.constexpr, DEPTH: tl.constexpr, DTYPE: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Gradients of convolution 1's weight and bias in parts, float32 [S, programs, 2080]; its output's is never stored.
 
@@ -380,8 +382,7 @@ def convolution_1_weight(
     A part is of every output of the 2x2 its products with the 16 pixels, [4, 16, 32], and the bias [32].
     """
     share, shares, seed = tl.program_id(0), tl.num_programs(0), tl.program_id(1).to(tl.int64)
-    c, o, t = tl.arange(0, 32), tl.arange(0, 64), tl.arange(0, 16)
-    w = small + seed * width + _FIRST + c[None, :] * 64 + o[:, None]
+    c, t = tl.arange(0, 32), tl.arange(0, 16)
     t0 = tl.zeros((16, 32), tl.float32)
     t1 = tl.zeros((16, 32), tl.float32)
     t2 = tl.zeros((16, 32), tl.float32)
@@ -396,19 +397,22 @@ def convolution_1_weight(
         p1 = tl.zeros((BLOCK, 32), tl.float32)
         p2 = tl.zeros((BLOCK, 32), tl.float32)
         p3 = tl.zeros((BLOCK, 32), tl.float32)
-        for cell in tl.static_range(4):  # pooled row a - 1 or a, pooled column b - 1 or b
-            tl.debug_barrier()  # or the compiler holds all nine taps in registers from one cell and round to the next
-            row, column = a - 1 + cell // 2, b - 1 + cell % 2
-            inside = (there & (row >= 0) & (row < 12) & (column >= 0) & (column < 12))[:, None]
-            at = (seed * n * 144 + image * 144 + row * 12 + column)[:, None] * 64 + o[None, :]
-            corner = tl.load(where + at, inside, 4)
-            g = (tl.load(gradient + at, inside, 0.0).to(tl.float32) * scale).to(DTYPE)
-            for k in tl.static_range(4):
-                own = tl.where(corner == k, g, 0.0).to(DTYPE)
-                p0 = _reached(p0, own, w, cell, k, 0, PRECISION)
-                p1 = _reached(p1, own, w, cell, k, 1, PRECISION)
-                p2 = _reached(p2, own, w, cell, k, 2, PRECISION)
-                p3 = _reached(p3, own, w, cell, k, 3, PRECISION)
+        for first in range(0, 64, DEPTH):
+            o = first + tl.arange(0, DEPTH)
+            w = small + seed * width + _FIRST + c[None, :] * 64 + o[:, None]
+            for cell in tl.static_range(4):  # pooled row a - 1 or a, pooled column b - 1 or b
+                tl.debug_barrier()  # or the compiler keeps all nine taps in registers, cell after cell
+                row, column = a - 1 + cell // 2, b - 1 + cell % 2
+                inside = (there & (row >= 0) & (row < 12) & (column >= 0) & (column < 12))[:, None]
+                at = (seed * n * 144 + image * 144 + row * 12 + column)[:, None] * 64 + o[None, :]
+                corner = tl.load(where + at, inside, 4)
+                g = (tl.load(gradient + at, inside, 0.0).to(tl.float32) * scale).to(DTYPE)
+                for k in tl.static_range(4):
+                    own = tl.where(corner == k, g, 0.0).to(DTYPE)
+                    p0 = _reached(p0, own, w, cell, k, 0, PRECISION)
+                    p1 = _reached(p1, own, w, cell, k, 1, PRECISION)
+                    p2 = _reached(p2, own, w, cell, k, 2, PRECISION)
+                    p3 = _reached(p3, own, w, cell, k, 3, PRECISION)
         at = x + (seed * n * 676 + image * 676 + a * 52 + b * 2)[:, None] * 32 + c[None, :]
         seen = there[:, None]
         p0 = tl.where(tl.load(at, seen, 0.0) <= 0, 0.0, p0)

@@ -16,12 +16,12 @@ from hardsample.configuration import Run
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 FEW = {  # the interpreter's time is that of its programs, however large
     "convolution_1": {"BLOCK": 1024},
-    "convolution_2_pool": {"BLOCK": 512},
+    "convolution_2_pool": {"BLOCK": 512, "DEPTH": 32},
     "linear_1": {"PARTS": 3, "ROWS": 16, "BLOCK": 1024},
     "head": {"ROWS": 16},
     "linear_1_backward": {"OUTPUTS": 128, "ROWS": 16, "BLOCK": 1024},
     "convolution_2_weight": {"PARTS": 2, "BLOCK": 128},
-    "convolution_1_weight": {"PARTS": 2, "BLOCK": 128},
+    "convolution_1_weight": {"PARTS": 2, "BLOCK": 128, "DEPTH": 64},
     "update_small": {"BLOCK": 4096},
 }
 

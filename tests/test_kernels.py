@@ -1,5 +1,10 @@
 """Every kernel beside what it stands for; the whole step is in test_fused.py."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -148,7 +153,7 @@ def test_the_convolutions_forward_and_backward():
     out, where = torch.full((2, n, 144, 64), torch.nan), torch.full((2, n, 144, 64), 9, dtype=torch.uint8)
     kernels.convolution_2_pool[-(-n * 144 // 256), 2](
         *(x, row, row.shape[1], SEEDS, STEP, out, where, n, scale),
-        **{"TRAIN": True, "STREAM": int(Stream.DROPOUT), "THRESHOLD": 64, "BLOCK": 256},
+        **{"TRAIN": True, "STREAM": int(Stream.DROPOUT), "THRESHOLD": 64, "BLOCK": 256, "DEPTH": 16},
         **EXACT,
     )
     torch.testing.assert_close(out.view_as(expected), expected.detach(), rtol=1e-5, atol=1e-5)
@@ -156,7 +161,7 @@ def test_the_convolutions_forward_and_backward():
     parts_1, parts_2 = torch.full((2, 2, 2080), torch.nan), torch.full((2, 3, 18496), torch.nan)
     kernels.convolution_2_weight[3, 2](x, back, where, parts_2, n, scale, BLOCK=64, **EXACT)
     kernels.convolution_1_weight[2, 2](
-        back, where, row, row.shape[1], x, images, index, parts_1, n, scale, BLOCK=128, **EXACT
+        back, where, row, row.shape[1], x, images, index, parts_1, n, scale, BLOCK=128, DEPTH=32, **EXACT
     )
     parts_3 = random(2, 5, 3520, seed=8)
     states = [row.clone(), torch.rand(row.shape) + 0.5, torch.rand(row.shape)]
@@ -189,7 +194,7 @@ def test_a_nan_is_never_pooled_away(corner):
     out = torch.zeros(1, 1, 144, 64)
     kernels.convolution_2_pool[1, 1](
         *(x, row, row.shape[1], SEEDS, STEP, out, out, 1, 1.0),
-        **{"TRAIN": False, "STREAM": 3, "THRESHOLD": 64, "BLOCK": 256},
+        **{"TRAIN": False, "STREAM": 3, "THRESHOLD": 64, "BLOCK": 256, "DEPTH": 16},
         **EXACT,
     )
     expected = pooling.plain(F.conv2d(x.view(1, 26, 26, 32).permute(0, 3, 1, 2), weight[0], bias[0]), None, 0.25)
@@ -247,3 +252,28 @@ def test_the_linear_layers_forward_and_backward(classes):
         for one, other in zip(plain, states, strict=True):
             torch.testing.assert_close(other, one)
         torch.testing.assert_close(into, gradients[0] if back else torch.zeros_like(x))
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [(80, "bf16"), (90, "bf16"), (100, "bf16"), (90, "float32"), (90, "tf32")]
+)
+def test_every_launch_compiles_for_a_gpu(tmp_path, capability, precision):
+    """In a process of its own, since an interpreted kernel cannot be compiled."""
+    here = Path(__file__).parent
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    told = subprocess.run(
+        [sys.executable, here / "front_end.py", str(capability), precision, "32"],
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    spilled = {}
+    for line in told.splitlines():
+        name, registers, spills, shared = line.split()
+        assert int(registers) <= 255 and int(shared) <= (163 if capability == 80 else 227) * 1024
+        spilled[name] = max(int(spills), spilled.get(name, 0))
+    own = {name for name in vars(kernels) if not name.startswith("_") and hasattr(getattr(kernels, name), "fn")}
+    assert spilled.keys() == own
+    if (capability, precision) == (90, "bf16"):  # what the block sizes were chosen for
+        assert not any(spilled.values())
