@@ -209,8 +209,10 @@ def correctness(task: Task) -> dict[str, Any]:
 
 
 def reference_steps(device: str = "cpu", steps: int = 6) -> dict[str, list[dict[str, Any]]]:
-    """What plain float32 steps on pseudo-random images give: by method, of every step the test loss of each seed and
-    the norm of each parameter tensor."""
+    """What plain float32 steps on pseudo-random images give, by method.
+
+    Of every step the test "loss" of each seed, and by their names the norms of each seed's parameter tensors.
+    """
     data = random_images(256, 64)
     found: dict[str, list[dict[str, Any]]] = {}
     for method in ("MB", "PEB"):
