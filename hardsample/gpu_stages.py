@@ -265,9 +265,13 @@ def _against_plain(task: Task, method: str) -> dict[str, Any]:
     states = []
     with launch.one_thread(task.device):
         taken = _trainer(runs, data, task.device, "auto")
-        plain = (_trainer(each, data, task.device, "plain") for each in (runs, exact))
-        before = cuda_graph.snapshot(taken._tensors())
-        for trainer, one_step in ((taken, taken.step_function()), *((each, each.plain_step) for each in plain)):
+        plain, in_full = (_trainer(each, data, task.device, "plain") for each in (runs, exact))
+        ways = ((taken, taken.step_function()), (plain, plain.plain_step), (in_full, in_full.plain_step))
+        for trainer, _ in ways:
+            trainer.prepare(0)
+        before = cuda_graph.snapshot(plain._tensors())
+        for trainer, one_step in ways:
+            trainer._restore(before)  # first base values differ in their rounding, and with them draws would
             states.append([])
             for step in range(steps):
                 _advance(trainer, step, one_step)

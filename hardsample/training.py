@@ -32,7 +32,7 @@ COLUMNS = (
 )
 
 WAYS = ("auto", "fused", "plain")
-CHECKED = 3  # steps that a process's first fused cohort makes in the plain way too
+CHECKED, CHECKED_IMAGES = 3, 64  # steps that a process's first fused cohort makes in the plain way too, and evaluates
 
 State = dict[str, np.ndarray]
 """All that continues a training, by name; fit for an .npz without pickle."""
@@ -85,7 +85,7 @@ def pretrain(
 
     ``hooks`` are those of :func:`train`, from ``checkpoint`` on.
     """
-    trainer = _Trainer(runs, data, torch.device(device), None, graphs=graphs)
+    trainer = _trainer(runs, data, torch.device(device), None, graphs=graphs)
     return _trained(trainer, **hooks).outcomes(with_state=True)
 
 
@@ -124,7 +124,7 @@ def train(
         "deadline": deadline,
         "report": report,
     }
-    trainer = _Trainer(runs, data, torch.device(device), starts, graphs=graphs)
+    trainer = _trainer(runs, data, torch.device(device), starts, graphs=graphs)
     return _trained(trainer, checkpoint, **hooks).outcomes()
 
 
@@ -155,7 +155,7 @@ def estimate(
     runs = [runs] if isinstance(runs, Run) else runs
     share = 1 - runs[0].pretrain_epochs / runs[0].epochs
     runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in runs]
-    run, trainer = runs[0], _Trainer(runs, data, torch.device(device), None, graphs=graphs)
+    run, trainer = runs[0], _trainer(runs, data, torch.device(device), None, graphs=graphs)
     one_step = trainer.step_function()
     trainer.prepare(0)
     one_step(0)
@@ -199,7 +199,7 @@ def stepper(
         graphs: capture the step in a CUDA graph, on a GPU.
     """
     runs = [runs] if isinstance(runs, Run) else runs
-    trainer = _Trainer(runs, data, torch.device(device), None, cohort, way, graphs)
+    trainer = _trainer(runs, data, torch.device(device), None, cohort=cohort, way=way, graphs=graphs)
     one_step, steps = trainer.step_function(), itertools.count()
 
     def update() -> None:
@@ -209,6 +209,27 @@ def stepper(
 
     update.computed = trainer.computed
     return update
+
+
+_AGREEMENTS: dict[tuple, agreement.Agreement] = {}  # found in this process, by what a cohort's kernels depend on
+
+
+def _trainer(runs: Sequence[Run], data: Dataset, *arguments: Any, **options: Any) -> "_Trainer":
+    """A trainer; a process's first fused one of a kind is held to the plain way, which is taken where they differ."""
+    trainer = _Trainer(runs, data, *arguments, **options)
+    if trainer.way != "fused":
+        return trainer
+    run = trainer.run
+    kind = run.method, run.batch_size, run.precision, len(runs) > 1, len(data.x_train), data.num_classes
+    if kind not in _AGREEMENTS:
+        _AGREEMENTS[kind] = trainer.compare_ways()
+    found = _AGREEMENTS[kind]
+    if not found.agrees:
+        trainer = _Trainer(runs, data, *arguments, **options | {"way": "plain"})
+        trainer.reason = f"the fused step differs from the plain one in {found.tensor}"
+        logger.warning("%s: plain steps: %s.", run.label, trainer.reason)
+    trainer.check = found
+    return trainer
 
 
 def _trained(trainer: "_Trainer", checkpoint: State | None = None, **hooks: Any) -> "_Trainer":
@@ -332,8 +353,6 @@ class _Trainer:
 
     def step_function(self) -> Callable[[int], int]:
         """What makes the step that :meth:`prepare` prepared: a CUDA graph where there can be one."""
-        if self.way == "fused":
-            self._check_fused()
         one_step = self.fused_step if self.way == "fused" else self.plain_step
         return self._captured_step(one_step) or one_step
 
@@ -536,39 +555,47 @@ class _Trainer:
             raise InputError(f"{self.run.label} cannot take the fused step: {reason}.")
         return ("plain", f"no fused step: {reason}") if reason else ("fused", "")
 
-    def _check_fused(self) -> None:
-        """Hold a process's first fused cohort of a kind to the plain way, and take that where they differ."""
-        kind = self.run.method, self.run.batch_size, self.run.precision, len(self.rows) > 1
-        if kind not in _CHECKS:
-            _CHECKS[kind] = self._agreement()
-        self.check = _CHECKS[kind]
-        if not self.check.agrees:
-            self.way = "plain"
-            self.reason = f"the fused step differs from the plain one in {self.check.tensor}"
-            logger.warning("%s: plain steps: %s.", self.run.label, self.reason)
+    def compare_ways(self) -> agreement.Agreement:
+        """How far a fused cohort's evaluation, and a few of its steps from here on, are from the plain way's.
 
-    def _agreement(self) -> agreement.Agreement:
-        """How far a few fused steps from here on are from plain ones; everything is put back afterwards."""
-        steps = range(self.step, min(self.step + CHECKED, self.steps))
-        self.prepare(self.step)
-        before = cuda_graph.snapshot(self._tensors())
-        precision, states = self.cohort.precision, []
-        for one_step, of in (
-            (self.fused_step, precision),
-            (self.plain_step, precision),
-            (self.plain_step, "float32"),
-        ):
-            self._restore(before)
+        Everything is put back afterwards; the forward pass that the next step asks for is made, by a way that agrees.
+        """
+        fast, plain, exact = self._evaluations()
+        nothing = {name: torch.zeros_like(tensor) for name, tensor in fast.items()}
+        found = agreement.compare(nothing, [fast], [plain], [exact])
+        return found if not found.agrees else agreement.compare(*self._steps_by_way())
+
+    def _by_way(self) -> Iterator[str]:
+        """The fused way, the plain one, and the plain one in float32, as the cohort is set to each."""
+        precision = self.cohort.precision
+        for name, of in (("fused", precision), ("plain", precision), ("exact", "float32")):
             self.cohort.precision = of
+            yield name
+        self.cohort.precision = precision
+
+    def _evaluations(self) -> list[dict[str, Tensor]]:
+        images, labels, found = self.data.x_test[:CHECKED_IMAGES], self.data.y_test[:CHECKED_IMAGES], []
+        for name in self._by_way():
+            scores = self.cohort.scores if name == "fused" else functools.partial(Cohort.scores, self.cohort)
+            with models.arithmetic(self.cohort.precision, self.device):
+                found.append({"logits": scores(images, labels)[0]})
+        return found
+
+    def _steps_by_way(self) -> tuple[dict[str, Tensor], list, list, list]:
+        """The state, and those after each of a few steps by the three ways."""
+        self.prepare(self.step)
+        before, states = cuda_graph.snapshot(self._tensors()), []
+        for name in self._by_way():
+            one_step = self.fused_step if name == "fused" else self.plain_step
+            self._restore(before)
             states.append([])
-            for step in steps:
+            for step in range(self.step, min(self.step + CHECKED, self.steps)):
                 self.prepare(step)
                 one_step(step)
                 states[-1].append(cuda_graph.snapshot(self._tensors()))
-        self.cohort.precision = precision
         self._restore(before)
         self.prepare(self.step)
-        return agreement.compare(before, *states)
+        return before, *states
 
     def _captured_step(self, one_step: Callable[[int | Tensor], int]) -> Callable[[int], int] | None:
         """The whole step as one CUDA graph, checked against the step itself; else None, and ``reason`` says why."""
@@ -610,9 +637,6 @@ class _Trainer:
         for name, tensor in self._tensors().items():
             tensor.copy_(tensors[name])
         self.cohort.refresh()
-
-
-_CHECKS: dict[tuple, agreement.Agreement] = {}  # of this process, by what a cohort's kernels depend on
 
 
 @functools.cache

@@ -118,18 +118,35 @@ def test_in_bf16_a_step_is_as_near_to_float32s_as_the_plain_one_is(device_trees,
 def test_a_process_s_first_cohort_checks_itself_and_goes_the_plain_way_if_they_differ(
     device_trees, few_programs, monkeypatch, fault
 ):
-    monkeypatch.setattr(training, "_CHECKS", {})
+    monkeypatch.setattr(training, "_AGREEMENTS", {})
     monkeypatch.setattr(training, "CHECKED", 1)
-    one = trainer(cohort_of("MB", seeds=(1,), batch_size=3), letters(40), "fused")
-    right, before = one._fused, {name: tensor.clone() for name, tensor in one._tensors().items()}
-    one._fused = lambda step, rate: right(step, rate * (1 + fault))
-    one.step_function()
+    right = fused.FusedStep.__call__
+    monkeypatch.setattr(fused.FusedStep, "__call__", lambda self, step, rate: right(self, step, rate * (1 + fault)))
+    runs, data = cohort_of("MB", seeds=(1,), batch_size=3), letters(40)
+    one = training._trainer(runs, data, CPU, None, way="fused")
     about = one.computed
     assert about["check"]["agrees"] == (fault == 0) and about["way"] == ("plain" if fault else "fused")
     assert ("differs from the plain one in network/" in about.get("reason", "")) == (fault > 0)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in one._tensors().items())
-    assert trainer(cohort_of("MB", seeds=(2,), batch_size=3), letters(40), "fused").check is None
-    assert len(training._CHECKS) == 1
+    fresh = trainer(runs, data, "plain")._tensors()
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in one._tensors().items())
+    monkeypatch.setattr(training._Trainer, "compare_ways", None)  # it is not asked again
+    again = training._trainer(cohort_of("MB", seeds=(2,), batch_size=3), data, CPU, None, way="fused")
+    assert again.computed["way"] == about["way"] and again.check == one.check
+
+
+@interpreted
+def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(device_trees, few_programs, monkeypatch):
+    monkeypatch.setattr(training, "_AGREEMENTS", {})
+    right = fused.FusedCohort.scores
+
+    def wrong(self, images, labels, **options):
+        logits, losses = right(self, images, labels, **options)
+        return logits + 1, losses
+
+    monkeypatch.setattr(fused.FusedCohort, "scores", wrong)
+    one = training._trainer(cohort_of("PEB", batch_size=3), letters(20), CPU, None, way="fused")
+    assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
+    assert one.cohort.scores.__func__ is models.Cohort.scores and (one.method.base_values.values == 1).all()
 
 
 @interpreted
@@ -217,7 +234,7 @@ def test_on_a_gpu_every_step_is_a_replay_of_kernels(method, precision, tmp_path,
     for name in dir(kernels):
         if hasattr(getattr(kernels, name), "arg_names") and not name.startswith("_"):
             monkeypatch.setattr(kernels, name, Launches(name, seen))
-    monkeypatch.setattr(training, "_CHECKS", {})
+    monkeypatch.setattr(training, "_AGREEMENTS", {})
     monkeypatch.setattr(agreement, "compare", lambda *_: agreement.Agreement("all", 0.5, 1))
     data, runs = letters(1320, 40), cohort_of(method, batch_size=33, precision=precision, learning_rate_decay=0.5)
     with fake_cuda.device(tmp_path) as device:
