@@ -390,7 +390,7 @@ def _tiles(precision: str, n: int) -> dict[str, dict[str, int | bool]]:
             "convolution_2_pool": {"BLOCK": block, "DEPTH": 32, "num_warps": warps},
             "linear_1": {"PARTS": parts, "ROWS": rows, "BLOCK": 64, "num_warps": 8},
             "head": {"ROWS": 16 if n <= 64 else 64, "num_warps": 8},
-            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": min(rows, 64), "num_stages": 1} | many,
+            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": 64 if n > 32 else 32, "num_stages": 1} | many,
             "convolution_2_weight": {"PARTS": 22, "BLOCK": 32, "num_warps": 4, "num_stages": 2},
             "convolution_1_weight": {"PARTS": 33, "BLOCK": block, "DEPTH": 64, "num_warps": warps, "num_stages": 1},
             "update_small": {"BLOCK": 64, "num_warps": 4},
