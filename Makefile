@@ -53,7 +53,7 @@ test: $(environment) ## the tests, in about 6 minutes
 	$(python) -m pytest
 
 test-kernels: $(environment) .triton/.complete ## the GPU's kernels in Triton's interpreter and compiler, without a GPU, in about 5 minutes
-	PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest -n 0 tests/test_kernels.py tests/test_fused.py
+	PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \

@@ -377,31 +377,28 @@ def _power(number: int) -> int:
 def _tiles(precision: str, n: int) -> dict[str, dict[str, int | bool]]:
     """Block sizes and warps of every kernel, for mini-batches of n; PARTS are the programs that share a sum."""
     rows = min(max(16, _power(n)), 128)
+    parts = 16 if n <= 64 else 4 if n <= 256 else 2
     if precision == "bf16":
         block, warps = (128, 8) if n >= 256 else (64, 4)
         many = {"BLOCK": 32, "num_warps": 8} if n >= 256 else {"BLOCK": 16, "num_warps": 4, "maxnreg": 128}
         return {
             "convolution_1": {"BLOCK": 128, "num_warps": 4},
             "convolution_2_pool": {"BLOCK": block, "DEPTH": 32, "num_warps": warps},
-            "linear_1": {"PARTS": 16 if n <= 64 else 4 if n <= 256 else 2, "ROWS": rows, "BLOCK": 64, "num_warps": 8},
+            "linear_1": {"PARTS": parts, "ROWS": rows, "BLOCK": 64, "num_warps": 8},
             "head": {"ROWS": 16 if n <= 64 else 64, "num_warps": 8},
-            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": min(rows, 64), "num_stages": 1} | many,
+            "linear_1_backward": {"BACK": True, "OUTPUTS": 128, "ROWS": 64 if n > 32 else 32, "num_stages": 1} | many,
             "convolution_2_weight": {"PARTS": 22, "BLOCK": 32, "num_warps": 4, "num_stages": 2},
             "convolution_1_weight": {"PARTS": 33, "BLOCK": block, "DEPTH": 64, "num_warps": warps, "num_stages": 1},
             "update_small": {"BLOCK": 64, "num_warps": 4},
         }
+    units = precision == "tf32"  # there are units for these products; those of IEEE float32 numbers fill the registers
     return {
         "convolution_1": {"BLOCK": 128, "num_warps": 4},
-        "convolution_2_pool": {"BLOCK": 16, "DEPTH": 8, "num_warps": 4, "num_stages": 1},
-        "linear_1": {
-            "PARTS": 16 if n <= 64 else 4 if n <= 256 else 2,
-            "ROWS": min(rows, 32),
-            "BLOCK": 16,
-            "num_warps": 8,
-        },
+        "convolution_2_pool": {"BLOCK": 16, "DEPTH": 32 if units else 8, "num_warps": 4, "num_stages": 1},
+        "linear_1": {"PARTS": parts, "ROWS": min(rows, 32), "BLOCK": 16, "num_warps": 8},
         "head": {"ROWS": 16, "num_warps": 8},
         "linear_1_backward": {"BACK": False, "OUTPUTS": 64, "ROWS": 16, "BLOCK": 64, "num_warps": 8},
-        "convolution_2_weight": {"PARTS": 22, "BLOCK": 16, "num_warps": 8},
+        "convolution_2_weight": {"PARTS": 22, "BLOCK": 16 if units else 8, "num_warps": 8, "num_stages": 1},
         "convolution_1_weight": {"PARTS": 33, "BLOCK": 16, "DEPTH": 16, "num_warps": 4, "num_stages": 1},
         "update_small": {"BLOCK": 64, "num_warps": 4},
     }
