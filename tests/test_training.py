@@ -1,6 +1,7 @@
 """The loop: same key same bits, cohorts, resuming, pre-training, and every option for what the paper leaves open."""
 
 import dataclasses
+import functools
 import math
 import time
 
@@ -33,8 +34,14 @@ def letters() -> Dataset:
     return load("glyphs", train_examples=96, test_examples=40)
 
 
+@functools.cache
+def started(start: Run, data: Dataset) -> training.Outcome:
+    """The pre-training, trained once for all that go on from it."""
+    return training.pretrain([start], data)[0]
+
+
 def outcome(run: Run, data: Dataset, **hooks) -> training.Outcome:
-    starts = training.pretrain([run.start], data) if run.start else None
+    starts = [started(run.start, data)] if run.start else None
     return training.train([run], data, starts=starts, **hooks)[0]
 
 
@@ -47,6 +54,12 @@ def test_same_run_same_bits_and_another_seed_other_ones(method, letters):
     run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
     assert outcome(run, letters).rows == outcome(run, letters).rows
     assert outcome(dataclasses.replace(run, seed=2), letters).rows != outcome(run, letters).rows
+
+
+def test_a_pre_training_gives_the_same_bits_again(letters):
+    one, other = started(RUN.start, letters), training.pretrain([RUN.start], letters)[0]
+    assert one.rows == other.rows and one.state.keys() == other.state.keys()
+    assert all((one.state[name] == other.state[name]).all() for name in one.state)
 
 
 def test_rows_stand_at_the_cadence_and_epoch_ends_count_the_draws(letters):
@@ -69,7 +82,7 @@ def test_training_learns(letters):
 @pytest.mark.parametrize("method", METHODS)
 def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
     run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
-    starts = training.pretrain([run.start], letters)
+    starts = [started(run.start, letters)]
     whole = training.train([run], letters, starts=starts)[0]
     for steps_before in (0, 5):
         saved = []
@@ -124,7 +137,6 @@ FLIPS = [
     {"pretrain_start": "shared"},
     {"pretrain_optimizer_state": "carried"},
     {"rho": 0.9, "learning_rate_decay": 0.95},
-    {"precision": "bf16"},
     {"options": {"uniform": 0.5}},
     {"options": {"beta": 1.0}},
     {"options": {"refresh_every": 3}},
@@ -149,6 +161,14 @@ def test_every_open_question_is_an_option_that_changes_the_run(flip, letters, by
     assert flipped.key != OPEN.key
     rows = outcome(flipped, letters).rows
     assert rows[-1] != by_default
+    assert all(math.isfinite(value) for value in rows[-1][2:6])
+
+
+def test_bf16_changes_the_run(letters):
+    """In few steps, since a CPU may have to emulate them."""
+    run = dataclasses.replace(RUN, epochs=0.5, pretrain_epochs=0.0)
+    rows = outcome(dataclasses.replace(run, precision="bf16"), letters).rows
+    assert rows[-1] != outcome(run, letters).rows[-1]
     assert all(math.isfinite(value) for value in rows[-1][2:6])
 
 
