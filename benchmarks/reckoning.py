@@ -64,10 +64,9 @@ def state_bytes(seeds: int, classes: int = CLASSES, element: int = ELEMENT["bf16
     """Bytes that the weights of a step take at least, whatever the mini-batch.
 
     Adadelta reads and writes each parameter and its two averages. Where products take bf16, it writes the parameter in
-    that too, and the forward and the backward pass each read it.
+    that too, and the forward pass reads it; the backward pass has it from the update. Else both passes read it.
     """
-    shadow = element if element < FLOAT else 0
-    return seeds * (LINEAR_1 + rest(classes)) * (6 * FLOAT + shadow + 2 * element)
+    return seeds * (LINEAR_1 + rest(classes)) * (6 * FLOAT + 2 * element)
 
 
 def step(seeds: int, n: int, classes: int = CLASSES, element: int = ELEMENT["bf16"]) -> list[Kernel]:
@@ -92,12 +91,7 @@ def step(seeds: int, n: int, classes: int = CLASSES, element: int = ELEMENT["bf1
             n * (HIDDEN * (FLOAT + e) + INDEX + 2 * FLOAT) + head * (e + FLOAT),
             3 * product,
         ),
-        Kernel("linear 1's input gradient", n * (HIDDEN + POOLED) * e + LINEAR_1 * e, linear),
-        Kernel(
-            "linear 1's weight gradient with Adadelta",
-            n * (POOLED + HIDDEN) * e + LINEAR_1 * (6 * FLOAT + shadow),
-            linear,
-        ),
+        *_linear_1_backward(n, e),
         Kernel(
             "convolution 2's weight gradient",
             n * (FIRST * e + POOLED * (e + 1)) + (CONVOLUTION_2 + 64) * FLOAT,
@@ -112,6 +106,19 @@ def step(seeds: int, n: int, classes: int = CLASSES, element: int = ELEMENT["bf1
         Kernel("update of base values and counts", n * (INDEX + 2 * FLOAT + FANOUT * FLOAT + SUM + 2 * FLOAT)),
     )
     return [Kernel(kernel.name, seeds * kernel.bytes, seeds * kernel.operations) for kernel in each]
+
+
+def _linear_1_backward(n: int, element: int) -> list[Kernel]:
+    """One kernel in bf16, which then reads each weight once for the update and for the input's gradient; else two."""
+    operations, activations = 2 * LINEAR_1 * n, n * (POOLED + HIDDEN) * element
+    back, update = "linear 1's input gradient", "linear 1's weight gradient with Adadelta"
+    if element < FLOAT:
+        moved = activations + n * POOLED * element + LINEAR_1 * (6 * FLOAT + element)
+        return [Kernel(f"{back} and {update}", moved, 2 * operations)]
+    return [
+        Kernel(back, activations + LINEAR_1 * element, operations),
+        Kernel(update, activations + LINEAR_1 * 6 * FLOAT, operations),
+    ]
 
 
 def evaluation(seeds: int, images: int, classes: int = CLASSES, element: int = ELEMENT["bf16"]) -> list[Kernel]:

@@ -65,7 +65,12 @@ ORDER = (
     "cli",
 )
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
-ONLY = {"distributed": {"launch"}, "papermill": {"notebooks"}, "torchvision": {"data", "models"}}  # who may know whom
+ONLY = {  # who may know whom
+    "distributed": {"launch"},
+    "papermill": {"notebooks"},
+    "torchvision": {"data", "models"},
+    "triton": {"kernels"},
+}
 NEEDS = {"kernels": "triton"}  # which comes with torch for CUDA alone
 PACKAGE = Path(hardsample.__file__).parent
 
