@@ -1,12 +1,13 @@
 """The CUDA path traced whole on a device that computes nothing: method, network, optimiser, precision, schedule."""
 
 import dataclasses
+import gc
 
 import fake_cuda
 import pytest
 import torch
 
-from hardsample import cuda_graph, training
+from hardsample import cuda_graph, models, training
 from hardsample.configuration import PRECISIONS, Run
 from hardsample.data import Dataset
 from hardsample.errors import InputError
@@ -86,6 +87,32 @@ def test_every_step_of_a_cohort_is_a_replay(change, device):
     assert device.replays == 1 + 3  # the first one is compared with the step it was captured from
     assert device.captured > 100 and computed["captured"]
     assert computed["arithmetic"] == {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}[run.precision]
+
+
+@pytest.mark.parametrize("method", PASSES)
+def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(method, device, monkeypatch):
+    monkeypatch.setattr(METHODS[method], "prepare", lambda self, step: None)
+    options = {} if method == "SB" else {"epochs": 2.0}
+    assert traced(dataclasses.replace(RUN, method=method, options=options), LETTERS)["captured"]
+    assert device.replays == 1 + 3
+
+
+def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
+    """Another graph's memory that is freed then breaks the capture."""
+    seen, observe = {}, METHODS["PEB"].observe
+
+    def looking(method, *arguments):
+        seen[device.capturing] = gc.isenabled()
+        observe(method, *arguments)
+
+    monkeypatch.setattr(METHODS["PEB"], "observe", looking)
+    traced(RUN, LETTERS)
+    assert seen == {False: True, True: False} and gc.isenabled()
+
+
+def test_a_gpu_evaluates_as_many_letters_at_once_as_fill_it(device):
+    cuda, cpu = (models.Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
+    assert (cuda.images_at_once, cpu.images_at_once) == (2_400, 500)
 
 
 def test_a_cohort_goes_on_from_its_pre_training(device):
