@@ -65,7 +65,7 @@ def test_the_start_forgets_the_method_and_keeps_the_seed():
         ({"loss": "hinge"}, "unknown loss 'hinge': choose one of cross-entropy, focal"),
         ({"batch_size": 0}, "batch_size is 0: give a value above 0"),
         ({"pretrain_epochs": 11}, "pretrain_epochs is 11.0: give 0 to 10.0"),
-        ({"precision": "fp8"}, "unknown precision 'fp8': choose one of float32, bf16"),
+        ({"precision": "fp8"}, "unknown precision 'fp8': choose one of float32, tf32, bf16"),
         ({"train_examples": 0}, "train_examples is 0: give at least 1, or nothing for all"),
         ({"options": 3}, "options is 3: give a mapping"),
     ],

@@ -69,7 +69,7 @@ ONLY = {  # who may know whom
     "distributed": {"launch"},
     "papermill": {"notebooks"},
     "torchvision": {"data", "models"},
-    "triton": {"kernels"},
+    "triton": {"kernels", "gpu_stages"},
 }
 NEEDS = {"kernels": "triton"}  # which comes with torch for CUDA alone
 PACKAGE = Path(hardsample.__file__).parent
