@@ -32,9 +32,10 @@ what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA
 	$(call flag,PROTOCOL,protocol)
 where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
 hardsample := $(python) -m hardsample
+kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures test test-kernels smoke bench gpu data status verify lab clean
+.PHONY: help reproduce figures test test-kernels test-all smoke bench gpu data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -49,11 +50,15 @@ reproduce: $(environment) ## compute the runs that are not stored yet, then draw
 figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
 	$(hardsample) figures $(what)
 
-test: $(environment) ## the tests, in about 6 minutes
-	$(python) -m pytest
+test: $(environment) ## the tests but for the slowest, in about 5 minutes
+	$(python) -m pytest -m "not slow"
 
-test-kernels: $(environment) .triton/.complete ## the GPU's kernels in Triton's interpreter and compiler, without a GPU, in about 5 minutes
-	PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
+test-kernels: $(environment) .triton/.complete ## the GPU's kernels in Triton's interpreter and compiler, without a GPU
+	$(kernels) -m "not slow"
+
+test-all: $(environment) .triton/.complete ## every test, the kernels' too
+	$(python) -m pytest
+	$(kernels)
 
 smoke: $(environment) ## the whole way in about a minute, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \

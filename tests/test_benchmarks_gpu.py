@@ -130,6 +130,7 @@ def test_streams_train_every_run_as_it_trains_alone(letters, monkeypatch):
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_all_that_is_timed_of_cohorts_runs(rehearsed, monkeypatch):
     runs = [
         Run("glyphs", m, seed, batch_size=n, pretrain_epochs=1.0) for m in ("LB", "PEB") for seed, n in ((1, 4), (2, 8))

@@ -255,7 +255,11 @@ def test_the_linear_layers_forward_and_backward(classes):
 
 
 @pytest.mark.parametrize(
-    ("capability", "precision"), [(80, "bf16"), (90, "bf16"), (100, "bf16"), (90, "float32"), (90, "tf32")]
+    ("capability", "precision"),
+    [
+        *((capability, "bf16") for capability in (80, 90, 100)),
+        *(pytest.param(90, precision, marks=pytest.mark.slow) for precision in ("float32", "tf32")),
+    ],
 )
 def test_every_launch_compiles_for_a_gpu(tmp_path, capability, precision):
     """In a process of its own, since an interpreted kernel cannot be compiled."""

@@ -28,6 +28,17 @@ PROJECT = (
     "rivals/images",
     "rivals/letters",
 )
+OF_A_KIND = (  # one of each, which the quick tests run
+    "00-tutorial",
+    "base-values/draws",
+    "base-values/figure-1",
+    "hard-samples/audit",
+    "hard-samples/figure-2",
+    "hard-samples/figure-3",
+    "hard-samples/table-1",
+    "hard-samples/table-3",
+    "rivals/letters",
+)
 TABLES = ("hard-samples/audit", *(f"hard-samples/table-{number}" for number in range(1, 7)))
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
 
@@ -162,7 +173,9 @@ def shared(tmp_path_factory):
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.mark.parametrize("name", PROJECT)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in OF_A_KIND else pytest.mark.slow) for name in PROJECT]
+)
 def test_every_notebook_runs(name, shared, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(shared / "runs"))
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(shared / "figures"))
