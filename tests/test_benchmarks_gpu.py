@@ -167,9 +167,9 @@ def test_all_that_is_timed_of_the_fused_step_runs(rehearsed, monkeypatch):
         return training.stepper(runs, data, device=device)
 
     class Trainer(training._Trainer):
-        def __init__(self, *arguments, way=""):
-            super().__init__(*arguments)
-            if way:  # not by a stepper
+        def __init__(self, *arguments, way="auto", **options):
+            super().__init__(*arguments, **options)
+            if way != "auto":  # not by a stepper
                 asked.append((way, "evaluation"))
 
     monkeypatch.setattr(fused, "stepper", stepper)
