@@ -61,6 +61,7 @@ def test_a_way_that_breaks_is_named(capfd):
     assert "on purpose" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_on_a_cpu_too_a_way_that_breaks_is_left_out_and_the_rest_is_timed():
     tried = attempts.Attempts("cpu")
     seconds = tried.seconds({"bad": broken, "good": sleepless}, rounds=2, inner=3)

@@ -383,6 +383,7 @@ def test_what_there_is_no_time_for_says_so(rehearsed):
     assert late.late and not attempts.Attempts().late and not attempts.Attempts("cpu").late
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_all_that_is_timed_of_networks_runs(precision, rehearsed, monkeypatch):
     monkeypatch.setattr(networks, "fitting", lambda case: case)

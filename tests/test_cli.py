@@ -270,6 +270,7 @@ def test_data_describes_a_file(capsys, tmp_path):
     assert told["classes"].startswith("3") and re.fullmatch("[0-9a-f]{16}", told["fingerprint"])
 
 
+@pytest.mark.slow
 def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, monkeypatch):
     assert cli.main(["reproduce", *SMOKE, "--seeds", "1"]) == 0
     output = capsys.readouterr().out

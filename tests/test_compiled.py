@@ -26,6 +26,7 @@ def trained(how: str) -> tuple[list, str]:
     return json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.slow
 def test_plain_operations_stand_in_for_numba():
     (compiled, rows), quiet = trained("with")
     (plain, plain_rows), said = trained("without")

@@ -17,6 +17,8 @@ from hardsample.errors import InputError
 from hardsample.indexed import WithIndex
 from hardsample.samplers import BaseValuesSampler, HardMiniBatchSampler
 
+pytestmark = pytest.mark.slow
+
 SIZE, N, STEPS = 45, 8, 24
 TAIL = SIZE - 1  # leaves a short mini-batch of 4
 WORLDS = pytest.mark.parametrize("world", [2, 4])

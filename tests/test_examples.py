@@ -51,6 +51,7 @@ def test_every_example_is_tested():
     assert {path.stem for path in FOLDER.glob("*.py")} == set(LAUNCHERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_an_example_runs(name):
     if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):

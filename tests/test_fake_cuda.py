@@ -124,7 +124,13 @@ def test_a_cohort_goes_on_from_its_pre_training(device):
     assert device.replays == 1 + 41 and result.computed["captured"]
 
 
-@pytest.mark.parametrize("network, method", [*((n, "HMB") for n in TITLES), *(("resnet18", m) for m in ROUNDS[1:])])
+@pytest.mark.parametrize(
+    "network, method",
+    [
+        *(("resnet18", method) for method in ROUNDS),
+        *(pytest.param(network, "HMB", marks=pytest.mark.slow) for network in TITLES if network != "resnet18"),
+    ],
+)
 def test_every_network_and_round_is_captured(network, method, device):
     options = {} if method == "FMB" else {"delta": 0.5}
     assert traced(dataclasses.replace(IMAGES, network=network, method=method, options=options), COLOURS, 1)["captured"]

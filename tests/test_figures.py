@@ -330,6 +330,7 @@ figures.save(figures.convergence(hard), figures.convergence_data(hard), Path(sys
 """
 
 
+@pytest.mark.slow
 def test_equal_data_give_equal_bytes_in_another_process(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["here", str(tmp_path / "here")])
     exec(DRAW_ALL, {})

@@ -102,6 +102,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Bare
     return folder
 
 
+@pytest.mark.slow
 def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
     assert states(undisturbed) == dict.fromkeys(REHEARSED.split(","), "done")
     assert sound(undisturbed) and json.loads((undisturbed / "status.json").read_bytes())["troubles"] == []
@@ -117,6 +118,7 @@ def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
         assert all(0 < about["of forward and backward"] for about in size["deltas"].values())
 
 
+@pytest.mark.slow
 def test_what_was_brought_home_is_stored_once(undisturbed, tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_merge, "commit", lambda: "c" * 40)
     store = Store(tmp_path / "store")
@@ -134,6 +136,7 @@ def test_what_was_brought_home_is_stored_once(undisturbed, tmp_path, monkeypatch
     )
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_goes_on_to_the_same_numbers(undisturbed, tmp_path):
     """kill -9 of the campaign, or of the stage that it runs, at random moments of its progress."""
     chance, folder = random.Random(7), tmp_path / "out"

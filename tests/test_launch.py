@@ -170,6 +170,7 @@ def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
     assert rows(store) == {run.key: undisturbed[run.key]}
 
 
+@pytest.mark.slow
 def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
     """The way to any Dask cluster: nothing is shared with the workers but what travels through Dask."""
     store = Store(tmp_path)
@@ -253,6 +254,7 @@ def processes(session):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
 def test_a_killed_driver_leaves_no_process_and_the_same_command_goes_on(tmp_path, monkeypatch, undisturbed):
     store = Store(tmp_path / "runs")
@@ -271,6 +273,7 @@ def test_a_killed_driver_leaves_no_process_and_the_same_command_goes_on(tmp_path
     assert rows(store) == undisturbed and store.verify() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
 def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
     store = Store(tmp_path / "runs")
@@ -283,6 +286,7 @@ def test_an_interrupt_ends_a_launch_quietly_with_its_workers(tmp_path):
     assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes in /proc")
 def test_an_interrupt_while_workers_start_is_as_quiet(tmp_path):
     driver = start_driver(tmp_path, {"HARDSAMPLE_RUNS": str(tmp_path / "runs")}, INTERRUPTED_AT_START)
