@@ -228,7 +228,8 @@ def test_the_cosine_falls_from_the_learning_rate_to_0_after_the_pre_training(let
     monkeypatch.setattr(
         optimizers.Adadelta, "step", lambda self, gradients, rate: rates.append(rate) or step(self, gradients, rate)
     )
-    outcome(dataclasses.replace(RUN, learning_rate_schedule="cosine"), letters)
+    run = dataclasses.replace(RUN, learning_rate_schedule="cosine")
+    training.train([run], letters, starts=training.pretrain([run.start], letters))
     assert rates[:6] == [1.0] * 6
     assert rates[6:] == pytest.approx([(1 + math.cos(math.pi * t / 12)) / 2 for t in range(12)])
 
