@@ -19,7 +19,7 @@ from hardsample import canvas, figures, outputs, statistics, tables
 from hardsample.contest import BUDGETS, NAMES
 from hardsample.errors import InputError
 
-LEVEL = 0.05  # a difference is established where its p, adjusted by Holm within the panel, is below
+LEVEL = statistics.LEVEL
 _PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won")
 COLUMNS = (
     *("panel", "schedule", "noise", "budget", "method", "same_as"),

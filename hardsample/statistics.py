@@ -5,11 +5,13 @@ counted (``diverged``) and, in a paired comparison, never counts as won.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
+LEVEL = 0.05  # a difference is significant where its p, adjusted over its family of tests, is below
 MOST_EXACT_PAIRS = 20  # 2^20 sign patterns take a moment; beyond that the sample of them is fixed
 SAMPLED_PATTERNS = 2**18
 
@@ -115,6 +117,77 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1.0)
     return adjusted
+
+
+def seeds_needed(tests: int) -> int:
+    """The fewest pairs of seeds with which a difference can be significant among so many tests, whatever its size.
+
+    The smallest p of n pairs is 2 / 2^n, and Holm's first step multiplies it by the number of tests: 6 pairs for one
+    test, 10 for thirteen.
+    """
+    return next(n for n in itertools.count(1) if max(tests, 1) * 2.0 ** (1 - n) < LEVEL)
+
+
+def adjusted(p_values: ArrayLike, pairs: ArrayLike) -> np.ndarray:
+    """Holm's adjustment of p values [M], each from its number of ``pairs`` of seeds [M].
+
+    NaN for a test whose pairs are fewer than :func:`seeds_needed`: it could not have been significant, so that its p
+    says nothing. It still counts as a test of the family.
+    """
+    p_values, pairs = np.asarray(p_values, dtype=float), np.asarray(pairs, dtype=float)
+    tests = int((~np.isnan(p_values)).sum())
+    return np.where(pairs >= seeds_needed(tests), holm(p_values), np.nan)
+
+
+def smallest_difference(interval: Interval, n: int, tests: int) -> float:
+    """The smallest mean difference that would be significant, at the spread of the ``n`` differences that were seen.
+
+    It is the half-width of their t interval (``interval`` at ``CONFIDENCE``) at the level of Holm's first step,
+    ``LEVEL`` / ``tests``. NaN where n pairs are fewer than :func:`seeds_needed`: there no difference would be.
+    """
+    from scipy import stats
+
+    if n < seeds_needed(tests):
+        return np.nan
+    usual, first_step = (stats.t.ppf(1 - level / 2, n - 1) for level in (1 - CONFIDENCE, LEVEL / max(tests, 1)))
+    return float((interval.high - interval.low) / 2 * first_step / usual)
+
+
+@dataclasses.dataclass(frozen=True)
+class Equivalence:
+    """Are two things equal to within ``margin``? They are shown to be where ``p`` is below ``LEVEL``."""
+
+    difference: float
+    interval: Interval
+    margin: float
+    p: float
+    n: int
+
+
+def equivalence(differences: ArrayLike, margin: float) -> Equivalence:
+    """Two one-sided t tests (Schuirmann 1987) of finite differences [S]: is their mean between -margin and margin?
+
+    ``p`` is the larger of the two, and ``interval`` the 90 % interval of the mean, which lies within the margin where p
+    is below 0.05. NaN from fewer than two differences.
+
+    Raises:
+        ValueError: the margin is not above 0.
+    """
+    from scipy import stats
+
+    if not margin > 0:
+        raise ValueError(f"a margin of {margin}: equivalence needs one above 0.")
+    differences = np.asarray(differences, dtype=float)
+    n = len(differences)
+    if n < 2:
+        return Equivalence(float(differences.mean()) if n else np.nan, Interval(np.nan, np.nan), margin, np.nan, n)
+    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(n)
+    if error == 0:
+        p = 0.0 if abs(mean) < margin else 1.0
+    else:
+        p = stats.t.sf((margin - abs(mean)) / error, n - 1)
+    half = stats.t.ppf(1 - LEVEL, n - 1) * error
+    return Equivalence(float(mean), Interval(float(mean - half), float(mean + half)), margin, float(p), n)
 
 
 def updates_to_reach(

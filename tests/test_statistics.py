@@ -169,3 +169,37 @@ def test_too_few_evaluations_show_no_convergence():
     assert statistics.convergence([0], [1.0]) is None
     assert statistics.convergence([0, 1], [1.0, 0.5]) is None
     assert statistics.convergence([0, 1, 2], [1.0, 0.5, 0.5]) == 1.0
+
+
+def test_seeds_needed_is_where_the_smallest_p_passes_holms_first_step():
+    assert [statistics.seeds_needed(tests) for tests in (0, 1, 2, 13, 32)] == [6, 6, 7, 10, 11]
+
+
+def test_what_could_not_have_been_significant_has_no_p_but_counts_as_a_test():
+    found = statistics.adjusted([0.001, 0.25, 0.002, np.nan], [12, 3, 12, 0])
+    assert found[0] == pytest.approx(0.003) and found[2] == pytest.approx(0.004) and np.isnan(found[[1, 3]]).all()
+    assert np.isnan(statistics.adjusted([0.002] * 13, [9] * 13)).all()
+
+
+def test_the_smallest_difference_is_the_half_width_at_the_adjusted_level():
+    differences = np.random.default_rng(0).normal(0, 1, 12)
+    interval = statistics.t_interval(differences)
+    half = (interval.high - interval.low) / 2
+    assert statistics.smallest_difference(interval, 12, 1) == pytest.approx(half)
+    wanted = stats.t.ppf(1 - 0.05 / 26, 11) * differences.std(ddof=1) / np.sqrt(12)
+    assert statistics.smallest_difference(interval, 12, 13) == pytest.approx(wanted)
+    assert np.isnan(statistics.smallest_difference(interval, 9, 13))
+
+
+def test_equivalence_is_two_one_sided_tests():
+    differences = np.random.default_rng(1).normal(0.1, 0.4, 12)
+    found = statistics.equivalence(differences, 0.5)
+    below = stats.ttest_1samp(differences, 0.5, alternative="less").pvalue
+    above = stats.ttest_1samp(differences, -0.5, alternative="greater").pvalue
+    assert found.p == pytest.approx(max(below, above)) and found.p < 0.05
+    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.9)
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
+    assert statistics.equivalence(differences, 0.01).p > 0.5
+    assert np.isnan(statistics.equivalence([0.1], 0.5).p)
+    with pytest.raises(ValueError, match="margin of 0"):
+        statistics.equivalence(differences, 0)
