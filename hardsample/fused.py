@@ -12,14 +12,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hardsample import models, optimizers, streams
+from hardsample import loss_based, models, optimizers, streams
 from hardsample.configuration import Run
 from hardsample.data import Dataset
 from hardsample.methods import Method
 from hardsample.randomness import Stream
 from hardsample.trees import LARGEST, DeviceTrees
 
-METHODS = (streams.MiniBatches, streams.UniformStream, streams.PersistentLoss, streams.PersistentEntropy)
+METHODS = (
+    *(streams.MiniBatches, streams.UniformStream, streams.PersistentLoss, streams.PersistentEntropy),
+    loss_based.LossBased,
+)
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32, "tf32": torch.float32}
 MOST_CLASSES = 128  # a program holds all the logits of its examples
 IMAGES_AT_ONCE = 28800  # of all seeds, in a forward pass without gradients
@@ -53,6 +56,7 @@ def _unserved(run: Run, method: Method, classes: int) -> str:
             f"it knows the cross-entropy alone, and the loss is {run.loss}": run.loss != "cross-entropy",
             f"it has no arithmetic for {run.precision}": run.precision not in PRECISIONS,
             f"it knows no step of {run.method}": type(method) not in METHODS,
+            f"{run.method} does not draw in a fixed number of operations": not method.capturable,
             "examples are not scored by the step's own logits": method.scored != ("before", True),
             "losses are weighted (beta)": bool(run.options.get("beta")),
             f"it takes at most {MOST_CLASSES} classes, and there are {classes}": classes > MOST_CLASSES,
@@ -264,7 +268,7 @@ class FusedStep:
             kernels.shuffled[grid](orders, step, self.index, n, method.size, orders.shape[1], BLOCK=16)
         elif type(method) is streams.UniformStream:
             kernels.uniform[grid](seeds, step, self.index, n, method.size, STREAM=int(Stream.DRAW), BLOCK=16)
-        elif self._two_levels and not method._uniform:
+        elif isinstance(method, streams.PersistentLoss) and self._two_levels and not method._uniform:
             leaves, sums = method.base_values._trees._levels
             numbers, blocks = method.base_values._trees._numbers, leaves.shape[1]
             kernels.draw[-(-n // 4), len(leaves)](
@@ -345,7 +349,7 @@ class FusedStep:
     def _observe(self, index: Tensor) -> None:
         method = self.method
         if not isinstance(method, streams.PersistentLoss):
-            return
+            return method.observe(index, None, self.loss)
         values = self.entropy if isinstance(method, streams.PersistentEntropy) else self.loss
         if self._two_levels and self.n <= _PAIRWISE:
             leaves, sums = method.base_values._trees._levels

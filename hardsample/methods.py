@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from hardsample import rivals, rounds, streams
+from hardsample import loss_based, rivals, rounds, streams
 from hardsample.errors import check_choice
 
 
@@ -19,7 +19,7 @@ class Method(Protocol):
     (seed, stream, step).
     """
 
-    capturable: ClassVar[bool]  # may draw and observe run inside a CUDA graph?
+    capturable: bool  # may draw and observe run inside a CUDA graph?
     scored: tuple[str, bool]  # what observe is given: "before" or "after" the update, and with dropout on or off
     updates_per_epoch: int | Fraction  # what an epoch is worth: N mini-batches, or N/n updates of a stream
     short: bool  # is the mini-batch of the step prepared shorter than the others? Then all seeds' are
@@ -52,7 +52,7 @@ class Method(Protocol):
 METHODS: dict[str, type] = {
     "MB": streams.MiniBatches,
     "SMB": streams.UniformStream,
-    "LB": streams.LossBased,
+    "LB": loss_based.LossBased,
     "PLB": streams.PersistentLoss,
     "PEB": streams.PersistentEntropy,
     "HMB": rounds.HardMiniBatches,

@@ -22,6 +22,7 @@ ORDER = (
     "base_values",
     "rounds",
     "streams",
+    "loss_based",
     "rivals",
     "methods",
     "indexed",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hardsample import methods, rivals, streams
+from hardsample import loss_based, methods, rivals, streams
 from hardsample.errors import InputError
 from hardsample.methods import METHODS
 
@@ -95,7 +95,7 @@ def test_lb_draws_one_after_another_in_proportion_to_what_is_left():
     weights = torch.tensor([16.0, 4.0, 2.0, 1.0, 1.0])
     counts = torch.zeros(2, 5, 5)
     for step in range(3000):
-        method._weights.fill(weights.expand(2, -1))
+        method._weights.base_values.fill(weights.expand(2, -1))
         method.draw(step)
         first, second = method._drawn.unbind(1)
         counts[torch.arange(2), first, second] += 1
@@ -117,7 +117,7 @@ def test_lb_writes_its_utilities_by_hand():
     utility = losses[0].tanh()  # both drawn once
     written = torch.full((9,), 1 / 9)
     written[taken] = utility / utility.sum()
-    got = (method._weights.values / method._weights.totals[:, None])[0]
+    got = (method._weights.base_values.values / method._weights.base_values.totals[:, None])[0]
     torch.testing.assert_close(got, written / written.sum(), rtol=1e-5, atol=0, check_dtype=False)
 
 
@@ -138,13 +138,109 @@ def test_lb_collapses_without_its_reset_and_not_with_it():
 def test_lb_raises_its_alarm_when_the_held_out_loss_has_fallen_by_more_than_the_threshold():
     method = built("LB", 50, 4, alpha=0.01, threshold=0.1)
     stream(method, 3)
-    skewed = method._weights.values.clone()
+    skewed = method._weights.base_values.values.clone()
     for loss, alarm in ((1.0, False), (0.95, False), (0.90, False), (0.85, True), (0.845, False)):
         method.examined(method._monitored, torch.zeros(1), torch.full(method._monitored.shape, loss))
-        uniform = torch.unique(method._weights.values).numel() == 1
+        uniform = torch.unique(method._weights.base_values.values).numel() == 1
         assert uniform == alarm, loss
         assert (method._cusum.item() == 0) == (alarm or loss in (1.0, 0.845))
-        method._weights.fill(skewed)
+        method._weights.base_values.fill(skewed)
+
+
+def lb(size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
+    return built("LB", size, n, seeds, **({"draws": "keys", "monitor": "mini-batch", "reset": False} | options))
+
+
+def test_lb_by_keys_draws_one_after_another_in_proportion_to_what_is_left():
+    """Chi-square at the 0.1 % level over ordered pairs."""
+    method = lb(5, 2, torch.tensor([1, 2]))
+    weights = torch.tensor([16.0, 4.0, 2.0, 1.0, 1.0], dtype=torch.float64)
+    counts = torch.zeros(2, 5, 5)
+    for step in range(3000):
+        method._weights.values.copy_(weights.expand(2, -1))
+        first, second = method.draw(step).unbind(1)
+        counts[torch.arange(2), first, second] += 1
+    p = weights / weights.sum()
+    pairs = p[:, None] * p / (1 - p[:, None])
+    off = ~torch.eye(5, dtype=torch.bool)
+    assert (counts[:, ~off] == 0).all()
+    for seen in counts:
+        assert stats.chisquare(seen[off].numpy(), 3000 * pairs[off].numpy() / pairs[off].sum().item()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("utility", loss_based.UTILITIES)
+@pytest.mark.parametrize("write", loss_based.WRITES)
+def test_every_reading_of_lb_writes_its_utilities_by_hand(write, utility):
+    method = lb(10, 2, write=write, utility=utility)
+    losses, wanted = torch.tensor([[0.5, 2.0]]), torch.ones(10, dtype=torch.float64)
+    times = torch.zeros(10)
+    for step in range(40):
+        method.prepare(step)
+        drawn = method.draw(step)[0]
+        method.observe(drawn[None], torch.zeros(1, 2, 3), losses)
+        times[drawn] += 1
+        function = {"tanh": torch.tanh, "exp": torch.exp, "loss": torch.clone}[utility.split("/")[0]]
+        new = function(losses[0]) / (times[drawn] if "count" in utility else 1)
+        if write != "raw":
+            new = new / new.sum() * (wanted[drawn] if write == "kept" else wanted).sum()
+        wanted[drawn] = new.double()
+    got = method._weights.values[0]
+    if write == "normalized":
+        assert got.sum() < 2**33  # where the vector by hand has doubled some forty times
+        got, wanted = got / got.sum(), wanted / wanted.sum()
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("draws", loss_based.DRAWS)
+@pytest.mark.parametrize("alarm, sign", [("fall", -1), ("rise", 1)])
+def test_lb_can_watch_the_mini_batch_for_a_fall_or_a_rise(draws, alarm, sign):
+    method = built("LB", 50, 4, draws=draws, monitor="mini-batch", alarm=alarm)
+    seen = []
+    for step, change in enumerate((0.0, 0.05, 0.05, -0.5, 0.05, 0.0, 0.12)):
+        assert method.prepare(step) is None
+        index = method.draw(step)
+        level = (seen[-1][0] if seen else 5.0) + sign * change
+        method.observe(index, torch.zeros(1, 4, 3), torch.full((1, 4), level))
+        values = method._weights.values if draws == "keys" else method._weights.base_values.values
+        seen.append((level, values.unique().numel() == 1))
+    assert [uniform for _, uniform in seen] == [*[False] * 4, True, False, True]
+    assert method._pool.shape == (1, 50)
+
+
+def test_lb_by_keys_keeps_its_draws_from_its_held_out_examples_and_goes_on_from_its_tensors():
+    seeds = torch.tensor([1, 2])
+    whole, part = (lb(100, 20, seeds, monitor="held-out", held_out=0.1, reset=True, write="raw") for _ in range(2))
+    drawn = stream(whole, 12, loss=lambda indices: 1.0 / (1 + indices))
+    assert not set(drawn[:, 0].flatten().tolist()) & set(whole._monitored[0].tolist())
+    stream(part, 6, loss=lambda indices: 1.0 / (1 + indices))
+    later = lb(100, 20, seeds, monitor="held-out", held_out=0.1, reset=True, write="raw")
+    for name, tensor in part.tensors.items():
+        later.tensors[name].copy_(tensor)
+    for step in range(6, 12):
+        index = later.draw(step)
+        assert torch.equal(index, drawn[step])
+        later.observe(index, torch.zeros(2, 20, 3), 1.0 / (1 + index))
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"write": "rawer"}, "write"),
+        ({"utility": "sin"}, "utility"),
+        ({"monitor": "test set"}, "monitor"),
+        ({"alarm": "both"}, "alarm"),
+        ({"draws": "rounds", "write": "raw"}, "give draws"),
+        ({"monitor_every": 0}, "monitor_every"),
+    ],
+)
+def test_lb_refuses_a_reading_that_there_is_not(options, said):
+    with pytest.raises(InputError, match=said):
+        lb(50, 4, **options)
+
+
+def test_lb_refuses_a_mini_batch_larger_than_the_data():
+    with pytest.raises(InputError, match="mini-batch of 60"):
+        lb(50, 60)
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.__module__ != rivals.__name__])
