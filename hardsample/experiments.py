@@ -1,11 +1,11 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
-from hardsample import contest, paper_a, paper_b
+from hardsample import contest, lb_study, paper_a, paper_b
 from hardsample.configuration import PRECISIONS
 from hardsample.errors import InputError, check_choice
 from hardsample.panels import Experiment
 
-PAPERS = {paper_a.PAPER: paper_a.NAMES, paper_b.PAPER: paper_b.NAMES, contest.PAPER: contest.NAMES}
+PAPERS = {paper_a.PAPER: (*paper_a.NAMES, lb_study.NAME), paper_b.PAPER: paper_b.NAMES, contest.PAPER: contest.NAMES}
 NAMES = tuple(name for names in PAPERS.values() for name in names)
 PROFILES = tuple(paper_a.PROFILES)
 
@@ -66,6 +66,8 @@ def grid(
     arguments = (name, profile, data, seeds or 0, examples or 0, precision)
     if name in contest.NAMES:
         return contest.grid(*arguments)
+    if name == lb_study.NAME:
+        return lb_study.grid(*arguments)
     if name in paper_a.NAMES:
         return paper_a.grid(*arguments)
     return paper_b.grid(*arguments, networks, protocol)

@@ -6,6 +6,7 @@ are those of the same group's published code; what they leave open are the optio
 """
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,19 @@ UTILITIES = ("tanh/count", "tanh", "exp/count", "exp", "loss/count", "loss")
 MONITORS = ("held-out", "mini-batch")
 ALARMS = ("fall", "rise")
 DRAWS = ("rounds", "keys")
+_EVERY_STEP = {"draws": "keys", "monitor": "mini-batch"}
+_NO_RESET = _EVERY_STEP | {"reset": False}
+READINGS: dict[str, dict[str, Any]] = {
+    "normalized tanh/count, held-out loss every 50 steps": {},
+    "normalized tanh/count, mini-batch loss every step": _EVERY_STEP,
+    "raw exp, no reset": _NO_RESET | {"write": "raw", "utility": "exp"},
+    "raw exp/count, no reset": _NO_RESET | {"write": "raw", "utility": "exp/count"},
+    "raw exp/count, mini-batch loss every step": _EVERY_STEP | {"write": "raw", "utility": "exp/count"},
+    "kept tanh/count, no reset": _NO_RESET | {"write": "kept"},
+    "normalized tanh/count, alarm at a rise": _EVERY_STEP | {"alarm": "rise"},
+}
+"""The readings that are compared with what paper A says of LB: their names and options."""
+
 _LARGEST_EXPONENT = 50.0  # of exp(loss): far beyond any loss that still learns
 _RESCALE_EVERY = 32  # steps; normalized, the sum of the weights at most doubles in each
 
@@ -32,7 +46,7 @@ class LossBased(FullMiniBatches):
     u_i / sum(u) is written beside a vector that sums to 1, which is then renormalised; and the CUSUM of the fall of a
     held-out loss, S += max(0, l_before - l_now - alpha), raises its alarm at S > threshold. This reading draws few
     examples again and again, since a mini-batch takes half of the vector and resets come too seldom.
-    :mod:`hardsample.lb_readings` compares the readings with what paper A says of LB.
+    :mod:`hardsample.lb_readings` holds ``READINGS`` to what paper A says of LB.
 
     Args:
         alpha, threshold: of the CUSUM.

@@ -7,6 +7,7 @@ from typing import Any
 
 from hardsample import data
 from hardsample.configuration import Run
+from hardsample.loss_based import READINGS
 from hardsample.rounds import DELTA
 
 
@@ -83,6 +84,8 @@ def variant(run: Run) -> str:
         return "reshuffled"
     if run.method == "SB" and run.options.get("stale_every", 1) > 1:
         return "StaleSB"
+    if run.method == "LB" and run.options:
+        return next((f"LB, {name}" for name, options in READINGS.items() if options == run.options), "LB, other")
     if run.method == "MB" and run.loss == "focal":
         return "focal"
     rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hardsample import contest, experiments, panels, paper_a, paper_b
+from hardsample import contest, experiments, lb_study, panels, paper_a, paper_b
 from hardsample.errors import InputError
 
 FIGURES = tuple(name for name in paper_a.NAMES if "figure" in name)
@@ -59,7 +59,14 @@ def test_a_name_of_both_papers_must_be_written_in_full():
 
 def test_a_papers_name_stands_for_all_of_it():
     assert experiments.select("hard-samples") == paper_b.NAMES
-    assert experiments.select("") == experiments.NAMES == (*paper_a.NAMES, *paper_b.NAMES, *contest.NAMES)
+    assert (
+        experiments.select("")
+        == experiments.NAMES
+        == (
+            *(*paper_a.NAMES, lb_study.NAME),
+            *(*paper_b.NAMES, *contest.NAMES),
+        )
+    )
     assert experiments.select("figure-5") == ("hard-samples/figure-5",)
 
 

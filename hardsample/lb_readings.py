@@ -1,0 +1,369 @@
+"""Which reading of LB is paper A's? What the paper says of LB, as tests that every reading meets or does not.
+
+The paper ranks LB in words and figures without numbers. The bounds are ours, set before the first run: accuracies are
+close within a point; losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. A test
+is met by the mean over seeds; its interval is shown beside.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hardsample import canvas, figures, outputs, statistics, tables
+from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
+from hardsample.loss_based import READINGS
+
+CLOSE, SIMILAR, CONSIDERABLE, OVERFIT = (
+    1.0,
+    5.0,
+    10.0,
+    2.0,
+)  # points; % of the baseline's loss; the same; % of its least
+ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
+COLUMNS = (
+    *("reading", "statement", "setting", "test", "letters", "n", "difference", "half_width", "unit"),
+    *("low", "high", "met"),
+)
+TESTS = {
+    "acc/train": "train accuracy",
+    "acc/val": "test accuracy",
+    "loss/train": "train loss",
+    "loss/val": "test loss",
+    "first loss/train": "train loss, first evaluation after the pre-training",
+    "first loss/val": "test loss, first evaluation after the pre-training",
+    "excess": "test loss's difference less the train loss's",
+    "overfit": "own test loss at the end, above its least",
+    "acc/train, PEB": "train accuracy against PEB",
+    "acc/val, PEB": "test accuracy against PEB",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Test:
+    """One part of a statement: the mean difference of ``test`` in a setting lies above ``low`` and up to ``high``.
+
+    Differences are to MB unless ``test`` says otherwise: of accuracies in points, of losses in % of the other's.
+    """
+
+    setting: str
+    test: str
+    low: float = -np.inf
+    high: float = np.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Statement:
+    """What paper A says of LB in one place, in our words, and the tests that it comes to."""
+
+    number: int
+    says: str
+    place: str
+    tests: tuple[Test, ...]
+
+
+def _alike(setting: str, *names: str, bound: float) -> tuple[Test, ...]:
+    return tuple(Test(setting, name, -bound, bound) for name in names)
+
+
+STATEMENTS = (
+    Statement(
+        1,
+        "accuracy close to MB's on both sets",
+        "section 4.2.2, Figure 2",
+        _alike(DEFAULT, "acc/train", "acc/val", bound=CLOSE),
+    ),
+    Statement(
+        2,
+        "losses worse than MB's, clearly so on the test set, and more there than on the training set",
+        "section 4.2.2, Figure 2",
+        (Test(DEFAULT, "loss/train", 0.0), Test(DEFAULT, "loss/val", SIMILAR), Test(DEFAULT, "excess", 0.0)),
+    ),
+    Statement(
+        3,
+        "n = 4: losses considerably larger than MB's from the start of the fine-tuning, and no overfitting",
+        "section 4.2.3, Figure 3",
+        (
+            *(Test(SMALL_BATCH, name, CONSIDERABLE) for name in ("first loss/train", "first loss/val")),
+            *(Test(SMALL_BATCH, name, CONSIDERABLE) for name in ("loss/train", "loss/val")),
+            Test(SMALL_BATCH, "overfit", high=OVERFIT),
+        ),
+    ),
+    Statement(
+        4,
+        "n = 1024: the highest accuracy of all on both sets, at losses similar to MB's",
+        "section 4.2.3, Figure 3",
+        (
+            *(Test(LARGE_BATCH, name, 0.0) for name in ("acc/train", "acc/val", "acc/train, PEB", "acc/val, PEB")),
+            *_alike(LARGE_BATCH, "loss/train", "loss/val", bound=SIMILAR),
+        ),
+    ),
+    Statement(
+        5,
+        "α = 0.05 and 0.1: comparable to MB on the training set, worse on the test set, above all in loss",
+        "section 4.2.4, Figure 4",
+        tuple(
+            test
+            for setting in (DEFAULT, LARGE_RATE)
+            for test in (
+                *_alike(setting, "acc/train", bound=CLOSE),
+                *_alike(setting, "loss/train", bound=SIMILAR),
+                Test(setting, "acc/val", high=0.0),
+                Test(setting, "loss/val", SIMILAR),
+            )
+        ),
+    ),
+    Statement(
+        6,
+        "smallest learning rate: higher accuracy than MB on both sets, at comparable losses",
+        "section 4.2.4, Figure 4",
+        (
+            *(Test(SMALL_RATE, name, 0.0) for name in ("acc/train", "acc/val")),
+            *_alike(SMALL_RATE, "loss/train", "loss/val", bound=SIMILAR),
+        ),
+    ),
+)
+
+
+def table(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per reading and test of a statement, for a study of :mod:`hardsample.lb_study`.
+
+    - ``difference``: mean over the ``n`` seeds that both have, with the ``half_width`` of its 95 % t interval, in
+      ``unit``: "points" of accuracy, or "%" of the loss it is compared with.
+    - ``low``, ``high``: the bounds of the test; ``met``: "yes" or "no", by the mean; "not run" without a pair of seeds.
+    - ``letters``: how many letters were trained on.
+
+    ``attrs`` are those of the curves.
+    """
+    last = curves.iloc[-1] if len(curves) else None
+    letters = 0 if last is None else round(last.step * last.batch_size / last.epoch)
+    rows = []
+    for reading, options in READINGS.items():
+        for statement in STATEMENTS:
+            for test in statement.tests:
+                values, unit = _differences(curves, "LB" if not options else f"LB, {reading}", test)
+                mean, interval = (values.mean() if len(values) else np.nan), statistics.t_interval(values)
+                met = "not run" if not len(values) else "yes" if test.low < mean <= test.high else "no"
+                rows.append(
+                    (
+                        *(reading, statement.number, test.setting, test.test, letters, len(values), mean),
+                        *((interval.high - interval.low) / 2, unit, test.low, test.high, met),
+                    )
+                )
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    found.attrs = dict(curves.attrs)
+    return found
+
+
+def met(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per reading, one column per statement: "yes" where all its tests that ran are met, "no", or "not run".
+
+    Columns ``statements`` and ``tests`` count what is met, ``of`` the tests that ran.
+    """
+    rows = {}
+    for reading, own in table.groupby("reading", sort=False):
+        ran = own[own.met != "not run"]
+        row = {
+            statement.number: "not run" if part.empty else "yes" if (part.met == "yes").all() else "no"
+            for statement in STATEMENTS
+            for part in [ran[ran.statement == statement.number]]
+        }
+        rows[reading] = row | {
+            "statements": sum(answer == "yes" for answer in row.values()),
+            "tests": int((ran.met == "yes").sum()),
+            "of": len(ran),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def nearest(table: pd.DataFrame) -> str:
+    """The reading that meets most statements; of equals, the one that meets most tests, then the first."""
+    found = met(table)
+    return found.sort_values(["statements", "tests"], ascending=False, kind="stable").index[0]
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """In a sentence or two: is LB identified, and which reading comes nearest?"""
+    found = met(table)
+    if not found.of.any():
+        return "No reading has been run yet."
+    best = nearest(table)
+    count = found.statements[best]
+    says = f"The reading that meets most of the {len(STATEMENTS)} statements is “{best}”, with {count}"
+    if count < ENOUGH:
+        return f"**LB is not identified**: no reading meets {ENOUGH} of the {len(STATEMENTS)} statements. {says}."
+    return f"{says}; a reading needs {ENOUGH} to count as the paper's."
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The study for readers: the verdict, reading by statement, the statements, every test."""
+    found = met(table)
+    numbers = [statement.number for statement in STATEMENTS]
+    head = ("reading", *map(str, numbers), "statements met", "tests met")
+    lines = [head, ("---",) * len(head)]
+    lines += [
+        (reading, *(row[number] for number in numbers), str(row.statements), f"{row.tests} of {row.of}")
+        for reading, row in found.iterrows()
+    ]
+    every = [("statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
+    every += [("---",) * len(every[0])]
+    for (number, setting, test), rows in table.groupby(["statement", "setting", "test"], sort=False):
+        every.append((str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]), *map(_cell, rows.itertuples())))
+    blocks = (
+        f"**{_heading(table)}**",
+        verdict(table),
+        _lines(lines),
+        "What paper A says of LB, in our words:",
+        "\n".join(f"{s.number}. {s.says} ({s.place})." for s in STATEMENTS),
+        "**Every test**: mean difference ± half-width of its 95 % t interval; in bold what the statement asks.",
+        _lines(every),
+        "\n".join(f"{i}. {reading}" for i, reading in enumerate(READINGS, 1)),
+        _notes(table),
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
+    """Write ``stem``.csv and .md, each whole or not at all; equal tables give equal bytes.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    return outputs.write(stem, {"csv": outputs.csv(table), "md": markdown(table)})
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    """An axes per test, a line per reading: its mean difference and interval, and in grey what the statement asks."""
+    cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
+    cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
+    columns = 4
+    with matplotlib.rc_context(canvas.RC):
+        page, grid = canvas.page(
+            (-(-len(cells) // columns), columns),
+            size=(1.55, 0.17 * len(READINGS) + 0.1),
+            gap=(0.16, 0.62),
+            right=0.12,
+            bottom=0.3,
+            heading=figures.data_statement(table),
+            handles=_handles(),
+            caption=f"{_notes(table)} {table.attrs['note'][0].upper()}{table.attrs['note'][1:]}.",
+            left=2.9,
+        )
+        for axes, cell in zip(grid.flat, cells, strict=False):
+            _test(axes, _of(table, cell), cell)
+        for axes in grid.flat[len(cells) :]:
+            axes.set_axis_off()
+        for row in grid:
+            row[0].set_yticks(range(len(READINGS)), list(READINGS), fontsize=7)
+    return page
+
+
+def _differences(curves: pd.DataFrame, method: str, test: Test) -> tuple[np.ndarray, str]:
+    """Every seed's difference in a test's unit."""
+    name, _, other = test.test.partition(", ")
+    panel = curves[(curves.panel == test.setting) & (curves.epoch > curves.pretrain_epochs)]
+    if name == "overfit":
+        seeds = panel[panel.method == method].groupby("seed")["loss/val"]
+        return ((seeds.last() / seeds.min() - 1) * 100).to_numpy(), "%"
+    own, twin = (_ends(panel[panel.method == who], name) for who in (method, other or "MB"))
+    seeds = own.index.intersection(twin.index)
+    own, twin = own.loc[seeds], twin.loc[seeds]
+    if name == "excess":
+        relative = (own / twin - 1) * 100
+        return (relative["loss/val"] - relative["loss/train"]).to_numpy(), "%"
+    metric = name.removeprefix("first ")
+    if metric.startswith("acc"):
+        return ((own[metric] - twin[metric]) * 100).to_numpy(), "points"
+    return ((own[metric] / twin[metric] - 1) * 100).to_numpy(), "%"
+
+
+def _ends(runs: pd.DataFrame, test: str) -> pd.DataFrame:
+    """Each seed's last evaluation, or the first after the pre-training, by seed."""
+    keep = "first" if test.startswith("first ") else "last"
+    return runs.sort_values("step").drop_duplicates("seed", keep=keep).set_index("seed")[list(figures.METRICS)]
+
+
+def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
+    statement, setting, test = cell
+    return table[(table.statement == statement) & (table.setting == setting) & (table.test == test)]
+
+
+def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str]) -> None:
+    statement, setting, test = cell
+    ran = rows[rows.met != "not run"]
+    ends = [*(ran.difference - ran.half_width.fillna(0)), *(ran.difference + ran.half_width.fillna(0)), 0.0]
+    low, high = rows.low.iloc[0], rows.high.iloc[0]
+    bounds = [bound for bound in (low, high) if np.isfinite(bound)]
+    middle = np.quantile(np.abs([*ran.difference, *bounds, 1.0]), 0.8) * 2
+    left, right = max(min([*ends, *bounds]), -middle), min(max([*ends, *bounds]), middle)
+    room = 0.08 * (right - left)
+    axes.set_xlim(left - room, right + room)
+    axes.axvspan(max(low, left - room), min(high, right + room), color="#e3ecf4", linewidth=0, zorder=0)
+    axes.axvline(0, color=canvas.QUIET, linewidth=0.7, zorder=1)
+    for place, row in enumerate(rows.itertuples()):
+        if row.met == "not run":
+            continue
+        color = "#0072b2" if row.met == "yes" else "#d55e00"
+        shown = np.clip(row.difference, left, right)
+        if np.isfinite(row.half_width):
+            axes.plot([row.difference - row.half_width, row.difference + row.half_width], [place] * 2, color=color)
+        marker = "o" if shown == row.difference else ">" if row.difference > right else "<"
+        face = color if row.met == "yes" else "white"
+        axes.plot(shown, place, marker, markersize=4, color=color, markerfacecolor=face, zorder=3)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), [])
+    axes.set_title(f"{statement}  {setting}\n{TESTS[test].split(',')[0]}", loc="left", fontsize=7)
+    axes.set_xlabel(rows.unit.iloc[0], fontsize=7, labelpad=1)
+
+
+def _handles() -> list[Line2D]:
+    look = {"linestyle": "-", "marker": "o", "markersize": 4}
+    return [
+        Line2D([], [], color="#0072b2", label="as the paper says", **look),
+        Line2D([], [], color="#d55e00", markerfacecolor="white", label="not as the paper says", **look),
+        Line2D([], [], color="#e3ecf4", linewidth=7, label="what the statement asks"),
+    ]
+
+
+def _heading(table: pd.DataFrame) -> str:
+    data = figures.data_statement(table)
+    letters = table.letters.iloc[0]
+    return f"{data[0].upper()}{data[1:]}: {letters:,} training letters, {tables.seeds_in_words(table.n)}."
+
+
+def _asked(row: pd.Series) -> str:
+    if np.isfinite(row.low) and np.isfinite(row.high):
+        return f"{row.low:+g} to {row.high:+g} {row.unit}"
+    return f"above {row.low:+g} {row.unit}" if np.isfinite(row.low) else f"at most {row.high:+g} {row.unit}"
+
+
+def _cell(row) -> str:
+    if row.met == "not run":
+        return ""
+    width = f" ± {row.half_width:.2g}" if np.isfinite(row.half_width) else ""
+    text = f"{row.difference:+.2f}{width}"
+    return f"**{text}**" if row.met == "yes" else text
+
+
+def _lines(cells: list[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _notes(table: pd.DataFrame) -> str:
+    """How to read the tests."""
+    notes: Iterator[str] = iter(
+        (
+            "Differences are paired by seed, to MB at the end of training unless the test says otherwise: accuracies in"
+            " points, losses in % of the other's.",
+            f"A test is met by the mean. The bounds are ours: close is within {CLOSE:g} point, similar within"
+            f" {SIMILAR:g} %, considerable beyond {CONSIDERABLE:g} %, overfitting a rise of more than {OVERFIT:g} %.",
+            *tables.last_notes(table),
+        )
+    )
+    return " ".join(notes)

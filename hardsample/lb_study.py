@@ -1,0 +1,82 @@
+"""The runs that tell which reading of LB is paper A's: every reading in the settings that the paper speaks of."""
+
+import dataclasses
+
+from hardsample import paper_a
+from hardsample.configuration import Run
+from hardsample.data import name_of
+from hardsample.loss_based import READINGS
+from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
+
+NAME = "base-values/lb-readings"
+DEFAULT, SMALL_BATCH, LARGE_BATCH, LARGE_RATE, SMALL_RATE = "default", "n = 4", "n = 1024", "α = 0.1", "α = 0.001"
+SETTINGS: dict[str, dict[str, float]] = {
+    DEFAULT: {},
+    LARGE_BATCH: {"batch_size": 1024},
+    SMALL_RATE: {"learning_rate": 0.001},
+    SMALL_BATCH: {"batch_size": 4},
+    LARGE_RATE: {"learning_rate": 0.1},
+}
+"""Paper A's settings by what sets each apart from its defaults; those that tell most come first."""
+
+_SMALL = dataclasses.replace(
+    paper_a.PROFILES["small"], seeds=3, test_examples=4_000, evaluate_train_examples=2_000, native_bf16=False
+)
+_PROFILES = paper_a.PROFILES | {"small": _SMALL, "paper": dataclasses.replace(paper_a.PROFILES["paper"], seeds=3)}
+
+
+def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
+    """MB, every reading of LB and, where the paper ranks all methods, PEB; smoke and quick have the defaults alone.
+
+    The arguments are those of :func:`hardsample.experiments.grid`, checked.
+    """
+    size = _PROFILES[profile]
+    if examples:
+        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    precision = paper_a.settled(precision, size.native_bf16)
+    chosen = sources(paper_a.PAPER, data, profile)
+    common = {
+        "data": name_of(*chosen.values()),
+        "precision": precision,
+        "epochs": size.epochs,
+        "train_examples": size.train_examples,
+        "test_examples": size.test_examples,
+        "evaluate_train_examples": size.evaluate_train_examples,
+        "evaluations_per_epoch": 2.0 if profile == "paper" else 1.0,
+    }
+    few = profile in ("smoke", "quick")
+    panels = []
+    for title, varied in SETTINGS.items():
+        if few and title != DEFAULT:
+            continue
+        methods = [("MB", {}), *((("PEB", {}),) if title == LARGE_BATCH else ())]
+        methods += [("LB", options) for options in READINGS.values()]
+        runs = (
+            Run(method=method, options=options, seed=seed, **(common | size.defaults | varied))
+            for method, options in methods
+            for seed in range(1, (seeds or size.seeds) + 1)
+        )
+        panels.append(Panel(title, tuple(runs)))
+    return Experiment(
+        name,
+        "Readings of LB",
+        tuple(panels),
+        profile,
+        sources=named(chosen),
+        own=tuple(chosen),
+        note=_note(profile, size, precision),
+        baseline="MB",
+        folder=substitute(paper_a.PAPER, chosen),
+    )
+
+
+def _note(profile: str, size: paper_a.Profile, precision: str) -> str:
+    """The size of the runs in words, for the foot of a figure."""
+    defaults = size.defaults
+    return (
+        f"profile {profile}: {amount(size.train_examples, 'training examples')}, "
+        f"{amount(size.test_examples, 'test examples')}, train metrics on "
+        f"{amount(size.evaluate_train_examples, 'training examples')}; {size.epochs:g} epochs, the pre-training of "
+        f"{defaults['pretrain_epochs']:g} included; unless said otherwise n = {defaults['batch_size']}, "
+        f"α = {defaults['learning_rate']:g}; {precision}"
+    )
