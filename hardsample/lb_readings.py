@@ -6,7 +6,6 @@ is met by the mean over seeds; its interval is shown beside.
 """
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hardsample import canvas, figures, outputs, statistics, tables
-from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
+from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SMALL_BATCH, SMALL_RATE
 from hardsample.loss_based import READINGS
 
 CLOSE, SIMILAR, CONSIDERABLE, OVERFIT = (
@@ -36,10 +35,10 @@ TESTS = {
     "acc/val": "test accuracy",
     "loss/train": "train loss",
     "loss/val": "test loss",
-    "first loss/train": "train loss, first evaluation after the pre-training",
-    "first loss/val": "test loss, first evaluation after the pre-training",
-    "excess": "test loss's difference less the train loss's",
-    "overfit": "own test loss at the end, above its least",
+    "first loss/train": "train loss at first, the first evaluation after the pre-training",
+    "first loss/val": "test loss at first, the first evaluation after the pre-training",
+    "excess": "test loss worse than train loss by",
+    "overfit": "rise of the test loss, its own last value above its least",
     "acc/train, PEB": "train accuracy against PEB",
     "acc/val, PEB": "test accuracy against PEB",
 }
@@ -143,11 +142,11 @@ def table(curves: pd.DataFrame) -> pd.DataFrame:
     """
     last = curves.iloc[-1] if len(curves) else None
     letters = 0 if last is None else round(last.step * last.batch_size / last.epoch)
-    rows = []
+    parts, rows = _evaluations(curves), []
     for reading, options in READINGS.items():
         for statement in STATEMENTS:
             for test in statement.tests:
-                values, unit = _differences(curves, "LB" if not options else f"LB, {reading}", test)
+                values, unit = _differences(parts, "LB" if not options else f"LB, {reading}", test)
                 mean, interval = (values.mean() if len(values) else np.nan), statistics.t_interval(values)
                 met = "not run" if not len(values) else "yes" if test.low < mean <= test.high else "no"
                 rows.append(
@@ -193,12 +192,13 @@ def verdict(table: pd.DataFrame) -> str:
     found = met(table)
     if not found.of.any():
         return "No reading has been run yet."
-    best = nearest(table)
+    best, of = nearest(table), f"of the {len(STATEMENTS)} statements"
+    ran = (found.loc[best, [statement.number for statement in STATEMENTS]] != "not run").sum()
     count = found.statements[best]
-    says = f"The reading that meets most of the {len(STATEMENTS)} statements is “{best}”, with {count}"
+    says = f"The reading that meets most is “{best}”: {count} of the {ran} for which it was run"
     if count < ENOUGH:
-        return f"**LB is not identified**: no reading meets {ENOUGH} of the {len(STATEMENTS)} statements. {says}."
-    return f"{says}; a reading needs {ENOUGH} to count as the paper's."
+        return f"**LB is not identified**: no reading meets {ENOUGH} {of}. {says}."
+    return f"**“{best}” counts as the paper's LB**: it meets {count} {of}, and {ENOUGH} are asked for. {says}."
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -247,13 +247,13 @@ def figure(table: pd.DataFrame) -> Figure:
         page, grid = canvas.page(
             (-(-len(cells) // columns), columns),
             size=(1.55, 0.17 * len(READINGS) + 0.1),
-            gap=(0.16, 0.62),
+            gap=(0.2, 0.62),
             right=0.12,
             bottom=0.3,
             heading=figures.data_statement(table),
             handles=_handles(),
-            caption=f"{_notes(table)} {table.attrs['note'][0].upper()}{table.attrs['note'][1:]}.",
-            left=2.9,
+            caption=_notes(table),
+            left=2.75,
         )
         for axes, cell in zip(grid.flat, cells, strict=False):
             _test(axes, _of(table, cell), cell)
@@ -264,29 +264,33 @@ def figure(table: pd.DataFrame) -> Figure:
     return page
 
 
-def _differences(curves: pd.DataFrame, method: str, test: Test) -> tuple[np.ndarray, str]:
-    """Every seed's difference in a test's unit."""
+def _evaluations(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+    """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
+    after = pd.DataFrame(curves[curves.epoch > curves.pretrain_epochs]).sort_values("step")
+    after.attrs = {}  # which pandas would copy with every part
+    parts = {}
+    for cell, own in after.groupby(["panel", "method"], observed=True):
+        seeds = own.groupby("seed")[list(figures.METRICS)]
+        parts[cell] = {"first": seeds.first(), "last": seeds.last(), "least": seeds.min()}
+    return parts
+
+
+def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]:
+    """Every seed's difference in a test's unit, of those that both have."""
     name, _, other = test.test.partition(", ")
-    panel = curves[(curves.panel == test.setting) & (curves.epoch > curves.pretrain_epochs)]
+    when = "first" if name.startswith("first ") else "last"
+    unit = "points" if name.startswith("acc") else "%"
+    own, twin = (parts.get((test.setting, who), {}) for who in (method, other or "MB"))
+    if not own or not twin:
+        return np.array([]), unit
     if name == "overfit":
-        seeds = panel[panel.method == method].groupby("seed")["loss/val"]
-        return ((seeds.last() / seeds.min() - 1) * 100).to_numpy(), "%"
-    own, twin = (_ends(panel[panel.method == who], name) for who in (method, other or "MB"))
-    seeds = own.index.intersection(twin.index)
-    own, twin = own.loc[seeds], twin.loc[seeds]
+        return ((own["last"] / own["least"] - 1)["loss/val"] * 100).to_numpy(), unit
+    own, twin = own[when].align(twin[when], join="inner", axis=0)
+    relative = (own / twin - 1) * 100
     if name == "excess":
-        relative = (own / twin - 1) * 100
-        return (relative["loss/val"] - relative["loss/train"]).to_numpy(), "%"
+        return (relative["loss/val"] - relative["loss/train"]).to_numpy(), unit
     metric = name.removeprefix("first ")
-    if metric.startswith("acc"):
-        return ((own[metric] - twin[metric]) * 100).to_numpy(), "points"
-    return ((own[metric] / twin[metric] - 1) * 100).to_numpy(), "%"
-
-
-def _ends(runs: pd.DataFrame, test: str) -> pd.DataFrame:
-    """Each seed's last evaluation, or the first after the pre-training, by seed."""
-    keep = "first" if test.startswith("first ") else "last"
-    return runs.sort_values("step").drop_duplicates("seed", keep=keep).set_index("seed")[list(figures.METRICS)]
+    return (100 * (own - twin) if unit == "points" else relative)[metric].to_numpy(), unit
 
 
 def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
@@ -357,7 +361,7 @@ def _lines(cells: list[tuple[str, ...]]) -> str:
 
 def _notes(table: pd.DataFrame) -> str:
     """How to read the tests."""
-    notes: Iterator[str] = iter(
+    return " ".join(
         (
             "Differences are paired by seed, to MB at the end of training unless the test says otherwise: accuracies in"
             " points, losses in % of the other's.",
@@ -366,4 +370,3 @@ def _notes(table: pd.DataFrame) -> str:
             *tables.last_notes(table),
         )
     )
-    return " ".join(notes)

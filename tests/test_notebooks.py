@@ -21,6 +21,7 @@ PROJECT = (
     "base-values/figure-2",
     "base-values/figure-3",
     "base-values/figure-4",
+    "base-values/lb-readings",
     "hard-samples/audit",
     "hard-samples/controls",
     *(f"hard-samples/figure-{number}" for number in range(1, 6)),

@@ -61,7 +61,8 @@ def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
     assert digest.hexdigest() == "0c638bd907886cb2e70c2a4fca6ec66d4cce564d0fc689c7fed1b50aac90e6f2"
     records = [record for record in store.records() if record.run.data == "sd19-letters"]
     by_prototype = [record for record in records if "computed_by" in record.provenance]
-    assert len(by_prototype) == 252
+    assert sorted(record.run.method for record in by_prototype if record.run.method == "LB") == ["LB"] * 24
+    assert len(by_prototype) == 252 + 24
     assert {record.provenance["data"]["fingerprint"] for record in records} == {"28d45bbd1f1ce314"}
     for record in by_prototype:
         assert len(record.rows) == 21

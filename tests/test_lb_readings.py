@@ -1,0 +1,163 @@
+"""The study of LB's readings: each of the paper's statements, met or not, on made-up curves whose effects are known."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from synthetic import curves
+
+from hardsample import experiments, lb_readings
+from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
+from hardsample.loss_based import READINGS
+from hardsample.panels import variant
+
+NAMES = list(READINGS)
+FAITHFUL, OTHER = NAMES[2], NAMES[3]
+
+
+def study(effects=None, *, seeds=3, readings=(FAITHFUL, OTHER)):
+    """Curves of MB, PEB and two readings that are MB's own but for ``effects``: (reading, setting, metric) -> change.
+
+    Accuracies gain the change in points, losses are made larger by that many percent, from the pre-training on.
+    """
+    attrs = {"note": "profile small", "profile": "small"}
+    made = curves(tuple(SETTINGS), ("MB", "PEB"), seeds, attrs=attrs)
+    made = made[(made.method == "MB") | (made.panel == LARGE_BATCH)]
+    parts = [made]
+    for reading in readings:
+        own = made[made.method == "MB"].assign(method=f"LB, {reading}")
+        for (whose, setting, metric), change in (effects or {}).items():
+            rows = (own.panel == setting) & (own.epoch > own.pretrain_epochs) & (whose == reading)
+            before = own.loc[rows, metric]
+            own.loc[rows, metric] = before + change / 100 if metric.startswith("acc") else before * (1 + change / 100)
+        parts.append(own)
+    whole = pd.concat(parts, ignore_index=True)
+    whole.attrs = made.attrs | {"panels": {}}
+    return whole
+
+
+def as_the_paper_says(curves):
+    """Effects on FAITHFUL with which every statement holds, given what MB and PEB of the made-up curves do."""
+    peb = curves[(curves.panel == LARGE_BATCH) & (curves.method == "PEB")].sort_values("step").groupby("seed").last()
+    mb = curves[(curves.panel == LARGE_BATCH) & (curves.method == "MB")].sort_values("step").groupby("seed").last()
+    above = {metric: 100 * (peb[metric] - mb[metric]).max() + 0.5 for metric in ("acc/train", "acc/val")}
+    return {
+        (FAITHFUL, DEFAULT, "acc/val"): -0.5,
+        (FAITHFUL, DEFAULT, "loss/train"): 2.0,
+        (FAITHFUL, DEFAULT, "loss/val"): 20.0,
+        **{(FAITHFUL, SMALL_BATCH, metric): 30.0 for metric in ("loss/train", "loss/val")},
+        **{(FAITHFUL, LARGE_BATCH, metric): change for metric, change in above.items()},
+        (FAITHFUL, LARGE_RATE, "acc/val"): -0.5,
+        (FAITHFUL, LARGE_RATE, "loss/val"): 20.0,
+        **{(FAITHFUL, SMALL_RATE, metric): 0.5 for metric in ("acc/train", "acc/val")},
+    }
+
+
+@pytest.fixture(scope="module")
+def faithful():
+    return study(as_the_paper_says(study()))
+
+
+def test_a_reading_that_does_what_the_paper_says_meets_every_statement(faithful):
+    table = lb_readings.table(faithful)
+    own = table[(table.reading == FAITHFUL) & (table.test != "overfit")]  # the made-up losses jitter
+    assert list(own.met) == ["yes"] * len(own) and set(own.n) == {3} and set(own.letters) == {3200}
+    assert lb_readings.nearest(table) == FAITHFUL
+    met = lb_readings.met(table)
+    assert met.loc[FAITHFUL, "statements"] >= 5 and met.loc[OTHER, "statements"] < 4
+    assert "counts as the paper's LB" in lb_readings.verdict(table)
+
+
+@pytest.mark.parametrize(
+    "number, effect, change",
+    [
+        (1, (DEFAULT, "acc/train"), 1.5),
+        (1, (DEFAULT, "acc/val"), -1.5),
+        (2, (DEFAULT, "loss/val"), 3.0),
+        (2, (DEFAULT, "loss/train"), 30.0),
+        (3, (SMALL_BATCH, "loss/train"), 8.0),
+        (4, (LARGE_BATCH, "acc/val"), -0.5),
+        (4, (LARGE_BATCH, "loss/val"), 8.0),
+        (5, (LARGE_RATE, "loss/train"), 8.0),
+        (5, (LARGE_RATE, "acc/val"), 0.5),
+        (6, (SMALL_RATE, "loss/train"), 8.0),
+        (6, (SMALL_RATE, "acc/train"), -0.5),
+    ],
+)
+def test_each_part_of_a_statement_can_fail(faithful, number, effect, change):
+    effects = as_the_paper_says(study()) | {(FAITHFUL, *effect): change}
+    met = lb_readings.met(lb_readings.table(study(effects)))
+    before = lb_readings.met(lb_readings.table(faithful))
+    assert met.loc[FAITHFUL, number] == "no"
+    assert number == 3 or before.loc[FAITHFUL, number] == "yes"
+
+
+def test_overfitting_is_the_rise_of_the_own_test_loss():
+    made = study()
+    rows = (made.method == f"LB, {FAITHFUL}") & (made.panel == SMALL_BATCH) & (made.epoch > 2)
+    for end, met in ((1.01, "yes"), (1.5, "no")):
+        falling = np.tile(np.r_[np.linspace(2.0, 1.0, 15), end], 3)
+        made.loc[rows, "loss/val"] = falling
+        table = lb_readings.table(made)
+        row = table[(table.reading == FAITHFUL) & (table.test == "overfit")].iloc[0]
+        assert row.difference == pytest.approx(100 * (end - 1)) and row.met == met
+
+
+def test_differences_are_paired_by_seed_with_t_half_widths():
+    made = study({(FAITHFUL, DEFAULT, "acc/val"): 0.3})
+    made = made[~((made.method == "MB") & (made.seed == 2))]
+    table = lb_readings.table(made)
+    row = table[(table.reading == FAITHFUL) & (table.test == "acc/val") & (table.setting == DEFAULT)].iloc[0]
+    assert (row.n, row.unit) == (2, "points") and row.difference == pytest.approx(0.3)
+    assert row.half_width == pytest.approx(0, abs=1e-9)
+
+
+def test_what_was_not_run_is_neither_met_nor_not(faithful):
+    table = lb_readings.table(faithful)
+    assert set(table[table.reading == NAMES[0]].met) == {"not run"}
+    assert lb_readings.met(table).loc[NAMES[0], "of"] == 0
+    none = lb_readings.table(faithful.iloc[:0])
+    assert lb_readings.verdict(none) == "No reading has been run yet."
+    assert "LB is not identified" in lb_readings.verdict(lb_readings.table(study()))
+
+
+def test_it_is_shown_for_readers(faithful, tmp_path):
+    table = lb_readings.table(faithful)
+    text = lb_readings.markdown(table)
+    assert all(f"{statement.number}. {statement.says}" in text for statement in lb_readings.STATEMENTS)
+    assert all(name in text for name in NAMES) and "set before" not in text
+    assert isinstance(lb_readings.figure(table), Figure)
+    assert isinstance(lb_readings.figure(lb_readings.table(faithful.iloc[:0])), Figure)
+    files = lb_readings.save(table, tmp_path / "lb-readings")
+    assert [file.suffix for file in files] == [".csv", ".md"]
+
+
+def test_the_grid_has_every_reading_in_every_setting():
+    experiment = experiments.grid("lb-readings", profile="small", data="sd19-letters")
+    assert [panel.title for panel in experiment.panels] == list(SETTINGS)
+    for panel in experiment.panels:
+        variants = list(dict.fromkeys(map(variant, panel.runs)))
+        others = ["MB", "PEB"] if panel.title == LARGE_BATCH else ["MB"]
+        assert variants[: len(others)] == others and len(variants) == len(others) + len(READINGS) <= 10
+    assert {run.seed for run in experiment.runs} == {1, 2, 3} and {run.precision for run in experiment.runs} == {
+        "float32"
+    }
+
+
+def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
+    knobs = {"profile": "paper", "data": "sd19-letters", "precision": "bf16", "seeds": 12}
+    study_runs = set(experiments.grid("lb-readings", **knobs).runs)
+    figure = experiments.grid("base-values/figure-3", **knobs).runs
+    shared = {run for run in figure if run in study_runs}
+    assert {(run.method, run.batch_size) for run in shared} >= {("MB", 4), ("MB", 32), ("MB", 1024), ("PEB", 1024)}
+
+
+def test_a_bare_lb_keeps_its_name_and_every_other_reading_has_its_own():
+    run = experiments.grid("lb-readings", profile="small").panels[0].runs[0]
+    names = [
+        variant(dataclasses.replace(run, method="LB", options=options))
+        for options in (*READINGS.values(), {"alpha": 0.5})
+    ]
+    assert names == ["LB", *(f"LB, {name}" for name in NAMES[1:]), "LB, other"]
