@@ -30,6 +30,7 @@ ORDER = (
     "pooling",
     "glyphs",
     "formats",
+    "catalogue",
     "data",
     "models",
     "optimizers",
