@@ -59,6 +59,7 @@ ORDER = (
     "side_by_side",
     "audit",
     "replicates",
+    "deviations",
     "notebooks",
     "gpu",
     "gpu_stages",
