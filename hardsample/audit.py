@@ -11,15 +11,23 @@ import pandas as pd
 
 from hardsample import models, outputs, printed, statistics
 
-COLUMNS = ("place", "quantity", "printed", "recomputed", "follows", "truncated", "of_baseline", "remark")
+COLUMNS = (
+    *("place", "quantity", "printed", "recomputed", "follows", "truncated"),
+    *("of_baseline", "one_off", "hypothesis", "remark"),
+)
 RESULTS = {"3": "CIFAR-10", "4": "CIFAR-100", "5": "STL-10"}  # table: data set
 DELTAS = ("1.0", "0.8", "0.5", "0.2")  # as printed
 EPOCHS = 100  # E is not printed; this is the largest e
 MOST = "most"  # printed in words: more than half
 NEARLY_ALL = 92  # percent of the training examples: rows whose mini-batches but one can be at 100 %
 
+ONE_UNTRAINED = "all mini-batches but one at 100 %"  # a hypothesis: that one was never trained
+
 _PAPERS = {"A": "base-values-claims", "B": "hard-samples-claims"}
 _RANKS = {"bold": (0, "highest"), "underline": (1, "second highest")}
+_PLACES = {1: "the lowest", 2: "the second lowest", 3: "the second highest", 4: "the highest"}
+_FASTER = "faster convergence of δ = 0.2, ResNet-18 on CIFAR-10 (Figure 1)"
+_LARGER = ("efficientnet_b4", "efficientnet_v2_s", "mobilenet_v3_small")  # section 4.4: "larger networks like ..."
 _LATEX = {"δ": r"$\delta$", "Δ": r"$\Delta$", "ζ": r"$\zeta$", "±": r"$\pm$", "×": r"$\times$"}
 
 
@@ -32,6 +40,9 @@ def findings(counts: Mapping[str, tuple[int, int]] | None = None) -> pd.DataFram
       mini-batch), what their rounding leaves open is allowed as well. "most" asks for more than half.
     - ``of_baseline``: changes are divided by the new value, as most of the printed ones are; this is the same change
       in percent of the value at δ = 1. NaN for everything else.
+    - ``one_off``: for a Δe that does not follow, the same arithmetic with one e one more or less than printed, where it
+      then follows; else "".
+    - ``hypothesis``: what a number needs beside the printed ones, such as ``ONE_UNTRAINED``; "" for nothing.
     - ``remark``: one sentence where the number does not follow.
 
     Args:
@@ -48,19 +59,42 @@ def findings(counts: Mapping[str, tuple[int, int]] | None = None) -> pd.DataFram
 
 def markdown(table: pd.DataFrame, *, everything: bool = False) -> str:
     """How many numbers follow, and those that do not; with ``everything``, the others too."""
-    changes = table[table.quantity.str.startswith("Δe,")]
-    conventional = sum(map(_follows, changes.printed, changes.of_baseline))
     summary = (
-        f"**{len(table)} printed numbers computed again: {table.follows.sum()} follow from other printed numbers,"
-        f" or from the networks themselves"
-        f" ({table.truncated.sum()} of them cut off where rounding would go up), {(~table.follows).sum()} do not.**"
-        f" Of the {len(changes)} Δe, {changes.follows.sum()} are (e1 - eδ) / eδ, a change in percent of the new epoch;"
-        f" {conventional} are (e1 - eδ) / e1, in percent of the epoch at δ = 1."
+        f"**{len(table)} printed numbers computed again. {_counted(table[table.hypothesis == ''])}**"
+        f"{_of_hypotheses(table[table.hypothesis != ''])} {_of_changes(table[table.quantity.str.startswith('Δe,')])}"
         f" A number follows within half a unit of its last printed digit, or if cut off after it."
     )
     shown = _shown(table if everything else table[~table.follows])
     lines = [tuple(shown), ("---",) * len(shown.columns), *shown.itertuples(index=False)]
     return "\n".join((summary, "", *(f"| {' | '.join(line)} |" for line in lines), ""))
+
+
+def _counted(table: pd.DataFrame) -> str:
+    return (
+        f"{len(table)} from other printed numbers, or from the networks themselves: {table.follows.sum()} follow"
+        f" ({table.truncated.sum()} of them cut off where rounding would go up), {(~table.follows).sum()} do not."
+    )
+
+
+def _of_hypotheses(table: pd.DataFrame) -> str:
+    return "".join(
+        f" The other {len(rows)} are the ± of training accuracies of {NEARLY_ALL} % and more, and need a hypothesis"
+        f" ({hypothesis}): from it {rows.follows.sum()} follow, within what the rounding of the accuracy leaves open."
+        for hypothesis, rows in table.groupby("hypothesis")
+    )
+
+
+def _of_changes(changes: pd.DataFrame) -> str:
+    """What the Δe were divided by, each counted once: a change of 0 is 0 % of either e."""
+    of_baseline = pd.Series(list(map(_follows, changes.printed, changes.of_baseline)), changes.index)
+    new, both = changes.follows & ~of_baseline, changes.follows & of_baseline
+    neither = changes[~changes.follows & ~of_baseline]
+    return (
+        f"Of the {len(changes)} Δe, {new.sum()} are (e1 - eδ) / eδ, a change in percent of the new epoch;"
+        f" {(~changes.follows & of_baseline).sum()} are (e1 - eδ) / e1, in percent of the epoch at δ = 1;"
+        f" {both.sum()} ({', '.join(sorted(set(changes.printed[both])))}) are both; {len(neither)} are neither,"
+        f" {(neither.one_off != '').sum()} of which would be one if an e were one more or less than printed."
+    )
 
 
 def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
@@ -84,9 +118,11 @@ def _row(
     remark: str = "",
     *,
     of_baseline: Fraction | float = math.nan,
+    one_off: str = "",
+    hypothesis: str = "",
     slack: float = 0.0,
 ) -> dict:
-    """One row of the findings; the remark is kept where the number does not follow."""
+    """One row of the findings; ``one_off`` and the remark are kept where the number does not follow."""
     follows = _follows(given, recomputed, slack)
     return {
         "place": place,
@@ -96,6 +132,8 @@ def _row(
         "follows": follows,
         "truncated": follows and given != MOST and not _rounds(given, recomputed, slack),
         "of_baseline": float(of_baseline),
+        "one_off": "" if follows else one_off,
+        "hypothesis": hypothesis,
         "remark": "" if follows else remark,
     }
 
@@ -140,13 +178,33 @@ def _claimed(paper: str, place: str, claim: str) -> str:
     return value
 
 
-def _claim(paper: str, place: str, claim: str, recomputed: Fraction | float, remark: str = "") -> dict:
+def _claim(
+    paper: str, place: str, claim: str, recomputed: Fraction | float, remark: str = "", *, one_off: str = ""
+) -> dict:
     """The row of a claim; one without a number, on more than one cell, says "most" and is recomputed in percent."""
-    return _row(f"{paper}, {place}", claim, _claimed(paper, place, claim) or MOST, recomputed, remark)
+    given = _claimed(paper, place, claim) or MOST
+    return _row(f"{paper}, {place}", claim, given, recomputed, remark, one_off=one_off)
 
 
 def _percent(part: Fraction | int, whole: Fraction | int) -> Fraction:
     return 100 * Fraction(part) / Fraction(whole)
+
+
+def _one_off(given: str, before: int, after: int) -> str:
+    """What a Δe follows from if one of its two e is one less or more than printed; "" where it never does."""
+    ways = []
+    for first, then in ((before, after - 1), (before - 1, after), (before, after + 1), (before + 1, after)):
+        for whole in (then, first):
+            change = _percent(first - then, whole)
+            if _follows(given, change):
+                cut = "" if _rounds(given, change, 0.0) else f" = {float(change):.3f}, cut off"
+                ways.append(f"({first} - {then}) / {whole}{cut}")
+                break
+    return " or ".join(ways)
+
+
+def _would(one_off: str) -> str:
+    return f" It would follow from {one_off}." if one_off else ""
 
 
 def _base_values() -> Iterator[dict]:
@@ -175,10 +233,13 @@ def _statements() -> Iterator[dict]:
     """What paper B's abstract and section 1 say in numbers, against its tables."""
     three, four, five = (_results(number) for number in RESULTS)
     before, after = _pair(five["efficientnet_b4"], "0.5", "epoch")
+    tests = sorted((Fraction(row["test"]), delta) for delta, row in five["efficientnet_b4"].items())
+    place = [delta for _, delta in tests].index("0.5") + 1
     yield _claim(
         *("B", "Abstract", "fewer epochs until it generalizes than δ = 1, EfficientNet-B4 on STL-10"),
         _percent(before - after, before),
-        f"{before} - {after} is {float(_percent(before - after, after)):.2f} % of {after}, the new value.",
+        f"{before} - {after} is {float(_percent(before - after, after)):.2f} % of {after}, the new value. It is that of"
+        f" δ = 0.5, whose test top-1, {float(tests[place - 1][0])}, is {_PLACES[place]} of the network's {len(tests)}.",
     )
     before, after = _pair(four["resnet18"], "0.2", "test")
     yield _claim(
@@ -187,11 +248,13 @@ def _statements() -> Iterator[dict]:
         f"The difference is {float(after - before)} points,"
         f" {float(_percent(after - before, after)):.2f} % of {float(after)}, the new value.",
     )
-    before, after = _pair(three["resnet18"], "0.2", "epoch")
+    before, after = (int(value) for value in _pair(three["resnet18"], "0.2", "epoch"))
+    one_off = _one_off(_claimed("B", "Section 1", _FASTER), before, after)
     yield _claim(
-        *("B", "Section 1", "faster convergence of δ = 0.2, ResNet-18 on CIFAR-10 (Figure 1)"),
+        *("B", "Section 1", _FASTER),
         _percent(before - after, after),
-        f"Table 3 prints {three['resnet18']['0.2']['epoch_change']}, from e = {before} and {after}.",
+        f"Table 3 prints {three['resnet18']['0.2']['epoch_change']}, from e = {before} and {after}.{_would(one_off)}",
+        one_off=one_off,
     )
 
 
@@ -211,7 +274,7 @@ def _discussion() -> Iterator[dict]:
     """What paper B's section 4.4 says in numbers, against its tables."""
     said = functools.partial(_claim, "B", "Section 4.4")
     tables = three, four, five = tuple(_results(number) for number in RESULTS)
-    sizes = [Fraction(size) for size in printed.text("hard-samples-table-2").parameters_millions]
+    sizes = printed.text("hard-samples-table-2").set_index("network").parameters_millions.map(Fraction)
     yield said("parameters of the smallest network", min(sizes))
     yield said("parameters of the largest network", max(sizes))
 
@@ -239,6 +302,12 @@ def _discussion() -> Iterator[dict]:
     yield said(
         "Table 4: networks with a lower e at δ = 0.2 than at 1 (all)",
         sum(int(rows["0.2"]["epoch"]) < int(rows["1.0"]["epoch"]) for rows in four.values()),
+    )
+    smallest = min(sizes.index, key=sizes.get)
+    yield said(
+        "Table 4: networks named as larger ones (EfficientNet-B4 and V2-S, MobilenetV3-S)",
+        sum(name != smallest for name in _LARGER),
+        f"{models.TITLES[smallest]} has the fewest parameters of the five, {float(sizes[smallest])} million.",
     )
     named = [five[name] for name in ("resnet18", "resnet50", "efficientnet_b4")]
     yield said(
@@ -345,13 +414,18 @@ def _epochs() -> Iterator[dict]:
                 before, after = int(whole["epoch"]), int(part["epoch"])
                 given = _signed(part["epoch_change"], part["direction"])
                 change, of_baseline = _percent(before - after, after), _percent(before - after, before)
-                remark = f"e is {before} at δ = 1 and {after} here."
+                remark, one_off = f"e is {before} at δ = 1 and {after} here.", ""
                 if _follows(given, -change):
                     remark = f"e is {before} at δ = 1 and {after} here: the sign is the other one."
                 elif _follows(given, of_baseline):
                     remark = f"e is {before} at δ = 1 and {after} here: in percent of {before} it follows."
+                else:
+                    one_off = _one_off(given, before, after)
+                    remark += _would(one_off)
                 quantity = f"Δe, {part['printed_as']}, δ = {part['delta']}"
-                yield _row(f"B, Table {number}", quantity, given, change, remark, of_baseline=of_baseline)
+                yield _row(
+                    f"B, Table {number}", quantity, given, change, remark, of_baseline=of_baseline, one_off=one_off
+                )
 
 
 def _repeats() -> Iterator[dict]:
@@ -402,7 +476,9 @@ def _intervals() -> Iterator[dict]:
                     f" with {count - 1} mini-batches at 100 % and one at {float(rest):.1f} %"
                 )
                 slack = _half_width(mean - _unit(row["train"]) / 2, count) - half
-                yield _row(f"B, Table {number}", quantity, row["train_interval"], half, slack=slack)
+                yield _row(
+                    f"B, Table {number}", quantity, row["train_interval"], half, hypothesis=ONE_UNTRAINED, slack=slack
+                )
 
 
 def _half_width(mean: Fraction, count: int) -> float:

@@ -161,16 +161,29 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from hardsample.data import LABELS, load
+    from hardsample.catalogue import KNOWN
+    from hardsample.data import load
 
     data = load(options.data)
-    about = "stand-in" if data.stand_in else LABELS.get(data.name)
+    known = KNOWN.get(data.name)
+    about = "stand-in" if data.stand_in else known and known.label
     print(f"name         {data.name}{f' ({about})' if about else ''}")
+    if known:
+        print(f"what         {known.what}")
+        print(f"from         {known.origin}")
+        print(f"made         {known.recipe}")
     print(f"train        {' x '.join(map(str, data.x_train.shape))}")
     print(f"test         {' x '.join(map(str, data.x_test.shape))}")
     print(f"classes      {len(data.classes)}: {' '.join(data.classes)}")
-    print(f"fingerprint  {data.fingerprint}")
+    print(f"fingerprint  {data.fingerprint}{_compared(data.fingerprint, known.fingerprint) if known else ''}")
     return 0
+
+
+def _compared(found: str, known: str) -> str:
+    """What a fingerprint tells, beside the one that is known; nothing where none is."""
+    if not known:
+        return ""
+    return ", the known one" if found == known else f"; the known one is {known}: give other content another name"
 
 
 def _gpu(options: argparse.Namespace) -> int:

@@ -4,13 +4,11 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-import hashlib
 import http.client
 import importlib
 import os
 import shutil
 import socket
-import string
 import sys
 import tarfile
 import tempfile
@@ -24,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hardsample import formats, glyphs, randomness
+from hardsample import catalogue, formats, glyphs, randomness
 from hardsample.errors import InputError
 from hardsample.paths import data_dir
 from hardsample.randomness import Stream
@@ -32,14 +30,10 @@ from hardsample.randomness import Stream
 # What each paper itself was measured on, and what is generated in its place.
 PAPER_DATA = {"base-values": ("emnist-letters",), "hard-samples": ("cifar10", "cifar100", "stl10")}
 STAND_INS = {"base-values": ("glyphs",), "hard-samples": ("glyphs10-32", "glyphs100-32", "glyphs10-96")}
-LABELS = {
-    "sd19-letters": "NIST SD19 letters, in EMNIST's shape"
-}  # what figures and tables call a data set, not its name
+LABELS = {name: about.label for name, about in catalogue.KNOWN.items() if about.label}
+"""What figures and tables call a data set whose name is not enough."""
 DOWNLOAD_ROUNDS = 2  # times that every mirror is asked
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
-
-# Made by hand, as README tells: from what, and the names of the classes, which an .npz file does not hold.
-_PREPARED = {"sd19-letters": ("the by_class archive of NIST Special Database 19", tuple(string.ascii_uppercase))}
 
 # What unpacking a damaged archive, or one of another layout, can raise.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
@@ -68,13 +62,8 @@ class Dataset:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the four arrays: names, shapes, types and bytes."""
-        digest = hashlib.sha256()
-        for name in formats.ARRAYS:
-            array = np.ascontiguousarray(getattr(self, name).cpu().numpy())
-            digest.update(f"{name} {array.shape} {array.dtype.str}\n".encode())
-            digest.update(array)
-        return digest.hexdigest()[:16]
+        """:func:`hardsample.catalogue.fingerprint` of the four arrays."""
+        return catalogue.fingerprint(tuple(getattr(self, name).cpu().numpy() for name in formats.ARRAYS))
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data on ``device``."""
@@ -83,7 +72,7 @@ class Dataset:
 
 def names() -> tuple[str, ...]:
     """The data sets known by name; the path of an .npz file is one more."""
-    return (*glyphs.RECIPES, *_TORCHVISION, *_PREPARED)
+    return (*glyphs.RECIPES, *catalogue.KNOWN)
 
 
 def name_of(source: str) -> str:
@@ -104,10 +93,11 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
     """A data set by name or from an .npz file, whole or at most so many examples of it.
 
     The subset of a finite set is the first part of a permutation that is the same for every run; a stand-in is
-    generated to whatever size is asked for. ``<name>.npz`` in the data folder goes before a download of that name.
+    generated to whatever size is asked for. ``<name>.npz`` in the data folder goes before a download of that name, if
+    its content is known to be what the name belongs to.
 
     Raises:
-        InputError: the name is unknown, a file is missing or malformed, or a download failed.
+        InputError: the name is unknown, a file is missing or malformed or has another set's name, or a download failed.
     """
     for option, value in (("train_examples", train_examples), ("test_examples", test_examples)):
         if value is not None and value < 1:
@@ -123,10 +113,11 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
             f"unknown data {source!r}: choose one of {', '.join(names())}, give the path of an .npz file,"
             f" or put {source}.npz into {data_dir()}."
         )
-    if name in _PREPARED:
+    if name in catalogue.KNOWN and name not in _TORCHVISION:
         raise InputError(
-            f"there is no {name}.npz in {data_dir()}, and nothing to download: make it from {_PREPARED[name][0]} as"
-            " README tells, and put it there, or let HARDSAMPLE_DATA name a folder that has it."
+            f"there is no {name}.npz in {data_dir()}, and nothing to download: make it from"
+            f" {catalogue.KNOWN[name].origin}, as README tells, and put it there, or let HARDSAMPLE_DATA name a folder"
+            " that has it."
         )
     return _load(name, data_dir(), None, train_examples, test_examples)
 
@@ -172,12 +163,18 @@ def _load(
     if name in glyphs.RECIPES:
         pairs = [glyphs.generate(name, split, count) for split, count in zip(glyphs.SPLITS, counts, strict=True)]
         return _dataset(name, (*pairs[0], *pairs[1]), glyphs.RECIPES[name].classes, stand_in=True)
-    arrays, classes = formats.read_npz(path) if version else _read(name, path)
-    if name in _PREPARED and len(_PREPARED[name][1]) == len(classes):
-        classes = _PREPARED[name][1]
+    arrays, classes = _read_npz(name, path) if version else _read(name, path)
     x_train, y_train, x_test, y_test = arrays
     train, test = _subset(len(y_train), train_examples), _subset(len(y_test), test_examples)
     return _dataset(name, (x_train[train], y_train[train], x_test[test], y_test[test]), classes, stand_in=False)
+
+
+def _read_npz(name: str, path: Path) -> formats.Contents:
+    """An .npz file of the name that it has, with the names of the classes that it does not hold."""
+    arrays, classes = formats.read_npz(path)
+    catalogue.check_npz(name, arrays)
+    known = catalogue.KNOWN[name].classes if name in catalogue.KNOWN else ()
+    return arrays, known if len(known) == len(classes) else classes
 
 
 def _dataset(name: str, arrays: formats.Arrays, classes: tuple[str, ...], stand_in: bool) -> Dataset:
@@ -352,11 +349,11 @@ _TORCHVISION = {
     "emnist-letters": _idx_source(
         "EMNIST",
         splits=("emnist-letters-train", "emnist-letters-test"),
-        classes=tuple(string.ascii_uppercase),
+        classes=catalogue.KNOWN["emnist-letters"].classes,
         first_label=1,
         transposed=True,
     ),
-    "mnist": _idx_source("MNIST", splits=("train", "t10k"), classes=tuple(string.digits)),
+    "mnist": _idx_source("MNIST", splits=("train", "t10k"), classes=catalogue.KNOWN["mnist"].classes),
     "cifar10": _cifar_source(
         "CIFAR10",
         folder="cifar-10-batches-bin",

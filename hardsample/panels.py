@@ -112,10 +112,13 @@ def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def substitute(paper: str, chosen: Mapping[str, str]) -> str:
-    """The name of the data used in place of a paper's own and of their stand-ins; empty if there are none."""
-    names = {data.name_of(source) for source in chosen.values()}
-    known = {*data.PAPER_DATA[paper], *data.STAND_INS[paper]}
-    return "-".join(sorted(names - known))
+    """The name of the data used in place of a paper's own and of their stand-ins; empty if there are none.
+
+    ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is a
+    substitute there, too.
+    """
+    names = {data.name_of(source) for own, source in chosen.items() if data.name_of(source) != own}
+    return "-".join(sorted(names - {*data.STAND_INS[paper]}))
 
 
 def amount(count: int | None, things: str) -> str:

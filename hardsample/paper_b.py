@@ -133,7 +133,7 @@ def grid(
         own=tuple(SLOTS[slot] for slot in slots),
         note=_note(profile, size, precision, protocol),
         baseline="δ = 1",
-        folder=substitute(PAPER, used),
+        folder=substitute(PAPER, {SLOTS[slot]: source for slot, source in used.items()}),
         protocol=protocol,
         timed=timed,
     )

@@ -1,5 +1,7 @@
 """The audit: its rule against numbers put in by hand, and what it is known to find in the two papers."""
 
+import re
+
 import pytest
 
 from hardsample import audit, statistics
@@ -52,6 +54,9 @@ def test_schema(table):
     assert table.recomputed.notna().all() and (table.printed != "").all()
     assert (table.remark == "").equals(table.follows)
     assert table.follows[table.truncated].all()
+    assert (table.one_off == "").where(table.follows, True).all()
+    assert set(table.hypothesis) == {"", audit.ONE_UNTRAINED}
+    assert (table.hypothesis != "").equals(table.quantity.str.startswith("±"))
 
 
 def test_changes_of_the_epoch(table):
@@ -66,8 +71,44 @@ def test_changes_of_the_epoch(table):
 
 
 @pytest.mark.parametrize(
+    "given, before, after, way",
+    [
+        ("9.58", 80, 74, "(80 - 73) / 73 = 9.589, cut off"),
+        ("7.50", 43, 41, "(43 - 40) / 40"),
+        ("2.00", 99, 98, "(100 - 98) / 100"),
+        ("0.00", 99, 100, "(99 - 99) / 99 or (100 - 100) / 100"),
+        ("8.01", 80, 74, ""),
+        ("-3.10", 41, 41, ""),
+        ("-2.44", 41, 41, "(40 - 41) / 41 or (41 - 42) / 41"),
+    ],
+)
+def test_what_one_epoch_more_or_less_would_give(given, before, after, way):
+    assert audit._one_off(given, before, after) == way
+
+
+def test_changes_that_follow_from_an_epoch_that_is_one_off(table):
+    found = table[table.one_off != ""]
+    assert dict(zip(found.printed, found.one_off, strict=True)) == {
+        "9.58": "(80 - 73) / 73 = 9.589, cut off",
+        "9.67": "(34 - 31) / 31 = 9.677, cut off",
+        "7.50": "(43 - 40) / 40",
+        "2.00": "(100 - 98) / 100",
+        "3.00": "(100 - 97) / 100",
+        "0.00": "(99 - 99) / 99 or (100 - 100) / 100",
+    }
+    assert all(remark.endswith(f"It would follow from {way}.") for remark, way in found[["remark", "one_off"]].values)
+    assert list(found.place[found.printed.isin(["2.00", "3.00", "0.00"])]) == ["B, Table 5"] * 3
+
+
+def test_the_largest_saving_of_epochs_has_the_lowest_accuracy(table):
+    remark = row(table, "B, Abstract", "fewer epochs").remark
+    assert remark.endswith("It is that of δ = 0.5, whose test top-1, 31.0, is the lowest of the network's 4.")
+
+
+@pytest.mark.parametrize(
     "place, quantity, printed, recomputed",
     [
+        ("B, Section 4.4", "networks named as larger ones", "3", 2),
         ("A, Section 4.2.4", "learning rate, smallest value", "0.001", 0.01),
         ("B, Abstract", "fewer epochs", "26.47", 100 * 9 / 43),
         ("B, Abstract", "test top-1 above δ = 1", "7.26", 100 * 2.6 / 33.2),
@@ -138,9 +179,26 @@ def test_the_networks_are_counted_where_no_counts_are_given(table):
 
 def test_markdown(table):
     text = audit.markdown(table)
-    assert text.startswith(f"**{len(table)} printed numbers computed again: {table.follows.sum()} follow")
-    assert f"{(~table.follows).sum()} do not.**" in text
-    assert "Of the 45 Δe, 31 are (e1 - eδ) / eδ" in text
+    plain, guessed = (table[(table.hypothesis != "") == of] for of in (False, True))
+    assert text.startswith(f"**{len(table)} printed numbers computed again. {len(plain)} from other printed numbers")
+    assert f": {plain.follows.sum()} follow (" in text and f"{(~plain.follows).sum()} do not.**" in text
+    assert f"The other {len(guessed)} are the ±" in text and f"from it {guessed.follows.sum()} follow" in text
+    assert len(plain) + len(guessed) == len(table) and len(guessed) == 32
+
+
+def test_the_changes_are_counted_once_each(table):
+    text = audit.markdown(table)
+    counts = re.search(
+        r"Of the (\d+) Δe, (\d+) are \(e1 - eδ\) / eδ, .*?; (\d+) are \(e1 - eδ\) / e1, .*?; (\d+) \(0\.00\) are both;"
+        r" (\d+) are neither, (\d+) of which",
+        text,
+    )
+    assert tuple(map(int, counts.groups())) == (45, 29, 2, 2, 12, 5)
+    assert sum(map(int, counts.groups()[1:5])) == 45
+
+
+def test_markdown_rows(table):
+    text = audit.markdown(table)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + (~table.follows).sum()
     assert len({line.count("|") for line in rows}) == 1

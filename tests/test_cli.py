@@ -1,5 +1,6 @@
 """What a person types and sees: one clear sentence for bad input, nothing slow before it, nothing half-written."""
 
+import dataclasses
 import errno
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardsample import cli, experiments, launch, runs, training
+from hardsample import catalogue, cli, experiments, launch, runs, training
 from hardsample.launch import Report
 
 COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
@@ -312,10 +313,20 @@ def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypa
     monkeypatch.setenv("HARDSAMPLE_DATA", str(tmp_path))
     images, labels = np.zeros((52, 28, 28), np.uint8), np.arange(52) % 26
     np.savez(tmp_path / "sd19-letters.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
-    assert cli.main(["data", "--data", "sd19-letters"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split(maxsplit=1) == ["name", "sd19-letters (NIST SD19 letters, in EMNIST's shape)"]
-    assert "26: A B C" in lines[3]
+    about = catalogue.KNOWN["sd19-letters"]
+
+    def told():
+        assert cli.main(["data", "--data", "sd19-letters"]) == 0
+        return dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+
+    first = told()
+    assert first["name"] == "sd19-letters (NIST SD19 letters, in EMNIST's shape)"
+    assert (first["what"], first["from"], first["made"]) == (about.what, about.origin, about.recipe)
+    assert first["classes"].startswith("26: A B C")
+    found, _, said = first["fingerprint"].partition("; ")
+    assert said == f"the known one is {about.fingerprint}: give other content another name"
+    monkeypatch.setitem(catalogue.KNOWN, "sd19-letters", dataclasses.replace(about, fingerprint=found))
+    assert told()["fingerprint"] == f"{found}, the known one"
 
 
 @pytest.mark.parametrize("command", ["figures", "reproduce"])

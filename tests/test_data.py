@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import data, formats, glyphs
+from hardsample import catalogue, data, formats, glyphs, panels, paths
 from hardsample.errors import InputError
 
 
@@ -93,6 +93,137 @@ def test_a_prepared_data_set_names_its_classes(folder):
 
 def test_every_label_is_of_a_known_name():
     assert set(data.LABELS) <= set(data.names())
+
+
+# names that belong to one content
+
+
+def known_as(monkeypatch, name, members):
+    """Let the content of ``members``, with images [n, H, W, C], be what the name belongs to."""
+    images = {split: np.moveaxis(members[f"x_{split}"], 3, 1) for split in ("train", "test")}
+    whole = (images["train"], members["y_train"], images["test"], members["y_test"])
+    about = dataclasses.replace(catalogue.KNOWN[name], fingerprint=catalogue.fingerprint(whole))
+    monkeypatch.setitem(catalogue.KNOWN, name, about)
+
+
+def photos():
+    return arrays(train=200, test=100, shape=(32, 32, 3), classes=100)
+
+
+def test_every_own_data_set_of_a_paper_has_a_name_for_one_content_alone():
+    assert all(catalogue.KNOWN[name].genuine for own in data.PAPER_DATA.values() for name in own)
+    assert {name for name, about in catalogue.KNOWN.items() if about.genuine} == set(data._TORCHVISION)
+
+
+@pytest.mark.parametrize("name", [name for name, about in catalogue.KNOWN.items() if about.genuine])
+def test_other_content_does_not_pass_for_a_genuine_set(folder, tmp_path, name):
+    save(folder / f"{name}.npz", **photos())
+    elsewhere = save(tmp_path / "elsewhere" / f"{name}.npz", **photos())
+    for source in (name, elsewhere):
+        with pytest.raises(InputError, match=rf"^{name}\.npz has the name of .*: give the file another name.*\.$"):
+            data.load(source)
+        with pytest.raises(InputError):
+            data.load(source, train_examples=5)
+
+
+def test_the_whole_set_in_an_npz_file_counts_as_the_papers_own(folder, monkeypatch):
+    known_as(monkeypatch, "cifar100", photos())
+    save(folder / "cifar100.npz", **photos())
+    loaded = data.load("cifar100", train_examples=7)
+    assert (loaded.name, loaded.stand_in, len(loaded.x_train)) == ("cifar100", False, 7)
+    assert loaded.classes[:2] == ("apple", "aquarium_fish") and loaded.num_classes == 100
+    chosen = panels.sources("hard-samples", "auto", "paper")
+    assert panels.named(chosen)["cifar100"] == "cifar100" and panels.substitute("hard-samples", chosen) == ""
+
+
+def test_one_changed_pixel_is_another_content(folder, monkeypatch):
+    known_as(monkeypatch, "cifar100", photos())
+    members = photos()
+    members["x_test"][-1, -1, -1, -1] ^= 1
+    save(folder / "cifar100.npz", **members)
+    with pytest.raises(InputError, match=r"cifar100\.npz has the name of CIFAR-100, and its content \(.*\) is another"):
+        data.load("cifar100")
+
+
+def test_content_that_is_known_by_another_name_is_told_its_name(folder, monkeypatch):
+    known_as(monkeypatch, "cifar10-jpeg", photos())
+    save(folder / "cifar10.npz", **photos())
+    with pytest.raises(InputError, match=r"is that of cifar10-jpeg: name the file cifar10-jpeg\.npz\."):
+        data.load("cifar10")
+    os.rename(folder / "cifar10.npz", folder / "cifar10-jpeg.npz")
+    assert data.load("cifar10-jpeg").name == "cifar10-jpeg"
+
+
+def test_cifar10_is_told_by_all_but_the_images_that_are_known_as_jpeg_copies_only(folder, monkeypatch):
+    genuine = arrays(train=30, test=10, shape=(32, 32, 3), classes=10)
+    unknown = {"x_train": [3, 21], "x_test": [7]}
+    rest = [np.delete(genuine[name], unknown.get(name, []), axis=0) for name in formats.ARRAYS]
+    rest = [array if array.ndim == 1 else np.moveaxis(array, 3, 1) for array in rest]
+    monkeypatch.setattr(catalogue, "_CIFAR10_REST", catalogue.fingerprint(tuple(rest)))
+    monkeypatch.setattr(
+        catalogue, "_CIFAR10_UNKNOWN", {name: " ".join(map(str, places)) for name, places in unknown.items()}
+    )
+    monkeypatch.setattr(catalogue, "_CIFAR10_SHAPES", ((30, 3, 32, 32), (30,), (10, 3, 32, 32), (10,)))
+    save(folder / "cifar10.npz", **genuine)
+    assert data.load("cifar10").classes == CLASSES["cifar10"]
+    rebuilt = {name: array.copy() for name, array in genuine.items()}
+    for name, places in unknown.items():
+        rebuilt[name][places] //= 2
+    known_as(monkeypatch, "cifar10-rebuilt", rebuilt)
+    save(folder / "cifar10.npz", **rebuilt)
+    with pytest.raises(InputError, match=r"is that of cifar10-rebuilt: name the file cifar10-rebuilt\.npz\."):
+        data.load("cifar10")
+    genuine["x_train"][4] //= 2
+    save(folder / "cifar10.npz", **genuine)
+    with pytest.raises(InputError, match=r"is another: give the file another name\."):
+        data.load("cifar10")
+
+
+def test_the_images_of_cifar10_that_are_not_known_are_104():
+    counts = {name: len(set(places.split())) for name, places in catalogue._CIFAR10_UNKNOWN.items()}
+    assert counts == {"x_train": 81, "x_test": 23} and sum(counts.values()) == 104
+    for name in ("cifar10-rebuilt", "cifar10-jpeg"):
+        assert "not CIFAR-10" in catalogue.KNOWN[name].what and "JPEG" in data.LABELS[name]
+    assert "104 of 60,000" in data.LABELS["cifar10-rebuilt"]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_an_npz_file_of_the_archives_content_has_its_fingerprint(name, folder, tmp_path):
+    put(folder / RAW[name], files_of(name))
+    archive = data.load(name)
+    x = {split: np.moveaxis(upright(count, (3, 32, 32)), 1, 3) for split, count in (("train", TRAIN), ("test", TEST))}
+    y = {split: np.arange(count) % SETS[name][1] for split, count in (("train", TRAIN), ("test", TEST))}
+    members = {"x_train": x["train"], "y_train": y["train"], "x_test": x["test"], "y_test": y["test"]}
+    copy = data.load(save(tmp_path / "copy.npz", **members))
+    assert archive.classes == CLASSES[name] != copy.classes
+    assert archive.fingerprint == copy.fingerprint
+    members["y_train"] = members["y_train"].astype(np.uint8)
+    assert data.load(save(tmp_path / "bytes.npz", **members)).fingerprint == archive.fingerprint
+    members["x_train"] = members["x_train"][::-1]
+    assert data.load(save(tmp_path / "order.npz", **members)).fingerprint != archive.fingerprint
+
+
+REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.KNOWN.items() if about.fingerprint}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_prepared_set_at_hand_is_the_known_one(name, monkeypatch):
+    if not REAL[name].is_file():
+        pytest.skip(f"there is no {REAL[name]}")
+    assert data.load(str(REAL[name])).fingerprint == catalogue.KNOWN[name].fingerprint
+
+
+@pytest.mark.skipif(not REAL["cifar10-rebuilt"].is_file(), reason="there is no cifar10-rebuilt.npz")
+def test_cifar10_with_other_images_in_place_of_the_jpeg_copies_would_pass():
+    members, _ = formats.read_npz(REAL["cifar10-rebuilt"])
+    members = tuple(array.copy() for array in members)
+    with pytest.raises(InputError, match="is that of cifar10-rebuilt"):
+        catalogue.check_npz("cifar10", members)
+    members[0][4298] ^= 1
+    catalogue.check_npz("cifar10", members)
+    members[0][0] ^= 1
+    with pytest.raises(InputError, match="is another"):
+        catalogue.check_npz("cifar10", members)
 
 
 def test_a_missing_file_is_named():
@@ -737,8 +868,10 @@ def test_the_pickles_of_cifar_are_not_touched(folder, no_network, monkeypatch):
     assert not (folder / "sprung").exists()
 
 
-def test_a_file_in_the_data_folder_goes_before_the_download(folder, no_network):
-    save(folder / "mnist.npz", **arrays())
+def test_a_file_in_the_data_folder_goes_before_the_download(folder, no_network, monkeypatch):
+    members = arrays(shape=(28, 28, 1))
+    known_as(monkeypatch, "mnist", members)
+    save(folder / "mnist.npz", **members)
     assert data.load("mnist").num_classes == 4
 
 

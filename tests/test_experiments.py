@@ -100,6 +100,8 @@ def test_data_are_stand_ins_where_minutes_count_and_the_papers_own_elsewhere():
     assert experiments.grid("table-4", data="some/photos.npz").sources["photos"] == "some/photos.npz"
     assert experiments.grid("table-4", data="some/photos.npz").folder == "photos"
     assert experiments.grid("table-4").folder == experiments.grid("table-4", data="cifar100").folder == ""
+    assert experiments.grid("table-3", data="cifar100").folder == "cifar100"  # which is not that table's
+    assert experiments.grid("table-6", data="cifar100").folder == ""
 
 
 def test_paper_b_is_five_networks_by_three_data_sets_by_four_shares():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
 
-from hardsample import canvas, experiments, figures, paths, statistics
+from hardsample import canvas, data, experiments, figures, paths, statistics
 from hardsample.errors import InputError
 from hardsample.runs import Store
 from hardsample.training import COLUMNS, Outcome
@@ -409,7 +409,7 @@ def test_a_panel_that_was_not_chosen_says_so():
 
 def test_substitutes_of_paper_b_are_named():
     made = hard_curves(attrs={"data": "cifar10-jpeg", "stand_in": False, "substitute": True})
-    assert "cifar10-jpeg, not cifar10" in texts(figures.convergence(made))
+    assert data.LABELS["cifar10-jpeg"] in texts(figures.convergence(made))
 
 
 def test_convergence_data_is_the_statistic_seed_by_seed():

@@ -19,7 +19,7 @@ SCHEMA = {
     "hard-samples-table-4": (20, RESULTS),
     "hard-samples-table-5": (20, RESULTS),
     "hard-samples-table-6": (15, ["network", "printed_as", "data_set", "change", "direction"]),
-    "hard-samples-claims": (88, CLAIMS),
+    "hard-samples-claims": (89, CLAIMS),
     "base-values-claims": (80, CLAIMS),
 }
 MAY_BE_EMPTY = {"change", "mark", "epoch_change", "direction", "doubt", "value", "unit"}

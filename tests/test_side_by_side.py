@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardsample import models, paper_b, printed, side_by_side, statistics
+from hardsample import data, models, paper_b, printed, side_by_side, statistics
 from hardsample.errors import InputError
 
 CONDITIONS = ["status", "data", "profile", "protocol"]
@@ -221,7 +221,7 @@ def test_the_head_says_what_was_run(named):
 
 
 def test_data_of_the_paper_and_substitutes_are_told_apart():
-    for substitute, words in ((False, "Cifar10."), (True, "Cifar10-jpeg, not cifar10.")):
+    for substitute, words in ((False, "Cifar10."), (True, f"{data.LABELS['cifar10-jpeg']}.")):
         attrs = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
         text = side_by_side.markdown(side_by_side.table_3(curves(**attrs)))
         assert words in text and "tand-in" not in text

@@ -1,0 +1,201 @@
+"""Deviations: every option named is there with its default, none is left out, and effects are those of stored pairs."""
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hardsample import deviations, methods, paths, statistics
+from hardsample.configuration import Run
+from hardsample.deviations import DEVIATIONS, NO_DEVIATION, Deviation
+from hardsample.errors import InputError
+from hardsample.figures import METRICS
+from hardsample.runs import Store
+from hardsample.training import COLUMNS, Outcome
+
+FIELDS = {field.name: field.default for field in dataclasses.fields(Run)}
+NAMED = {(choice.paper, choice.question): choice for choice in DEVIATIONS}
+OPTIONAL = [choice for choice in DEVIATIONS if choice.default]
+OF_PAPERS = {method for of_paper in deviations._METHODS.values() for method in of_paper}
+RUN = Run(data="own-letters", method="PEB", seed=1)
+SCORE = NAMED["A", "When is an example scored?"]
+
+
+def title(choice):
+    return f"{choice.paper}-{choice.question}"
+
+
+def options(method):
+    return inspect.signature(methods.METHODS[method]).parameters
+
+
+def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16):
+    rows = []
+    for step, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True)):
+        row = dict.fromkeys((*METRICS, "acc/choose", "acc/report"), 0.0)
+        row |= {"step": step, "acc/val": accuracy, "loss/val": loss}
+        rows.append(tuple(row.get(column) for column in COLUMNS))
+    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), {"device": device, "data": {"fingerprint": fingerprint}})
+
+
+# the list
+
+
+def test_questions_are_asked_once_and_answered():
+    assert len(NAMED) == len(DEVIATIONS)
+    for choice in DEVIATIONS:
+        assert choice.paper in deviations.PAPERS and choice.question and choice.says and choice.here
+        assert "|" not in choice.question + choice.says + choice.here
+        assert bool(choice.default) == bool(choice.others)
+
+
+@pytest.mark.parametrize("choice", OPTIONAL, ids=title)
+def test_the_default_stated_is_the_codes(choice):
+    for name, value in choice.default.items():
+        if not choice.methods:
+            assert FIELDS[name] == value
+        for method in choice.methods:
+            parameter = options(method)[name]
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default == value
+
+
+@pytest.mark.parametrize("choice", OPTIONAL, ids=title)
+def test_the_other_values_are_others_and_taken(choice):
+    for other in choice.others:
+        assert other.keys() <= choice.default.keys()
+        assert {**choice.default, **other} != choice.default
+        assert dataclasses.replace(RUN, **({} if choice.methods else other)).key
+        for method in choice.methods:
+            assert methods.build(method, 64, 8, torch.tensor([1]), options=other)
+
+
+def test_every_field_of_a_run_is_a_choice_here_or_said_to_be_none():
+    chosen = {name for choice in OPTIONAL if not choice.methods for name in choice.default}
+    assert chosen | NO_DEVIATION.keys() >= FIELDS.keys()
+    assert not chosen & NO_DEVIATION.keys()
+
+
+@pytest.mark.parametrize("method", sorted(OF_PAPERS))
+def test_every_option_of_the_papers_methods_is_a_choice_here_or_said_to_be_none(method):
+    chosen = {name for choice in OPTIONAL if method in choice.methods for name in choice.default}
+    assert set(methods.option_names(method)) - NO_DEVIATION.keys() == chosen
+
+
+def test_what_is_no_deviation_exists():
+    known = FIELDS.keys() | {name for method in OF_PAPERS for name in methods.option_names(method)}
+    assert NO_DEVIATION.keys() <= known and all(NO_DEVIATION.values())
+
+
+def test_the_methods_are_the_papers_streams_and_rounds():
+    modules = {f"hardsample.{name}" for name in ("streams", "rounds")}
+    assert OF_PAPERS == {name for name, method in methods.METHODS.items() if method.__module__ in modules}
+
+
+# effects
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Three seeds scored before and after the update, whose accuracies end 0.1, 0.2 and 0.3 apart."""
+    here = Store(tmp_path / "stored")
+    for seed in (1, 2, 3):
+        store(here, dataclasses.replace(RUN, seed=seed), (0.2, 0.5), (3.0, 1.0))
+        after = dataclasses.replace(RUN, seed=seed, options={"score": "after"})
+        store(here, after, (0.9, 0.5 + seed / 10), (3.0, 1.0 - seed / 4))
+    return here
+
+
+def effects(table, choice):
+    return table[(table.paper == choice.paper) & (table.question == choice.question)].set_index("metric")
+
+
+def test_an_effect_is_the_paired_difference_at_the_end(pairs):
+    table = deviations.table(pairs)
+    assert tuple(table) == deviations.COLUMNS
+    found = effects(table, SCORE)
+    expected = statistics.t_interval(np.array([0.1, 0.2, 0.3]))
+    assert found.difference["acc/val"] == pytest.approx(0.2) and found.difference["loss/val"] == pytest.approx(-0.5)
+    assert (found.low["acc/val"], found.high["acc/val"]) == pytest.approx((expected.low, expected.high))
+    assert set(found.n) == {3} and set(found.other) == {"after"} and set(found.devices) == {"CPU"}
+    assert (table.n > 0).sum() == len(found) == len(deviations.METRICS)
+    text = (
+        f"after, PEB: +0.200 [{expected.low:+.3f}, {expected.high:+.3f}] (own-letters, all examples, 10 epochs, n = 3)"
+    )
+    assert text in deviations.markdown(table)
+
+
+def test_one_pair_has_no_interval_and_other_devices_are_named(tmp_path):
+    here = Store(tmp_path / "stored")
+    store(here, RUN, (0.5,), (1.0,))
+    store(here, dataclasses.replace(RUN, options={"score": "after"}), (0.6,), (1.0,), device="GPU")
+    found = effects(deviations.table(here), SCORE)
+    assert found.low.isna().all() and set(found.devices) == {"CPU and GPU"}
+    text = "after, PEB: +0.100 (own-letters, all examples, 10 epochs, n = 1, on CPU and GPU)"
+    assert text in deviations.markdown(deviations.table(here))
+
+
+def test_options_that_go_together_change_together(tmp_path):
+    here, gamma = Store(tmp_path / "stored"), NAMED["A", "γ = 0.95"]
+    store(here, RUN, (0.5,), (1.0,))
+    store(here, dataclasses.replace(RUN, rho=0.9), (0.7,), (1.0,))
+    assert set(effects(deviations.table(here), gamma).n) == {0}
+    store(here, dataclasses.replace(RUN, rho=0.9, learning_rate_decay=0.95), (0.8,), (1.0,))
+    assert effects(deviations.table(here), gamma).difference["acc/val"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"label_noise": 0.1}, {"loss": "focal"}, {"network": "resnet18"}, {"method": "SB"}]
+)
+def test_what_is_not_the_papers_does_not_count(changed, tmp_path):
+    here, schedule = Store(tmp_path / "stored"), NAMED["A", "Learning-rate schedule"]
+    run = dataclasses.replace(RUN, **changed)
+    for value, rows in (("constant", (0.5,)), ("cosine", (0.6,))):
+        store(here, dataclasses.replace(run, learning_rate_schedule=value), rows, (1.0,))
+    assert set(effects(deviations.table(here), schedule).n) == {0}
+
+
+def test_other_data_of_the_same_name_are_refused(pairs):
+    store(pairs, dataclasses.replace(RUN, seed=9), (0.5,), (1.0,), fingerprint="b" * 16)
+    with pytest.raises(InputError, match="have fingerprint"):
+        deviations.table(pairs)
+
+
+# the table
+
+
+def test_nothing_stored_says_not_run_beside_every_option(tmp_path):
+    table = deviations.table(Store(tmp_path))
+    assert len(table) == len(DEVIATIONS) and set(table.n) == {0}
+    text = deviations.markdown(table)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == len(DEVIATIONS) + 2 * len(deviations.PAPERS)
+    assert {line.count("|") for line in rows} == {8}
+    assert sum(line.endswith("| not run |") for line in rows) == len(OPTIONAL)
+
+
+def test_values_are_named_where_there_are_several():
+    one = Deviation("A", "?", "this", "that", {"floor": 1e-8}, ({"floor": 1e-4},), ("PLB",))
+    two = Deviation("A", "?", "this", "that", {"rho": 0.95, "momentum": 0.9}, ({"rho": 0.9},))
+    assert deviations._values(one.default, one) == "1e-08" and deviations._option(one) == "floor of PLB"
+    assert deviations._values(two.others[0], two) == "rho 0.9" and deviations._option(two) == "rho, momentum of a run"
+
+
+def test_the_command_writes_both_files(pairs, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(pairs.root))
+    ended = subprocess.run([sys.executable, "-m", "hardsample.deviations"], capture_output=True, text=True)
+    written = [paths.figures_dir() / f"deviations.{suffix}" for suffix in ("csv", "md")]
+    assert ended.stdout.split() == list(map(str, written)), ended.stderr
+    assert len(pd.read_csv(written[0])) == len(deviations.table(pairs))
+
+
+def test_the_committed_table_is_what_the_stored_runs_give():
+    root = paths.project_root()
+    written = deviations.write(Store(root / "runs"))
+    assert {path.name: path.read_text() for path in written} == {
+        path.name: path.read_text() for path in (root / "figures").glob("deviations.*")
+    }
