@@ -8,7 +8,7 @@ from hardsample.configuration import Run
 from hardsample.data import PAPER_DATA, STAND_INS, name_of
 from hardsample.errors import check_choice
 from hardsample.methods import option_names
-from hardsample.models import TITLES
+from hardsample.models import INITIALIZED_BY_LIBRARY, TITLES
 from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
 
 PAPER = "hard-samples"
@@ -159,6 +159,8 @@ def _run(
         options = options | {name: value for name, value in PUBLISHED["options"].items() if name in known}
     if many_tests:
         values["evaluations_per_epoch"] /= 2
+    if network in INITIALIZED_BY_LIBRARY:
+        values["initialization"] = "timm"  # whose networks the paper trains
     values |= {"epochs": size.epochs, "learning_rate": size.learning_rate} | size.own.get(network, {})
     return Run(
         data=data,

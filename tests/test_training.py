@@ -324,7 +324,11 @@ def digits() -> Dataset:
 def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
     """Algorithm 1 with torch's own optimiser and data loader, over mini-batches in the data's order, the last short."""
     run = dataclasses.replace(IMAGES, options={"delta": 1.0, "shuffle": False}, image_size=32)
-    network = models.build(run.network, 10, run.seed, 32).to(memory_format=torch.channels_last).train()
+    network = (
+        models.build(run.network, 10, run.seed, 32, initialization=run.initialization)
+        .to(memory_format=torch.channels_last)
+        .train()
+    )
     optimizer = torch.optim.SGD(network.parameters(), lr=run.learning_rate, momentum=run.momentum)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(digits.x_train, digits.y_train), batch_size=8)
     for _ in range(3):
