@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.networks import IN_TIMM
 from hardsample import models
 from hardsample.errors import InputError
 from hardsample.models import Cohort, LettersCNN
@@ -275,19 +276,10 @@ def test_networks_with_one_initialisation_ignore_whose_it_is_and_their_runs_do_n
         models.build(network, 10, 1, initialization="tf")
 
 
-IN_TIMM = {
-    "resnet18": "resnet18",
-    "resnet50": "resnet50",
-    "efficientnet_b4": "efficientnet_b4",
-    "efficientnet_v2_s": "efficientnetv2_s",
-    "mobilenet_v3_small": "mobilenetv3_small_100",
-}
-
-
 @pytest.mark.parametrize("network", models.TITLES)
 def test_the_initialisation_is_timm_s_own_layer_by_layer(network):
-    timm = pytest.importorskip("timm")
-    ours, theirs = models.build(network, 10, 1).network, timm.create_model(IN_TIMM[network], num_classes=10)
+    ours = models.build(network, 10, 1).network  # which imports torchvision in the way that it can be
+    theirs = pytest.importorskip("timm").create_model(IN_TIMM[network], num_classes=10)
     kinds = torch.nn.Conv2d, torch.nn.Linear, torch.nn.BatchNorm2d
     layers, others = (sorted_layers(module, kinds) for module in (ours, theirs))
     for layer, other in zip(layers, others, strict=True):
