@@ -299,9 +299,12 @@ class _Trainer:
         )
         self.updates_per_epoch = self.method.updates_per_epoch
         self.steps = self._steps(run.epochs)
+        if self.method.end is not None:
+            self.steps = min(self.steps, self.method.end)
         count = round(run.epochs * run.evaluations_per_epoch)
         self.epoch_ends = {self._steps(k) for k in range(1, int(run.epochs) + 1)}
-        self.evaluations = {self._steps(k / run.evaluations_per_epoch) for k in range(count + 1)} | {self.steps}
+        evaluations = {self._steps(k / run.evaluations_per_epoch) for k in range(count + 1)}
+        self.evaluations = {step for step in evaluations if step < self.steps} | {self.steps}
 
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)

@@ -351,8 +351,18 @@ def test_rounds_make_e_n_updates_and_are_evaluated_after_every_n(method, options
     assert column(result, "loss/train")[-1] < column(result, "loss/train")[0]
 
 
+def test_a_training_of_whole_rounds_ends_with_the_last_and_is_evaluated_there(digits):
+    options = {"delta": 0.5, "drop_last": True, "round_length": "truncated", "rounds": 4}  # int(ζ) of E = 3
+    run = dataclasses.replace(IMAGES, options=options)
+    result = outcome(run, digits)
+    assert column(result, "step") == [0, 5, 10, 13]  # N + 4 int(N / 2) of 15
+    more = outcome(dataclasses.replace(run, options=options | {"rounds": 40}), digits)
+    assert column(more, "step") == [0, 5, 10, 15] and more.rows[:3] == result.rows[:3]
+
+
 def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(digits):
-    for method, options in (("HMB", {"delta": 0.8}), ("FMB", {}), ("HE", {"delta": 0.8})):
+    new_order = ("RMB", {"delta": 1.0, "walk": "drawn"})
+    for method, options in (("HMB", {"delta": 0.8}), new_order, ("FMB", {}), ("HE", {"delta": 0.8})):
         run = dataclasses.replace(IMAGES, method=method, options=options)
         whole, saved = outcome(run, digits), []
         with pytest.raises(training.OutOfTime):
