@@ -15,6 +15,7 @@ from hardsample.rounds import whole_rounds
 PAPER = "hard-samples"
 DELTAS = (1.0, 0.8, 0.5, 0.2)
 SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), PAPER_DATA[PAPER], strict=True))
+EXAMPLES = {"CIFAR-10": 50_000, "CIFAR-100": 50_000, "STL-10": 5_000}  # that the paper trains on
 PROTOCOLS = ("sound", "published")
 TWO = ("resnet18", "mobilenet_v3_small")
 
