@@ -210,8 +210,9 @@ def _note(profile: str, size: Profile, precision: str, protocol: str) -> str:
         f" ({TITLES[network]}: {values['epochs']:g} epochs, {values['learning_rate']:g})"
         for network, values in size.own.items()
     )
+    ending = ", below δ = 1 of int(ζ) rounds of int(δN) updates" if protocol == "published" else ""
     return (
         f"profile {profile}: {sizes}, resized to {size.image_size}x{size.image_size}, n = {size.batch_size}, "
         f"SGD with momentum 0.9, {size.epochs:g} epochs at learning rate {size.learning_rate:g}{own}; "
-        f"{protocol} protocol; {precision}"
+        f"{protocol} protocol{ending}; {precision}"
     )

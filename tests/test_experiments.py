@@ -119,6 +119,7 @@ def test_the_protocols_differ_in_named_options_alone(name):
         assert differ | {"evaluations_per_epoch"} == {"options", *paper_b.PUBLISHED["run"]}
         assert other.evaluations_per_epoch == 1  # after every N updates, on every data set
         assert one.evaluations_per_epoch == (0.5 if name == "table-5" else 1)
+        assert "below δ = 1 of int(ζ) rounds" in experiments.grid(name, protocol="published").note
         assert dict(one.options) | paper_b.PUBLISHED["options"] | rounds[one.options["delta"]] == dict(other.options)
 
 
