@@ -69,7 +69,7 @@ class Case:
             networks=self.network,
             precision=self.precision,
         )
-        [run] = (run for run in grid.runs if run.options["delta"] == delta)
+        [run] = (run for run in grid.runs if run.options.get("delta") == delta)
         return dataclasses.replace(run, batch_size=self.batch, image_size=self.image_size)
 
     def plain_network(self, network: nn.Module | None = None) -> nn.Module:

@@ -79,6 +79,7 @@ _HARD_MINI_BATCHES = {
 }
 _CONTROLS = {
     **{f"random {delta}": Style(color, (0, (1, 1.2)), "P") for delta, color in _DELTAS.items()},
+    "new order": Style(_DELTAS["δ = 1"], (0, (1, 1.2)), "<"),
     "reshuffled": Style(_DELTAS["δ = 1"], (0, (2, 1.5)), "D"),
     **{f"examples {delta}": Style(color, (0, (1, 2.5)), "X") for delta, color in _DELTAS.items()},
 }

@@ -79,10 +79,11 @@ class FusedCohort(models.Cohort):
         device: torch.device,
         precision: str,
         image_size: int | None = None,
+        initialization: str = "timm",
     ) -> None:
         from hardsample import kernels  # needs Triton, which only CUDA builds of torch bring along
 
-        super().__init__(network, classes, seeds, device, precision, image_size)
+        super().__init__(network, classes, seeds, device, precision, image_size, initialization)
         self.kernels, self.classes, self.dtype = kernels, classes, PRECISIONS[precision]
         self.images_at_once = IMAGES_AT_ONCE // len(seeds)
         self.like = {"dtype": self.dtype, "device": device}

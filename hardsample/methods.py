@@ -25,6 +25,7 @@ class Method(Protocol):
     short: bool  # is the mini-batch of the step prepared shorter than the others? Then all seeds' are
     weights: Tensor | None  # of the examples last drawn, float32 [S, n]: their losses are multiplied by it; None: 1
     learning_rate_factor: float  # of the step prepared
+    end: int | None  # the step before which the training ends, if its budget does not end it sooner; None: that alone
 
     def prepare(self, step: int) -> Tensor | None:
         """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m].

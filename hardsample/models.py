@@ -1,6 +1,7 @@
 """The networks, and the cohort: several seeds of one network as one."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from hardsample import pooling, randomness
 from hardsample.compiled import serves
+from hardsample.configuration import INITIALIZATIONS
 from hardsample.data import import_torchvision
 from hardsample.errors import InputError, check_choice
 
@@ -59,7 +61,8 @@ class ImageNetwork(nn.Module):
     """One of paper B's networks (Table 2) behind what it expects of images: size and ImageNet's normalisation.
 
     The network is torchvision's, made equal to timm's, which the paper trains: no dropout, no stochastic depth, batch
-    normalisation with eps 1e-5 and momentum 0.1, and in ResNets the last one of a block scales by zero at first.
+    normalisation with eps 1e-5 and momentum 0.1, and in ResNets the last one of a block scales by zero at first. How
+    the other networks are initialised is a choice of :func:`build`.
     """
 
     def __init__(self, network: str, classes: int, image_size: int | None) -> None:
@@ -99,20 +102,68 @@ TITLES = {
 """Paper B's networks in the order of its Tables 3-6, by their names in print."""
 
 NETWORKS = ("letters-cnn", *TITLES)
+INITIALIZED_BY_LIBRARY = ("efficientnet_b4", "efficientnet_v2_s", "mobilenet_v3_small")
+"""The networks that torchvision and timm initialise differently; the ResNets both do alike."""
 
 
-def build(network: str, classes: int, seed: int, image_size: int | None = None) -> nn.Module:
+def build(
+    network: str, classes: int, seed: int, image_size: int | None = None, *, initialization: str = "timm"
+) -> nn.Module:
     """The network, initialised on the CPU from the seed alone.
 
+    ``initialization``, "timm" or "torchvision", says by whose rule the networks of ``INITIALIZED_BY_LIBRARY`` are
+    initialised. The others have one initialisation, whatever it says: letters-cnn torch's own, the ResNets that of
+    both libraries.
+
     Raises:
-        InputError: unknown network, or an image size for one that has its own.
+        InputError: unknown network or initialisation, or an image size for a network that has its own.
     """
     check_choice("network", network, NETWORKS)
+    check_choice("initialization", initialization, INITIALIZATIONS)
     if network == "letters-cnn" and image_size:
         raise InputError(f"image_size is {image_size}, but letters-cnn takes images of 28x28 alone: leave it out.")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(randomness.word(seed, randomness.Stream.INITIALISE))
-        return _module(network, classes, image_size)
+        module = _module(network, classes, image_size)
+        if initialization == "timm" and network in INITIALIZED_BY_LIBRARY:
+            _initialize_as_timm(module.network)
+        return module
+
+
+@torch.no_grad()
+def _initialize_as_timm(network: nn.Module) -> None:
+    """Draw all weights anew by the rule of timm's EfficientNets and MobileNets (``efficientnet_init_weights``).
+
+    Convolutions, squeeze-and-excitation's too: normal with variance 2 / (height * width * outputs / groups); the
+    classifier: uniform within 1 / sqrt(outputs) of 0; biases 0, batch normalisation 1 and 0. A linear layer before the
+    classifier is a 1x1 convolution in timm, and is drawn as one. torchvision does not divide by the groups, which makes
+    its depthwise convolutions smaller by the root of their channels, and draws MobileNet's linear layers with 0.01.
+    """
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d)]
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.fill_(1)
+        elif layer is layers[-1]:
+            limit = layer.out_features**-0.5
+            layer.weight.uniform_(-limit, limit)
+        else:
+            outputs = len(layer.weight) // getattr(layer, "groups", 1)
+            layer.weight.normal_(0, math.sqrt(2 / (layer.weight[0, 0].numel() * outputs)))
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+def check_initialization(network: str, initialization: str) -> None:
+    """Refuse to name an initialisation for a network that has one alone: equal runs would have two keys.
+
+    Raises:
+        InputError: says so.
+    """
+    if initialization != INITIALIZATIONS[0] and network not in INITIALIZED_BY_LIBRARY:
+        raise InputError(
+            f"initialization is {initialization!r}, but {network} has one initialisation alone: leave it out; it is a"
+            f" choice for {', '.join(INITIALIZED_BY_LIBRARY)}."
+        )
 
 
 def _module(network: str, classes: int, image_size: int | None = None) -> nn.Module:
@@ -162,6 +213,7 @@ class Cohort:
         device: where they live.
         precision: a name of ``PRECISIONS``: "bf16" for autocast; the other two differ by :func:`arithmetic`.
         image_size: what images are resized to; None as they are.
+        initialization: of :func:`build`.
     """
 
     def __init__(
@@ -172,8 +224,9 @@ class Cohort:
         device: torch.device,
         precision: str,
         image_size: int | None = None,
+        initialization: str = "timm",
     ) -> None:
-        modules = [build(network, classes, seed, image_size) for seed in seeds]
+        modules = [build(network, classes, seed, image_size, initialization=initialization) for seed in seeds]
         modules = [module.to(device, memory_format=torch.channels_last) for module in modules]
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)

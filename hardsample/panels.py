@@ -88,6 +88,8 @@ def variant(run: Run) -> str:
         return next((f"LB, {name}" for name, options in READINGS.items() if options == run.options), "LB, other")
     if run.method == "MB" and run.loss == "focal":
         return "focal"
+    if run.method == "RMB" and run.options.get("walk") == "drawn" and run.options.get("delta") == 1:
+        return "new order"
     rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
     return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
 

@@ -15,7 +15,8 @@ import pandas as pd
 
 from hardsample import figures, models, outputs, paper_b, printed, statistics, tables
 
-_COMPARED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs")
+_COMPARED = ("difference", "difference_low", "difference_high", "p", "p_holm", "smallest", "seeds_won", "pairs")
+_FRESH = ("fresh_difference", "fresh_low", "fresh_high", "fresh_pairs")
 COLUMNS = {
     "table-1": (
         *("delta", "status", "data", "profile", "protocol", "rounds"),
@@ -31,21 +32,22 @@ COLUMNS = {
         *("network", "delta", "status", "data", "profile", "protocol", "n", "diverged"),
         *("train", "train_low", "train_high", "train_paper", "train_paper_interval", "train_difference"),
         *("test", "test_low", "test_high", "test_paper", "test_paper_interval", "test_difference"),
-        *(*_COMPARED, "difference_paper"),
-        *("e", "e_low", "e_high", "converged", "e_paper", "e_difference", "e_change", "e_change_paper", "fewer"),
-        "doubt",
+        *(*_COMPARED, "difference_paper", *_FRESH, "updates"),
+        *("e", "e_low", "e_high", "converged", "e_spacing", "e_paper", "e_difference"),
+        *("e_change", "e_change_paper", "fewer", "doubt"),
     ),
     "table-6": (
         *("network", "data_set", "status", "data", "profile", "protocol", "n", "diverged"),
-        *("delta", "baseline", "chosen", "change", *_COMPARED),
+        *("delta", "baseline", "chosen", "change", *_COMPARED, *_FRESH),
         *("naive_delta", "naive_change", "change_paper", "change_difference", "change_recomputed", "doubt"),
     ),
 }
 DOUBTFUL = "†"
+FRESH = "reshuffled"  # what FMB's runs are called
 _TABLES = dict(zip(paper_b.SLOTS, ("table-3", "table-4", "table-5"), strict=True))  # the paper's, by data set
 _TOLERANCE = 0.05  # of the loss's whole fall, within which it has converged
 _FINITE = ("acc/train", "acc/val", "loss/train")  # at the end of a seed that did not diverge
-_FINAL = (*_FINITE, "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val")
+_FINAL = ("step", *_FINITE, "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val")
 
 
 def table_1(timings: pd.DataFrame) -> pd.DataFrame:
@@ -124,32 +126,43 @@ def table_3(curves: pd.DataFrame) -> pd.DataFrame:
       single checkpoint the t interval over the mini-batches of its evaluation. ``_difference``: minus the paper's.
     - ``difference``: test accuracy minus that of δ = 1, paired by seed, with its t interval, exact sign-flip ``p``,
       ``p_holm`` over the table, ``seeds_won`` of ``pairs`` seeds; ``difference_paper`` from the printed accuracies.
+      Both p are NaN where the seeds are too few for any difference to be significant among the table's tests;
+      ``smallest``: the smallest difference that would be, ``statistics.smallest_difference``.
+    - ``fresh_difference``: test accuracy minus that of reshuffled training, paired over ``fresh_pairs`` seeds, with its
+      t interval. It is no test.
+    - ``updates``: made by the end, of a seed that did not diverge.
     - ``e``: mean over the ``converged`` seeds of ``statistics.convergence`` of the training loss, in epochs of N
-      updates; ``e_change``: the paper's Δe = (e(δ = 1) - e) / e in %; ``fewer``: the same divided by e(δ = 1). Both
-      need every seed of both to have converged.
+      updates; ``e_spacing``: epochs between evaluations. ``e_difference`` to the paper's, where the runs have its
+      budget of epochs, updates and examples. ``e_change``: the paper's Δe = (e(δ = 1) - e) / e in %; ``fewer``: the
+      same divided by e(δ = 1). Both need every seed of both to have converged.
     - ``doubt``: why the printed accuracies of the row are no target; it has no differences to them then.
     """
     name = curves.attrs["name"].split("/")[-1]
     paper = printed.read(f"hard-samples-{name}").set_index(["network", "delta"])
+    slot = next(slot for _, slot in curves.attrs["cells"].values())
     wanted = _wanted(curves)
-    rows = []
+    rows, budgets = [], []
     for network in models.TITLES:
-        finals = {delta: _finals(curves, network, None, delta) for delta in paper_b.DELTAS}
+        finals = _every_delta(curves, network, None)
+        fresh = _finals(curves, network, None, FRESH)
+        budgets.append(_Budget.of(curves, network))
         for delta, own in finals.items():
             expected = paper.loc[network, delta]
             row = {"network": network, "delta": delta} | _state(curves, [own], int(own["acc/val"].count()), wanted)
             row |= _accuracies(own, expected) | _convergence(own, finals[1.0], expected)
+            row |= {"updates": own.step.max(), "e_spacing": budgets[-1].spacing if len(own) else np.nan}
+            if not budgets[-1].is_the_papers(slot):
+                row["e_difference"] = np.nan
             row["difference_paper"] = _printed_difference(paper, network, delta)
             if delta != 1:
-                row |= tables.compared(100 * own["acc/val"], 100 * finals[1.0]["acc/val"])
-            rows.append(row)
-    slot = next(slot for _, slot in curves.attrs["cells"].values())
+                row |= _compared(own["acc/val"], finals[1.0]["acc/val"])
+            rows.append(row | _against_fresh(own["acc/val"], fresh["acc/val"]))
     return _table(
         "table-3",
         rows,
         f"Table {name[-1]} ({slot}): accuracy and convergence for each δ",
         [*_head(curves, _seeds(rows)), _interval_statement(curves, rows), _e_statement()],
-        [*_notes_3(), *_notes(curves, rows)],
+        [*_notes_3(), *_budget_notes(slot, budgets), *_end_notes(rows), *_notes(curves, rows)],
         curves.attrs,
     )
 
@@ -161,7 +174,8 @@ def table_6(curves: pd.DataFrame) -> pd.DataFrame:
       one half of the test set. ``baseline``, ``chosen``: mean accuracy of δ = 1 and of that δ on the other half,
       ``acc/report``, over the ``n`` seeds finite in both; ``diverged`` counts those of every δ. ``change``: their
       relative difference in % as the paper has it, (chosen - baseline) / chosen.
-    - ``difference`` and what follows it: as in :func:`table_3`, on ``acc/report``; ``p_holm`` over this table.
+    - ``difference`` and what follows it, ``fresh_difference`` too: as in :func:`table_3`, on ``acc/report``;
+      ``p_holm`` over this table.
     - ``naive_delta``, ``naive_change``: chosen and reported on the whole test set, which is what the paper does.
     - ``change_paper``: as printed, a fall negative; ``change_difference``: ours minus it; ``change_recomputed``: from
       the accuracies that the paper's own Tables 3-5 print.
@@ -174,8 +188,8 @@ def table_6(curves: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for network in models.TITLES:
         for slot in slots:
-            finals = {delta: _finals(curves, network, slot, delta) for delta in paper_b.DELTAS}
-            chosen, n = _chosen(finals)
+            finals = _every_delta(curves, network, slot)
+            chosen, n = _chosen(finals, _finals(curves, network, slot, FRESH))
             row = {"network": network, "data_set": slot} | _state(curves, list(finals.values()), n, wanted) | chosen
             if slot in paper_b.SLOTS:
                 change, doubt = recomputed[network, slot]
@@ -239,20 +253,50 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 def _table(
     layout: str, rows: list[dict], title: str, head: list[str], notes: list[str], attrs: Mapping
 ) -> pd.DataFrame:
-    """The rows in the layout's columns; p values are adjusted over all of them."""
+    """The rows in the layout's columns; p values are adjusted over all, and left out where seeds are too few."""
     table = pd.DataFrame(rows, columns=list(COLUMNS[layout]))
     if "p" in table:
-        table["p_holm"] = statistics.holm(table.p.astype(float))
+        finite = pd.Series([row.get("finite", 0) for row in rows], dtype=int)
+        tests = int(table.p.notna().sum())
+        table["p_holm"] = statistics.adjusted(table.p.astype(float), finite)
+        table["p"] = table.p.astype(float).where(table.p_holm.notna())
+        intervals = map(statistics.Interval, table.difference_low, table.difference_high)
+        smallest = [statistics.smallest_difference(*pair, tests) for pair in zip(intervals, finite, strict=True)]
+        table["smallest"] = smallest
+        notes = [*notes, _test_note(tests, finite)]
     if "doubt" in table:
         table["doubt"] = table.doubt.fillna("")
     table.attrs = {**attrs, "layout": layout, "title": title, "head": head, "notes": [note for note in notes if note]}
     return table
 
 
-def _finals(curves: pd.DataFrame, network: str, slot: str | None, delta: float) -> pd.DataFrame:
-    """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged."""
+def _compared(own: pd.Series, baseline: pd.Series) -> dict[str, float]:
+    """Two accuracies, as shares, in points and by seed; ``finite``: the pairs in which no seed diverged."""
+    finite = int((own - baseline).notna().sum())
+    return tables.compared(100 * own, 100 * baseline) | {"finite": finite}
+
+
+def _against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
+    """The same in ``_FRESH``, against reshuffled training; no p, for it is no test of the table."""
+    found = tables.compared(100 * own, 100 * fresh)
+    names = ("difference", "difference_low", "difference_high", "pairs")
+    return {name: found[of] for name, of in zip(_FRESH, names, strict=True)} if found else {}
+
+
+def _of(curves: pd.DataFrame, network: str, slot: str | None) -> pd.DataFrame:
+    """The curves of a network, on one of the paper's data sets or on the only one."""
     titles = [title for title, cell in curves.attrs["cells"].items() if cell[0] == network and slot in (None, cell[1])]
-    own = curves[curves.panel.isin(titles) & (curves.method == f"δ = {delta:g}")].sort_values(["seed", "step"])
+    return curves[curves.panel.isin(titles)]
+
+
+def _every_delta(curves: pd.DataFrame, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
+    return {delta: _finals(curves, network, slot, f"δ = {delta:g}") for delta in paper_b.DELTAS}
+
+
+def _finals(curves: pd.DataFrame, network: str, slot: str | None, method: str) -> pd.DataFrame:
+    """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged."""
+    found = _of(curves, network, slot)
+    own = found[found.method == method].sort_values(["seed", "step"])
     ends = own.drop_duplicates("seed", keep="last").set_index("seed")
     finals = ends[list(_FINAL)].astype(float)
     epochs = [
@@ -331,8 +375,8 @@ def _printed_difference(paper: pd.DataFrame, network: str, delta: float) -> floa
     return np.nan if delta == 1 or own.doubt or baseline.doubt else own.test - baseline.test
 
 
-def _chosen(finals: Mapping[float, pd.DataFrame]) -> tuple[dict[str, float], int]:
-    """Table 6's numbers of one cell, from the final metrics of each δ, and over how many seeds they are."""
+def _chosen(finals: Mapping[float, pd.DataFrame], fresh: pd.DataFrame) -> tuple[dict[str, float], int]:
+    """Table 6's numbers of one cell, and of how many seeds: from the final metrics of each δ, and reshuffled ones."""
     baseline = finals[1.0]
     candidates = {delta: own for delta, own in finals.items() if delta < 1 and own["acc/val"].notna().any()}
     if not candidates or baseline["acc/val"].isna().all():
@@ -354,7 +398,8 @@ def _chosen(finals: Mapping[float, pd.DataFrame]) -> tuple[dict[str, float], int
         "naive_delta": naive,
         "naive_change": _relative(candidates[naive]["acc/val"].mean(), baseline["acc/val"].mean()),
     }
-    return row | tables.compared(100 * own, 100 * baseline["acc/report"]), len(pairs)
+    row |= _compared(own, baseline["acc/report"]) | _against_fresh(own, fresh["acc/report"])
+    return row, len(pairs)
 
 
 def _relative(new: float, old: float) -> float:
@@ -418,25 +463,117 @@ def _e_statement() -> str:
     return (
         "e: the first evaluation, in epochs of N updates for every δ, from which on the training loss stays within"
         f" {100 * _TOLERANCE:g} % of its whole fall from its last value; the paper does not define when a loss has"
-        " converged."
+        " converged. Every: the epochs between evaluations, and e is known no finer; the paper's algorithms test after"
+        " every epoch of N updates, or round of δN."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Budget:
+    """A network's runs: epochs of so many updates of so many examples, and the epochs between evaluations."""
+
+    epochs: float
+    updates: float
+    examples: float
+    spacing: float
+
+    @classmethod
+    def of(cls, curves: pd.DataFrame, network: str) -> "_Budget":
+        """As the longest of its runs has it; NaN where there is none that did not diverge."""
+        own = _of(curves, network, None)
+        ends = own[(own.epoch == own.epoch.max()) & own["loss/train"].notna()]
+        if ends.empty:
+            return cls(*(np.nan,) * 4)
+        last = ends.iloc[0]
+        epochs = np.sort(own[(own.method == last.method) & (own.seed == last.seed)].epoch)
+        between = float(np.median(np.diff(epochs))) if len(epochs) > 1 else np.nan
+        return cls(last.epoch, round(last.step / last.epoch) if last.epoch else np.nan, last.batch_size, between)
+
+    def is_the_papers(self, slot: str) -> bool:
+        """Is it that of the paper's runs on this data set?"""
+        epochs, updates, examples = _papers_budget(slot)
+        return (self.epochs, self.examples) == (epochs, examples) and self.updates in updates
+
+    def __str__(self) -> str:
+        return f"{self.epochs:g} epochs of {self.updates:,} updates of {self.examples:g} examples"
+
+
+def _papers_budget(slot: str) -> tuple[float, tuple[int, ...], int]:
+    """Epochs, updates of one (without a short last mini-batch, or with it) and examples of an update in the paper."""
+    paper, size = paper_b.PROFILES["paper"], paper_b.EXAMPLES.get(slot, 0)
+    return paper.epochs, (size // paper.batch_size, -(-size // paper.batch_size)), paper.batch_size
+
+
+def _budget_notes(slot: str, budgets: Sequence[_Budget]) -> list[str]:
+    """Why some e have no difference to the paper's."""
+    others = dict.fromkeys(str(b) for b in budgets if np.isfinite(b.epochs) and not b.is_the_papers(slot))
+    if not others:
+        return []
+    epochs, updates, examples = _papers_budget(slot)
+    return [
+        f"e is not compared with the paper's where the budget is not the paper's {epochs:g} epochs of"
+        f" {' or '.join(map(str, dict.fromkeys(updates)))} updates of {examples} examples: here it is"
+        f" {' and '.join(others)}."
+    ]
+
+
+def _end_notes(rows: Sequence[Mapping]) -> list[str]:
+    """Which trainings end before E N updates, as the paper's pseudo-code does."""
+    whole = {row["network"]: row["updates"] for row in rows if row["delta"] == 1}
+    ends = {}
+    for row in rows:
+        if row["updates"] < whole[row["network"]]:
+            ends[f"{row['updates']:,.0f} of {whole[row['network']]:,.0f} at δ = {row['delta']:g}"] = None
+    if not ends:
+        return []
+    return [
+        "Below δ = 1 a training ends as the paper's pseudo-code does, after int(ζ) rounds of int(δN) updates,"
+        f" ζ = (E - 1) / δ, and so before E N updates: {', '.join(ends)}."
+    ]
+
+
+def _test_note(tests: int, finite: pd.Series) -> str:
+    """What the seeds of a family of tests can tell."""
+    if not tests:
+        return ""
+    needed, most = statistics.seeds_needed(tests), int(finite.max())
+    family = f"{tests} test{'s' * (tests > 1)}"
+    if most < needed:
+        return (
+            f"With {most} seed{'s' * (most > 1)} no difference can be significant, whatever its size: {family} need"
+            f"{'s' * (tests == 1)} {needed}. Differences are shown without p."
+        )
+    return (
+        f"p is adjusted by Holm over the table's {family} and shown where there are the {needed} seeds that they need."
+        f" Smallest: the smallest difference that would be significant ({statistics.LEVEL:g}) at the spread seen. The"
+        " tests cover seeds, not the choice of test images."
     )
 
 
 def _notes_3() -> list[str]:
     return [
         'Train, test: top-1 accuracy at the end. Paper: as printed; "- paper": ours minus the printed number.',
-        "Test - (δ = 1): in points, paired by seed, with an exact two-sided sign-flip test, p adjusted by Holm over the"
-        " table; beside it the difference of the printed accuracies.",
+        "Test - (δ = 1): in points, paired by seed, with an exact two-sided sign-flip test where the seeds suffice;"
+        " beside it the difference of the printed accuracies."
+        f" {_reshuffled('Test')}",
         "Δe = (e(δ = 1) - e) / e in %, as the paper has it, which divides by the new value; fewer: the same difference"
         " divided by e(δ = 1). Both from the mean e, where every seed of both converged.",
     ]
 
 
+def _reshuffled(what: str) -> str:
+    return (
+        f"{what} - reshuffled: to ordinary training whose mini-batches are formed anew every epoch, where δ = 1 keeps"
+        " the first ones; in points, paired by seed, with the 95 % t interval."
+    )
+
+
 def _notes_6() -> list[str]:
     return [
         "Change: (best - baseline) / best in %, as the paper has it, which divides by the new value. Difference: of the"
-        " same two accuracies, in points, paired by seed, with the 95 % t interval over seeds, an exact sign-flip"
-        " test, and p adjusted by Holm over the table. A δ of which fewer seeds diverged comes first.",
+        " same two accuracies, in points, paired by seed, with the 95 % t interval over seeds, and an exact two-sided"
+        f" sign-flip test where the seeds suffice. {_reshuffled('Best')}"
+        " A δ of which fewer seeds diverged comes first.",
         "Naive: best on the whole test set and reported on it, as the paper does; of three draws against one it is"
         " expected above zero by chance. Recomputed: from the accuracies in the paper's own Tables 3-5, where that"
         " differs from what Table 6 prints (cut after two decimals).",
@@ -446,11 +583,6 @@ def _notes_6() -> list[str]:
 def _notes(curves: pd.DataFrame, rows: Sequence[Mapping]) -> list[str]:
     """What went wrong or is missing, and the doubts about printed numbers."""
     notes = []
-    pairs = max((row["pairs"] for row in rows if "pairs" in row), default=0)
-    if pairs:
-        notes.append(
-            f"The smallest p that {pairs} seed{'s' * (pairs > 1)} can give before Holm is {2.0 ** (1 - pairs):.2g}."
-        )
     if any(row["diverged"] for row in rows):
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
     if curves.attrs["missing"]:
@@ -519,6 +651,14 @@ def _epoch(row: pd.Series) -> str:
     return text if row.converged == seeds else f"{text} ({row.converged}/{seeds})"
 
 
+def _fresh(row: pd.Series) -> str:
+    """The difference to reshuffled training, where the row itself was run."""
+    if row.n and not np.isfinite(row.fresh_pairs):
+        return "not run"
+    half = _number((row.fresh_high - row.fresh_low) / 2, 1)
+    return _number(row.fresh_difference, 1, "+") + (f" ± {half}" if half else "")
+
+
 def _agreement(heading: str, name: str) -> _Column:
     return _Column(heading, lambda row: _number(row[name], 2, "+") if row[name] else "exact")
 
@@ -531,6 +671,7 @@ def _differing(row: pd.Series) -> str:
 _NETWORK = _Column("network", lambda row: models.TITLES[row.network])
 _PAIRED = (
     _Column("p (Holm)", lambda row: f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else ""),
+    _plain("smallest", "smallest", 1),
     _Column("won", lambda row: f"{row.seeds_won:.0f}/{row.pairs:.0f}" if np.isfinite(row.pairs) else ""),
 )
 _LAYOUTS = {
@@ -569,7 +710,9 @@ _LAYOUTS = {
         _mean("test - (δ = 1)", "difference", 1, "+"),
         _plain("paper", "difference_paper", 1, "+"),
         *_PAIRED,
+        _Column("test - reshuffled", _fresh),
         _Column("e", _epoch),
+        _Column("every", lambda row: f"{row.e_spacing:g}" if np.isfinite(row.e_spacing) else ""),
         _plain("paper", "e_paper", 0),
         _plain("- paper", "e_difference", 1, "+"),
         _plain("Δe, %", "e_change", 2, "+"),
@@ -588,6 +731,7 @@ _LAYOUTS = {
         _plain("- paper", "change_difference", 2, "+"),
         _mean("difference, points", "difference", 2, "+"),
         *_PAIRED,
+        _Column("best - reshuffled", _fresh),
         _plain("naive δ", "naive_delta", 1),
         _plain("naive change, %", "naive_change", 2, "+"),
         _Column("paper, recomputed", _differing),

@@ -20,6 +20,7 @@ class FullMiniBatches:
     short = False
     weights: Tensor | None = None
     learning_rate_factor = 1.0
+    end = None
 
     def __init__(self, size: int, n: int) -> None:
         self.updates_per_epoch = Fraction(size, n)

@@ -135,6 +135,7 @@ def check(run: Run, data: Dataset) -> None:
         InputError: its network, method or one of their options does not fit the data.
     """
     models.check_images(run.network, data.x_train.shape[1:])
+    models.check_initialization(run.network, run.initialization)
     size, n = len(data.x_train), run.batch_size
     method = methods.build(run.method, size, n, torch.tensor([run.seed]), options=run.options)
     tail = size % n if isinstance(method.updates_per_epoch, int) and not run.options.get("drop_last") else n
@@ -271,6 +272,7 @@ class _Trainer:
         if run.start is not None and starts is None:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
         models.check_images(run.network, data.x_train.shape[1:])
+        models.check_initialization(run.network, run.initialization)
         models.check_precision(run.precision, device.type)
         self.data, self.device = data.to(device), device
         size, n = len(data.x_train), run.batch_size
@@ -287,13 +289,22 @@ class _Trainer:
         self.graphs, self.captured, self.check = graphs, False, None
         kind = cohort or (fused.FusedCohort if self.way == "fused" else Cohort)
         self.cohort = kind(
-            run.network, data.num_classes, [run.seed for run in runs], device, run.precision, run.image_size
+            run.network,
+            data.num_classes,
+            [run.seed for run in runs],
+            device,
+            run.precision,
+            run.image_size,
+            run.initialization,
         )
         self.updates_per_epoch = self.method.updates_per_epoch
         self.steps = self._steps(run.epochs)
+        if self.method.end is not None:
+            self.steps = min(self.steps, self.method.end)
         count = round(run.epochs * run.evaluations_per_epoch)
         self.epoch_ends = {self._steps(k) for k in range(1, int(run.epochs) + 1)}
-        self.evaluations = {self._steps(k / run.evaluations_per_epoch) for k in range(count + 1)} | {self.steps}
+        evaluations = {self._steps(k / run.evaluations_per_epoch) for k in range(count + 1)}
+        self.evaluations = {step for step in evaluations if step < self.steps} | {self.steps}
 
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)

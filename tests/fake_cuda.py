@@ -105,7 +105,7 @@ def _gradients(outputs: torch.Tensor, inputs: list[torch.Tensor]) -> list[torch.
     return [torch.empty_like(tensor) for tensor in inputs]
 
 
-def _build(network: str, classes: int, seed: int, image_size: int | None = None) -> torch.nn.Module:
+def _build(network: str, classes: int, seed: int, image_size: int | None = None, **_: str) -> torch.nn.Module:
     with torch.device("cuda"):
         return models._module(network, classes, image_size)
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.networks import IN_TIMM
 from hardsample import models
 from hardsample.errors import InputError
 from hardsample.models import Cohort, LettersCNN
@@ -200,3 +201,102 @@ def test_images_that_do_not_fit_are_refused(network, shape, message):
 def test_the_letters_cnn_has_a_size_of_its_own():
     with pytest.raises(InputError, match="image_size is 64, but letters-cnn takes images of 28x28 alone"):
         models.build("letters-cnn", 26, 1, 64)
+
+
+# By kind of layer: a layer's name, and the standard deviation of its weights under timm's rule, by hand.
+DRAWN = {
+    "efficientnet_b4": {
+        "stem": ("features.0.0", (2 / (9 * 48)) ** 0.5),
+        "ordinary": ("features.2.0.block.0.0", (2 / 144) ** 0.5),
+        "depthwise": ("features.2.0.block.1.0", (2 / 9) ** 0.5),
+        "depthwise 5x5": ("features.3.0.block.1.0", (2 / 25) ** 0.5),
+        "squeeze": ("features.7.1.block.2.fc1", (2 / 112) ** 0.5),
+        "excitation": ("features.7.1.block.2.fc2", (2 / 2688) ** 0.5),
+        "head": ("features.8.0", (2 / 1792) ** 0.5),
+        "classifier": ("classifier.1", (1 / 30) ** 0.5),
+    },
+    "efficientnet_v2_s": {
+        "stem": ("features.0.0", (2 / (9 * 24)) ** 0.5),
+        "ordinary 3x3": ("features.2.0.block.0.0", (2 / (9 * 96)) ** 0.5),
+        "depthwise": ("features.4.0.block.1.0", (2 / 9) ** 0.5),
+        "squeeze": ("features.6.14.block.2.fc1", (2 / 64) ** 0.5),
+        "excitation": ("features.6.14.block.2.fc2", (2 / 1536) ** 0.5),
+        "head": ("features.7.0", (2 / 1280) ** 0.5),
+        "classifier": ("classifier.1", (1 / 30) ** 0.5),
+    },
+    "mobilenet_v3_small": {
+        "stem": ("features.0.0", (2 / (9 * 16)) ** 0.5),
+        "ordinary": ("features.8.block.0.0", (2 / 144) ** 0.5),
+        "depthwise 5x5": ("features.8.block.1.0", (2 / 25) ** 0.5),
+        "squeeze": ("features.11.block.2.fc1", (2 / 144) ** 0.5),
+        "excitation": ("features.11.block.2.fc2", (2 / 576) ** 0.5),
+        "convolution of the head": ("classifier.0", (2 / 1024) ** 0.5),
+        "classifier": ("classifier.3", (1 / 30) ** 0.5),
+    },
+}
+
+
+@pytest.mark.parametrize("network", DRAWN)
+def test_weights_are_drawn_by_timm_s_rule_or_by_torchvision_s(network):
+    module, other = (models.build(network, 10, 1, initialization=name).network for name in ("timm", "torchvision"))
+    for kind, (name, wanted) in DRAWN[network].items():
+        assert deviation(module.get_submodule(name).weight) == pytest.approx(wanted, rel=far(module, name)), kind
+        apart = deviation(other.get_submodule(name).weight) / wanted
+        channels = getattr(module.get_submodule(name), "groups", 1)
+        if channels > 1:
+            assert apart == pytest.approx(channels**-0.5, rel=far(module, name))
+    limit = module.get_submodule(name).weight.abs().max()
+    assert 0.99 * 10**-0.5 < limit <= 10**-0.5  # the last one is the classifier, uniform for 10 classes
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            assert (layer.weight == 1).all()
+        if getattr(layer, "bias", None) is not None:
+            assert not layer.bias.any()
+
+
+def deviation(weight: torch.Tensor) -> float:
+    """Root mean square."""
+    return weight.detach().double().square().mean().sqrt().item()
+
+
+def far(module: torch.nn.Module, name: str) -> float:
+    """Five standard errors of the deviation of so many numbers."""
+    return 5 / (2 * module.get_submodule(name).weight.numel()) ** 0.5
+
+
+@pytest.mark.parametrize("network", ["letters-cnn", "resnet18", "resnet50"])
+def test_networks_with_one_initialisation_ignore_whose_it_is_and_their_runs_do_not_name_it(network):
+    one, other = (models.build(network, 10, 1, initialization=name) for name in ("timm", "torchvision"))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    models.check_initialization(network, "torchvision")
+    with pytest.raises(InputError, match=f"initialization is 'timm', but {network} has one initialisation alone: leav"):
+        models.check_initialization(network, "timm")
+    models.check_initialization("efficientnet_b4", "timm")
+    with pytest.raises(InputError, match="unknown initialization 'tf': choose one of torchvision, timm"):
+        models.build(network, 10, 1, initialization="tf")
+
+
+@pytest.mark.parametrize("network", models.TITLES)
+def test_the_initialisation_is_timm_s_own_layer_by_layer(network):
+    ours = models.build(network, 10, 1).network  # which imports torchvision in the way that it can be
+    theirs = pytest.importorskip("timm").create_model(IN_TIMM[network], num_classes=10)
+    kinds = torch.nn.Conv2d, torch.nn.Linear, torch.nn.BatchNorm2d
+    layers, others = (sorted_layers(module, kinds) for module in (ours, theirs))
+    for layer, other in zip(layers, others, strict=True):
+        assert layer.weight.numel() == other.weight.numel(), (layer, other)
+        if layer.weight.numel() > 1 and not isinstance(layer, torch.nn.BatchNorm2d):
+            error = 7 / layer.weight.numel() ** 0.5
+            assert deviation(layer.weight) == pytest.approx(deviation(other.weight), rel=error), (layer, other)
+        else:
+            assert torch.equal(layer.weight, other.weight)
+        assert (layer.bias is None) == (other.bias is None)
+        if layer.bias is not None:
+            assert layer.bias.any() == other.bias.any()
+
+
+def sorted_layers(module: torch.nn.Module, kinds: tuple) -> list[torch.nn.Module]:
+    """The layers of these kinds by what they hold, those of the downsampling branches too."""
+    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
+    return sorted(
+        layers, key=lambda layer: (tuple(layer.weight.shape[:2]), layer.weight.numel(), bool(layer.weight[0].any()))
+    )

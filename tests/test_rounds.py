@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardsample import methods
+from hardsample import methods, rounds
 from hardsample.errors import InputError
 
 SEED = torch.tensor([1])
@@ -167,15 +167,65 @@ def test_the_shuffle_is_the_seeds_and_stays():
     assert other.draw(0)[0].tolist() != drawn[0]
 
 
+def test_random_mini_batches_at_delta_1_keep_their_order_unless_they_are_trained_as_drawn():
+    def drawn(**options):
+        return trained(built("RMB", 43, 4, delta=1.0, **options), 33, lambda step, indices: indices.float())
+
+    kept, new = drawn(), drawn(walk="drawn")
+    passes = [new[first : first + 11] for first in (0, 11, 22)]
+    assert kept[:11] == kept[11:22] == kept[22:] == passes[0]  # the first pass is the same
+    assert passes[0] != passes[1] != passes[2]
+    assert all(sorted(one) == sorted(passes[0]) for one in passes)  # the short one too
+    share = [trained(built("RMB", 40, 4, delta=0.4, walk=walk), 30, lambda step, indices: indices.float())
+             for walk in ("loss", "drawn")]  # fmt: skip
+    assert share[0] == share[1]
+    with pytest.raises(InputError, match="unknown walk 'drawn': choose one of loss, data"):
+        built("HMB", 40, 4, walk="drawn")
+
+
+# E, N and δ; int(ζ), int(δN) and their updates: the paper's pseudo-code on CIFAR (N = 97) and STL-10 (N = 9).
+ENDS = [
+    (100, 97, 0.8, 123, 77, 9_568),
+    (100, 97, 0.5, 198, 48, 9_601),
+    (100, 97, 0.2, 495, 19, 9_502),
+    (100, 97, 1.0, 99, 97, 9_700),
+    (100, 9, 0.8, 123, 7, 870),
+    (100, 9, 0.5, 198, 4, 801),
+    (100, 9, 0.2, 495, 1, 504),
+    (2.5, 10, 0.7, 2, 7, 24),
+]
+
+
+@pytest.mark.parametrize("epochs, count, delta, number, length, updates", ENDS)
+def test_whole_rounds_end_where_the_papers_pseudo_code_does(epochs, count, delta, number, length, updates):
+    assert rounds.whole_rounds(epochs, delta) == number
+    options = {"delta": delta, "round_length": "truncated", "drop_last": True}
+    method = methods.build("HMB", 2 * count, 2, SEED, first_step=7, options=options | {"rounds": number})
+    assert method.round_length == length and method.end == 7 + updates == 7 + count + number * length
+    assert method._place(method.end - 1) == (number, length - 1)  # the last of its round
+    assert built("HMB", 2 * count, 2, **options).end is None
+    with pytest.raises(InputError, match="rounds is -1: give a number of rounds, or 0 for as many as"):
+        built("HMB", 2 * count, 2, rounds=-1)
+
+
+def test_the_modules_words_on_the_difference_are_so():
+    said = {97: (132, 99, 198), 9: (30, 99, 396)}
+    for count, fewer in said.items():
+        found = {delta: 100 * count - updates for _, n, delta, *_, updates in ENDS if n == count}
+        assert fewer == (found[0.8], found[0.5], found[0.2])
+    words = " ".join(rounds.__doc__.split())
+    assert "132, 99 and 198 of 9,700" in words and "30, 99 and 396 of 900" in words
+
+
 def test_random_mini_batches_look_at_no_loss_and_differ_from_round_to_round():
     def drawn(loss):
         return trained(built("RMB", 200, 2, delta=0.2), 160, loss)
 
     rising = drawn(lambda step, indices: indices.float())
     assert rising == drawn(lambda step, indices: -indices.float())
-    rounds = [frozenset(map(tuple, rising[first : first + 20])) for first in (100, 120, 140)]
-    assert all(len(round_) == 20 for round_ in rounds) and len(set(rounds)) == 3
-    assert set().union(*rounds) <= set(map(tuple, rising[:100]))
+    later = [frozenset(map(tuple, rising[first : first + 20])) for first in (100, 120, 140)]
+    assert all(len(round_) == 20 for round_ in later) and len(set(later)) == 3
+    assert set().union(*later) <= set(map(tuple, rising[:100]))
 
 
 def test_fresh_mini_batches_hold_every_example_once_an_epoch_and_are_never_the_same():

@@ -324,7 +324,11 @@ def digits() -> Dataset:
 def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
     """Algorithm 1 with torch's own optimiser and data loader, over mini-batches in the data's order, the last short."""
     run = dataclasses.replace(IMAGES, options={"delta": 1.0, "shuffle": False}, image_size=32)
-    network = models.build(run.network, 10, run.seed, 32).to(memory_format=torch.channels_last).train()
+    network = (
+        models.build(run.network, 10, run.seed, 32, initialization=run.initialization)
+        .to(memory_format=torch.channels_last)
+        .train()
+    )
     optimizer = torch.optim.SGD(network.parameters(), lr=run.learning_rate, momentum=run.momentum)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(digits.x_train, digits.y_train), batch_size=8)
     for _ in range(3):
@@ -347,8 +351,18 @@ def test_rounds_make_e_n_updates_and_are_evaluated_after_every_n(method, options
     assert column(result, "loss/train")[-1] < column(result, "loss/train")[0]
 
 
+def test_a_training_of_whole_rounds_ends_with_the_last_and_is_evaluated_there(digits):
+    options = {"delta": 0.5, "drop_last": True, "round_length": "truncated", "rounds": 4}  # int(ζ) of E = 3
+    run = dataclasses.replace(IMAGES, options=options)
+    result = outcome(run, digits)
+    assert column(result, "step") == [0, 5, 10, 13]  # N + 4 int(N / 2) of 15
+    more = outcome(dataclasses.replace(run, options=options | {"rounds": 40}), digits)
+    assert column(more, "step") == [0, 5, 10, 15] and more.rows[:3] == result.rows[:3]
+
+
 def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(digits):
-    for method, options in (("HMB", {"delta": 0.8}), ("FMB", {}), ("HE", {"delta": 0.8})):
+    new_order = ("RMB", {"delta": 1.0, "walk": "drawn"})
+    for method, options in (("HMB", {"delta": 0.8}), new_order, ("FMB", {}), ("HE", {"delta": 0.8})):
         run = dataclasses.replace(IMAGES, method=method, options=options)
         whole, saved = outcome(run, digits), []
         with pytest.raises(training.OutOfTime):
