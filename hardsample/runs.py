@@ -166,7 +166,8 @@ class Store:
         import pandas
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        check_fingerprints((run, record.provenance) for run, record in found.items())
+        abouts = [(run, record.provenance) for run, record in found.items()]
+        check_fingerprints(abouts)
         rows = []
         for panel in experiment.panels:
             methods = list(dict.fromkeys(map(variant, panel.runs)))
@@ -184,7 +185,7 @@ class Store:
         frame = frame.astype(dict.fromkeys(optional, float))
         frame.attrs = experiment.attrs | {
             "missing": len(experiment.runs) - len(found),
-            "hardware": dict(collections.Counter(record.provenance["device"] for record in found.values())),
+            "hardware": dict(collections.Counter(made(*about)["device"] for about in abouts)),
             "unlike": _unlike(experiment, found),
         }
         return frame
@@ -278,11 +279,11 @@ def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
     Device, precision, version of torch, and code: what computed the steps where it was not the package, else the hash
     of its source, or in older records the commit, and the way of the steps where it was not the plain one.
     """
-    code = about.get("source") and f"source {about['source'][:7]}" or f"commit {about.get('commit', 'unknown')[:7]}"
+    code = f"source {about['source'][:7]}" if "source" in about else f"commit {about.get('commit', 'unknown')[:7]}"
     if about.get("way", "plain") != "plain":
         code += f" ({about['way']} steps)"
     return {
-        "device": about["device"],
+        "device": about.get("device", "an unknown device"),
         "precision": run.precision,
         "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
         "code": about.get("computed_by", code),
