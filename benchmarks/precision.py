@@ -30,7 +30,6 @@ BASE = Run(
 METHODS = ("MB", "PEB")
 METRICS = {"acc/val": "validation accuracy", "loss/val": "validation loss"}
 SEEDS = range(1, 13)
-MARGIN = 0.005  # of an accuracy: half a point
 
 
 def measure() -> list[Row]:
@@ -65,9 +64,9 @@ def compared(method: str, metric: str, found: dict[tuple[str, str, str], np.ndar
         interval = statistics.t_interval(differences)
         sides += f" (95 % from {interval.low:+.4f} to {interval.high:+.4f})"
         return Row(what, sides, float(differences.mean()), "= difference", n=len(differences))
-    equal = statistics.equivalence(differences, MARGIN)
+    equal = statistics.equivalence(differences, statistics.MARGIN)
     sides += (
         f", difference {equal.difference:+.4f} (90 % from {equal.interval.low:+.4f} to {equal.interval.high:+.4f});"
-        f" two one-sided tests, margin {100 * MARGIN:g} points"
+        f" two one-sided tests, margin {100 * statistics.MARGIN:g} points"
     )
     return Row(what, sides, equal.p, "= p", n=equal.n, at_most=statistics.LEVEL)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
 LEVEL = 0.05  # a difference is significant where its p, adjusted over its family of tests, is below
+MARGIN = 0.005  # of an accuracy: two are equivalent that differ by less than half a point
 MOST_EXACT_PAIRS = 20  # 2^20 sign patterns take a moment; beyond that the sample of them is fixed
 SAMPLED_PATTERNS = 2**18
 MOST_COUNTED = 200_000  # examples, of which an accuracy is a share
