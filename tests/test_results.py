@@ -256,6 +256,13 @@ def test_what_readme_says_of_fewer_letters_is_so():
     assert table.updates_ratio["PEB", "acc/val"] < 1 and table.updates_ratio["PLB", "acc/val"] < 1
     assert table.difference_high["LB", "acc/val"] < -0.1
 
+    said = " ".join((ROOT / "README.md").read_text().split())
+    accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
+    words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    assert words == ["inconclusive", "significant"]
+    assert f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won} of 12 seeds" in said
+    assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
+
 
 def test_every_file_that_readme_points_to_exists():
     readme = (ROOT / "README.md").read_text()
