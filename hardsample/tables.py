@@ -263,10 +263,10 @@ def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
 
 
 def _effects(curves: pd.DataFrame) -> list[dict]:
-    """Our effects beside those that paper A prints: the paper's budget alone can be compared with its numbers."""
-    if curves.attrs.get("profile") != "paper" or baseline(curves) != "MB":
-        return []
+    """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
     claims, rows = printed.read("base-values-claims").set_index(["place", "claim"]), []
+    if baseline(curves) != "MB" or curves.empty or not _as_long(curves, claims):
+        return []
     for figure, place, claim, panel, metric, scale in _PRINTED:
         if curves.attrs.get("name") != f"base-values/{figure}":
             continue
@@ -302,6 +302,16 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     if not updates:
         return {"reached": 0}
     return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
+
+
+def _as_long(curves: pd.DataFrame, claims: pd.DataFrame) -> bool:
+    """Did the runs draw as many examples as paper A's, to within a mini-batch an epoch?"""
+    epochs, examples = (
+        float(claims.value[place, claim])
+        for place, claim in (("Section 4.2.3", "epochs of training"), ("Section 4.1", "training examples"))
+    )
+    ends = curves.sort_values("step").drop_duplicates("panel", keep="last")
+    return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
 
 
 def _lines(rows: list[tuple[str, ...]]) -> str:
