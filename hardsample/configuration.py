@@ -1,4 +1,4 @@
-"""What decides a run's numbers, and nothing that does not: the frozen record that a finished run is stored under."""
+"""What a run is, and nothing of where it is computed: the frozen record that a finished run is stored under."""
 
 import dataclasses
 import functools
@@ -26,7 +26,9 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 class Run:
     """One training run: data, network, method, optimiser, budget, precision and seed.
 
-    Device, paths, workers and cohort width are not here: they do not decide the numbers.
+    Where and how it is computed is not here: device, paths, workers and cohort width. Paths and workers do not decide
+    the numbers. The device does: another processor rounds otherwise, and a long run of a seed then ends about as far
+    away as another seed would, so that every record names it, and figures and tables say what pairs mix.
     ``epochs`` counts mini-batch epochs, pre-training included: N/n updates each for a stream of N examples (paper A,
     section 4.1), N updates for rounds over N mini-batches (paper B, equation 4).
 

@@ -5,7 +5,6 @@ Every function takes the curves of ``runs.Store.curves``: one row per evaluation
 
 import io
 import string
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from hardsample.canvas import (
     style,
 )
 from hardsample.panels import Experiment
-from hardsample.runs import Store
 
 METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
 LOSS = "loss/train"
@@ -51,18 +49,6 @@ def stem(experiment: Experiment) -> Path:
     """Where the experiment's outputs go, without a suffix; substitute data get a folder of their own."""
     paper, name = experiment.name.split("/")
     return paths.figures_dir() / paper / experiment.folder / name
-
-
-def stored(experiment: Experiment, store: Store | None = None) -> pd.DataFrame:
-    """The experiment's :meth:`hardsample.runs.Store.curves`; ``attrs`` also have the ``hardware``: device -> runs.
-
-    Raises:
-        InputError: stored runs were made with different data of the same name.
-    """
-    store = store or Store()
-    curves = store.curves(experiment)
-    curves.attrs["hardware"] = dict(Counter(made["device"] for made in store.done(experiment.runs).values()))
-    return curves
 
 
 def data_statement(curves: pd.DataFrame) -> str:
@@ -112,10 +98,26 @@ def missing_statement(curves: pd.DataFrame) -> str:
 
 
 def hardware_statement(frame: pd.DataFrame) -> str:
-    """What the runs were made on, in a sentence; "" where nothing is known of it."""
-    devices = frame.attrs.get("hardware") or {}
+    """What the runs were made on, and what sets pairs apart beside their method; "" where nothing is known of it."""
+    devices, unlike = frame.attrs.get("hardware") or {}, frame.attrs.get("unlike") or {}
     parts = [device + (f" ({runs} runs)" if len(devices) > 1 else "") for device, runs in sorted(devices.items())]
-    return f"Hardware: {', '.join(parts)}." if parts else ""
+    sentences = [f"Hardware: {', '.join(parts)}."] if parts else []
+    if unlike:
+        made = "; ".join(f"{', '.join(methods)} from {how}" for how, methods in unlike.items())
+        sentences.append(f"Some pairs differ in more than the method: {made}.")
+    return " ".join(sentences)
+
+
+def measured_statement(frame: pd.DataFrame) -> str:
+    """On which examples the train metrics are measured, in a sentence; "" where it is not known."""
+    counts = frame.attrs.get("measured") or ()
+    which = " or ".join("all" if count is None else f"{count:,}" for count in counts)
+    return f"Train metrics are measured on {which} of the training examples." if counts else ""
+
+
+def after_pretraining(curves: pd.DataFrame) -> pd.Series:
+    """Which evaluations come after the pre-training; it may end a rounded update late."""
+    return curves.epoch > curves.pretrain_epochs + 0.25
 
 
 def trajectory_data(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
@@ -154,7 +156,7 @@ def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
     per_class = np.array(ends["draws/per-class"].tolist()).reshape(len(ends), -1 if len(ends) else 0)
     distinct = ends[index].assign(metric="draws/distinct", value=ends["draws/distinct"] / per_class.sum(1).clip(1))
 
-    own = (ends.epoch > ends.pretrain_epochs + 0.25).to_numpy()  # pre-training may end a rounded update late
+    own = after_pretraining(ends).to_numpy()
     classes = [f"draws/{name}" for name in class_names(per_class.shape[1])]
     counts = pd.DataFrame(per_class[own], columns=classes).assign(**ends[own][index].reset_index(drop=True))
     runs = counts.groupby(["panel", "method", "seed"], sort=False, observed=True)
@@ -176,7 +178,7 @@ def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figu
     """
     panels, points = layout(curves) or {"": ()}, trajectory_data(curves, metrics)
     dots = " Dots: each seed's final value; numbers: their mean."
-    caption = _caption(curves, _band_statement(curves) + dots + _scale_statement(metrics))
+    caption = _caption(curves, _band_statement(curves) + dots + _scale_statement(metrics), metrics)
     with matplotlib.rc_context(RC):
         end = points.epoch.max() if len(points) else 1.0
         figure, grid = _page(curves, panels, len(metrics), caption)
@@ -202,7 +204,7 @@ def convergence(curves: pd.DataFrame) -> Figure:
         " (first minus last value) of its last value; markers and numbers: mean over the seeds that converge, dots:"
         " each of them. The paper gives no definition of its e; this one is ours."
     )
-    caption = _caption(curves, f"{_band_statement(curves)} Numbers at the right: final means.{definition}")
+    caption = _caption(curves, f"{_band_statement(curves)} Numbers at the right: final means.{definition}", (LOSS,))
     losses, epochs = points[points.metric == LOSS], points[points.metric == CONVERGED]
     with matplotlib.rc_context(RC):
         end = points.epoch.max() if len(points) else 1.0
@@ -507,8 +509,10 @@ def _scale_statement(metrics: Sequence[str]) -> str:
     return f" Accuracy axes are spaced by the logarithm of the error{losses}."
 
 
-def _caption(curves: pd.DataFrame, statement: str) -> str:
+def _caption(curves: pd.DataFrame, statement: str, metrics: Sequence[str] = ()) -> str:
     parts = [statement]
+    if any(metric.endswith("/train") for metric in metrics):
+        parts.append(measured_statement(curves))
     diverged = curves[~np.isfinite(curves[list(METRICS)].astype(float)).all(axis=1)]
     for (panel, method), rows in diverged.groupby(["panel", "method"], sort=False):
         seeds = rows.seed.nunique()

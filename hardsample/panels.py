@@ -65,7 +65,8 @@ class Experiment:
 
         ``panels`` maps each panel's title to its variants, ``cells`` to its (network, slot), ``settings`` to its
         setting; ``stand_in`` says that data are generated, ``substitute`` that they are neither that nor the paper's
-        own, which ``own`` names.
+        own, which ``own`` names; ``measured`` are the numbers of examples that train metrics are measured on, None for
+        all of those trained on.
         """
         names = ("name", "data", "profile", "note", "baseline", "protocol", "costs")
         return {name: getattr(self, name) for name in names} | {
@@ -75,7 +76,13 @@ class Experiment:
             "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in self.panels},
             "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
             "settings": {panel.title: panel.setting for panel in self.panels},
+            "measured": tuple(dict.fromkeys(map(_measured, self.runs))),
         }
+
+
+def _measured(run: Run) -> int | None:
+    count, most = run.evaluate_train_examples, run.train_examples
+    return None if count is None or (most is not None and count >= most) else count
 
 
 def variant(run: Run) -> str:

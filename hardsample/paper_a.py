@@ -53,21 +53,25 @@ def _one_column(methods: Sequence[str]) -> Callable:
     return columns
 
 
-def _varying(field: str, values: str, title: str) -> Callable:
+def _varying(field: str, values: str, title: Callable[[float], str]) -> Callable:
     def columns(profile: Profile) -> list[tuple[str, Sequence[str], dict]]:
-        return [(title.format(value), ("MB", "LB", "PEB"), {field: value}) for value in getattr(profile, values)]
+        return [(title(value), ("MB", "LB", "PEB"), {field: value}) for value in getattr(profile, values)]
 
     return columns
+
+
+def _pretraining(epochs: float) -> str:
+    return f"pre-training {epochs:g} epoch{'s' * (epochs != 1)}"
 
 
 _FIGURES: dict[str, tuple[str, Callable]] = {
     "base-values/figure-1": ("Persistent methods", _one_column(("MB", "PLB", "PEB"))),
     "base-values/figure-2": (
         "Length of the pre-training",
-        _varying("pretrain_epochs", "pretrain_epochs", "pre-training {:g} epochs"),
+        _varying("pretrain_epochs", "pretrain_epochs", _pretraining),
     ),
-    "base-values/figure-3": ("Mini-batch size", _varying("batch_size", "batch_sizes", "n = {}")),
-    "base-values/figure-4": ("Learning rate", _varying("learning_rate", "learning_rates", "α = {:g}")),
+    "base-values/figure-3": ("Mini-batch size", _varying("batch_size", "batch_sizes", "n = {}".format)),
+    "base-values/figure-4": ("Learning rate", _varying("learning_rate", "learning_rates", "α = {:g}".format)),
     "base-values/draws": ("Which examples are drawn", _one_column(("MB", "SMB", "LB", "PLB", "PEB"))),
 }
 NAMES = tuple(_FIGURES)
@@ -127,7 +131,7 @@ def _note(profile: str, size: Profile, precision: str) -> str:
     train = amount(size.train_examples, "training examples")
     defaults = size.defaults
     return (
-        f"profile {profile}: {train}, {size.epochs:g} epochs; unless a column says otherwise pre-training "
-        f"{defaults['pretrain_epochs']:g} epochs, n = {defaults['batch_size']}, α = {defaults['learning_rate']:g}; "
-        f"{precision}"
+        f"profile {profile}: {train}, {size.epochs:g} epochs, pre-training included; unless a column says otherwise "
+        f"{_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
+        f"α = {defaults['learning_rate']:g}; {precision}"
     )

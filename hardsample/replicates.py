@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hardsample import data, outputs, paths
+from hardsample import data, outputs, paths, statistics
 from hardsample.configuration import PRECISIONS, Run
 from hardsample.errors import InputError
 from hardsample.figures import METRICS
-from hardsample.runs import Record, Store, check_fingerprints
+from hardsample.runs import Record, Store, check_fingerprints, made
 
 COLUMNS = (
     *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
@@ -35,7 +35,8 @@ def compare(store: Store, other: Store) -> pd.DataFrame:
     - ``largest``: the difference of greatest size over the ``evaluations`` at equal steps, and its ``largest_epoch``.
     - ``sd``: standard deviation (ddof 1) of the metric at the end over the ``seeds`` that ``store`` has of the setting.
 
-    ``attrs["unpaired"]`` names the runs of ``other`` that have no counterpart.
+    ``attrs["unpaired"]`` names the runs of ``other`` that have no counterpart, and ``attrs["unlike"]`` has those of
+    precision, torch and code (:func:`hardsample.runs.made`) in which a pair differs: aspect -> both sides' words.
 
     Raises:
         InputError: the two were made with different data of the same name.
@@ -43,16 +44,17 @@ def compare(store: Store, other: Store) -> pd.DataFrame:
     alike: dict[Run, list[Record]] = {}
     for record in store.records():
         alike.setdefault(dataclasses.replace(record.run, seed=0), []).append(record)
-    rows, unpaired = [], []
+    rows, unpaired, twins = [], [], []
     for record in other.records():
         same = _counterpart(record.run, store)
         if same is None:
             unpaired.append(f"{record.run.label}-s{record.run.seed}")
             continue
         check_fingerprints((found.run, found.provenance) for found in (same, record))
+        twins.append(tuple(made(found.run, found.provenance) for found in (same, record)))
         rows += _rows(same, record, alike[dataclasses.replace(same.run, seed=0)])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table.attrs = {"unpaired": unpaired}
+    table.attrs = {"unpaired": unpaired, "unlike": _unlike(twins)}
     return table
 
 
@@ -159,11 +161,36 @@ def _notes(table: pd.DataFrame) -> str:
         f"At the end the root mean square of all {len(sizes)} differences is {np.sqrt((sizes**2).mean()):.1f} standard"
         " deviations; two different seeds of one setting differ by 1.4 (√2) in this measure.",
     ]
-    if (table.precision != table.other_precision).any():
-        notes.append("A pair of two precisions differs in more than its hardware.")
+    notes.append(_equivalence_note(table[table.metric == "acc/val"].end))
+    if unlike := table.attrs.get("unlike"):
+        sides = [", ".join(" or ".join(words[side]) for words in unlike.values()) for side in (0, 1)]
+        notes.append(
+            f"The pairs differ in more than their hardware: stored runs are of {sides[0]}, replicates of {sides[1]}."
+        )
     if table.attrs.get("unpaired"):
         notes.append(f"Without a counterpart: {', '.join(table.attrs['unpaired'])}.")
     return " ".join(notes)
+
+
+def _equivalence_note(differences: pd.Series) -> str:
+    """Are the accuracies shown to be equivalent? Where the pairs are as few as no test takes, that they are few."""
+    found = statistics.equivalence(differences, statistics.MARGIN)
+    pairs, mean = f"{found.n} pair{'s' * (found.n != 1)}", f"{100 * found.difference:+.2f} points"
+    said = f"The mean difference in test accuracy over {pairs} is {mean}"
+    needed, margin = statistics.seeds_needed(1), f"{100 * statistics.MARGIN:g} points"
+    if found.n < needed:
+        return f"{said}: too few to show that they are equivalent, which takes {needed} at least."
+    low, high = (100 * end for end in (found.interval.low, found.interval.high))
+    shown = "equivalent" if found.p < statistics.LEVEL else "not shown to be equivalent"
+    return f"{said} [90 % {low:+.2f}, {high:+.2f}]: {shown} within {margin} (two one-sided t tests, p = {found.p:.2g})."
+
+
+def _unlike(twins: list[tuple[dict[str, str], dict[str, str]]]) -> dict[str, tuple[list[str], list[str]]]:
+    aspects = [aspect for aspect in ("precision", "torch", "code") if any(a[aspect] != b[aspect] for a, b in twins)]
+    return {
+        aspect: tuple(list(dict.fromkeys(how[aspect] for how in side)) for side in zip(*twins, strict=True))
+        for aspect in aspects
+    }
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The store of finished runs: one JSON file each, written once and whole, and never changed."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -154,7 +156,9 @@ class Store:
 
         Columns: panel, method (:func:`hardsample.panels.variant`), seed, those of the records, batch_size,
         pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the experiment, then seed,
-        then step. Missing runs are absent; ``attrs`` are those of the experiment, and ``missing`` counts them.
+        then step. Missing runs are absent. ``attrs`` are those of the experiment, ``missing`` runs (a count), the
+        ``hardware`` (device -> runs), and where runs of one seed and panel differ in how they were :func:`made`,
+        ``unlike``: how, in words -> the methods made so.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
@@ -162,7 +166,8 @@ class Store:
         import pandas
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        check_fingerprints((run, record.provenance) for run, record in found.items())
+        abouts = [(run, record.provenance) for run, record in found.items()]
+        check_fingerprints(abouts)
         rows = []
         for panel in experiment.panels:
             methods = list(dict.fromkeys(map(variant, panel.runs)))
@@ -178,7 +183,11 @@ class Store:
         optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
         optional += ["forwards", "backwards"]
         frame = frame.astype(dict.fromkeys(optional, float))
-        frame.attrs = experiment.attrs | {"missing": len(experiment.runs) - len(found)}
+        frame.attrs = experiment.attrs | {
+            "missing": len(experiment.runs) - len(found),
+            "hardware": dict(collections.Counter(made(*about)["device"] for about in abouts)),
+            "unlike": _unlike(experiment, found),
+        }
         return frame
 
     def read_start(self, start: Run, fingerprint: str) -> Outcome | None:
@@ -262,6 +271,23 @@ def check_fingerprints(
 def data_choice(run: Run) -> tuple:
     """What decides the arrays that a run is trained and tested on: (name, train_examples, test_examples)."""
     return run.data, run.train_examples, run.test_examples
+
+
+def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
+    """What the numbers of a finished run depend on beside its fields, and its precision, in words.
+
+    Device, precision, version of torch, and code: what computed the steps where it was not the package, else the hash
+    of its source, or in older records the commit, and the way of the steps where it was not the plain one.
+    """
+    code = f"source {about['source'][:7]}" if "source" in about else f"commit {about.get('commit', 'unknown')[:7]}"
+    if about.get("way", "plain") != "plain":
+        code += f" ({about['way']} steps)"
+    return {
+        "device": about.get("device", "an unknown device"),
+        "precision": run.precision,
+        "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
+        "code": about.get("computed_by", code),
+    }
 
 
 def provenance(
@@ -362,6 +388,26 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "unknown"
     return found
+
+
+def _unlike(experiment: "Experiment", found: Mapping[Run, Record]) -> dict[str, tuple[str, ...]]:
+    """The methods by how they were made, in what pairs of runs of one seed and panel differ in; empty if in nothing."""
+    twins: dict[tuple[str, int], list[tuple[str, dict[str, str]]]] = {}
+    for panel in experiment.panels:
+        for run in panel.runs:
+            if run in found:
+                about = variant(run), made(run, found[run].provenance)
+                twins.setdefault((panel.title, run.seed), []).append(about)
+    differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
+    aspects = [
+        aspect
+        for aspect in ("device", "precision", "torch", "code")
+        if any(how[aspect] != about[0][1][aspect] for about in differing for _, how in about)
+    ]
+    unlike: dict[str, dict[str, None]] = {}
+    for method, how in itertools.chain.from_iterable(differing):
+        unlike.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
+    return {how: tuple(methods) for how, methods in unlike.items()}
 
 
 def _stem(run: Run) -> str:

@@ -1,28 +1,65 @@
-"""The statistics beside a figure: every method's final metrics, and what sets it apart from the baseline, by seed."""
+"""The statistics beside a figure: final metrics, what sets each method apart from the baseline, and pairs of others.
 
+All differences are paired by seed, and all tests are of metrics on the whole test set.
+"""
+
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hardsample import outputs, statistics
+from hardsample import outputs, printed, statistics
 from hardsample.figures import (
     METRICS,
+    after_pretraining,
     baseline,
     data_statement,
     hardware_statement,
     layout,
+    measured_statement,
     metric_title,
     missing_statement,
+    trajectory_data,
 )
 
 READABLE = ("acc/val", "loss/val")
+_COMPARED = ("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs")
 COLUMNS = (
-    *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
-    *("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs"),
+    *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high", *_COMPARED),
     *("updates", "reached", "updates_ratio"),
 )
+PAIR_COLUMNS = ("panel", "method", "other", "metric", *_COMPARED, "evaluations", "apart", "apart_at_end")
+# The effects of PEB against MB that paper A prints as a number, by the figure that shows them: place and claim as in
+# ``published``, the panel it is said of (None: the mean of all), the metric, and ours in the unit of the claim.
+_PRINTED = (
+    ("figure-1", "Section 1", "final training accuracy of PEB above MB's, on average, about", None, "acc/train", 100),
+    ("figure-1", "Section 1", "final validation accuracy of PEB above MB's, on average, about", None, "acc/val", 100),
+    (
+        "figure-2",
+        "Section 4.2.2",
+        "final training accuracy of PEB above MB's, on average, about",
+        None,
+        "acc/train",
+        100,
+    ),
+    (
+        "figure-2",
+        "Section 4.2.2",
+        "final validation accuracy of PEB above MB's, on average, about",
+        None,
+        "acc/val",
+        100,
+    ),
+    ("figure-2", "Section 4.2.2", "training loss of PEB below MB's", None, "loss/train", -1),
+    ("figure-2", "Section 4.2.2", "validation loss of PEB below MB's", None, "loss/val", -1),
+    (
+        *("figure-3", "Section 4.2.3", "validation accuracy of PEB above MB's at mini-batches of 32, more than"),
+        *("n = 32", "acc/val", 100),
+    ),
+)
+_BANDS = "the bands of PEB and MB overlap in no plot"
 
 
 def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
@@ -30,12 +67,15 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
 
     - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
     - ``difference``: the method minus the baseline over the same seeds, with its t interval, exact sign-flip ``p``,
-      ``p_holm`` adjusted over the whole table, and the ``seeds_won`` of ``pairs`` seeds run under both.
+      ``p_holm`` adjusted over the whole table, the ``smallest`` difference that would have been significant at the
+      spread seen, and the ``seeds_won`` of ``pairs`` seeds run under both. ``p``, ``p_holm`` and ``smallest`` are NaN
+      where the seeds are too few for any difference to be significant (:func:`hardsample.statistics.seeds_needed`).
     - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
       its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
       divided by the number the twin itself took to get there first. For accuracies alone.
 
-    NaN where there is nothing to compare. ``attrs`` are those of the curves.
+    NaN where there is nothing to compare. ``attrs`` are those of the curves, the number of ``tests``, the number of
+    ``test_images`` (None where the accuracies do not tell it) and the ``effects`` beside those that the paper prints.
     """
     usual = baseline(curves)
     rows = [
@@ -45,40 +85,79 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
         for method in methods
         for metric in METRICS
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table["p_holm"] = statistics.holm(table.p)
-    table.attrs = curves.attrs | {"missing_runs": missing_statement(curves)}
-    return table
+    return _tested(rows, COLUMNS, curves, effects=_effects(curves))
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The table of :func:`final_metrics` for readers: accuracy and loss held out, a line per panel and method."""
+def pairs(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per panel, pair of methods and metric: the method minus the ``other`` one, the later of the order first.
+
+    - ``difference`` to ``pairs``: as in :func:`final_metrics`. Pairs with the baseline have no ``p`` here: they are
+      tested there, and ``p_holm`` is adjusted over the other pairs.
+    - ``evaluations``: those after the pre-training at which both have a band of 2 standard deviations over seeds;
+      ``apart``: at how many of them the two bands do not overlap; ``apart_at_end``: "yes" or "no" for the last one, ""
+      without any.
+
+    ``attrs`` as those of :func:`final_metrics`, without the effects.
+    """
+    usual, bands = baseline(curves), trajectory_data(curves[after_pretraining(curves)])
+    rows = []
+    by_step = {place: own.set_index("step") for place, own in bands.groupby(["panel", "method", "metric"])}
+    nothing = bands[:0].set_index("step")
+    for panel, methods in layout(curves).items():
+        own = curves[curves.panel == panel]
+        finals = {(method, metric): _finals(own, method, metric) for method in methods for metric in METRICS}
+        for (method, other), metric in itertools.product(itertools.combinations(reversed(methods), 2), METRICS):
+            row = _difference(finals[method, metric], finals[other, metric], metric)
+            if usual in (method, other):
+                row.pop("p", None)
+            row |= _overlap(*(by_step.get((panel, name, metric), nothing) for name in (method, other)))
+            rows.append({"panel": panel, "method": method, "other": other, "metric": metric} | row)
+    return _tested(rows, PAIR_COLUMNS, curves)
+
+
+def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
+    """The tables of :func:`final_metrics` and :func:`pairs` for readers: accuracy and loss held out."""
     usual = baseline(table)
     header = ("panel", "method")
     for title in (metric_title(metric, table) for metric in READABLE):
-        header += (title, f"{title} - {usual}", "p (Holm)", "seeds won")
+        header += (title, f"{title} - {usual}", "smallest", "p (Holm)", "seeds won")
     header += (f"updates to {usual}'s final {metric_title(READABLE[0], table)}",)
-    lines = [header, ("---",) * len(header)]
+    lines = [header]
     for panel, methods in layout(table).items():
         for method in methods:
             rows = table[(table.panel == panel) & (table.method == method)].set_index("metric")
             line = (panel, method)
             for metric in READABLE:
-                line += _cells(rows.loc[metric])
+                line += _cells(rows.loc[metric], is_usual=method == usual)
             lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
         if not methods:
             lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
-    return "\n".join((heading(table), "", *(f"| {' | '.join(line)} |" for line in lines), "", _notes(table), ""))
+    blocks = [heading(table), _lines(lines), _notes(table)]
+    if table.attrs.get("effects"):
+        blocks.append(_effects_table(table.attrs["effects"]))
+    if pairs is not None and len(pairs):
+        blocks.append(_pairs_table(pairs))
+    return "\n\n".join(blocks) + "\n"
 
 
-def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
-    """Write ``stem``-statistics.csv and .md, each whole or not at all; equal tables give equal bytes.
+def save(table: pd.DataFrame, stem: Path, pairs: pd.DataFrame | None = None) -> tuple[Path, ...]:
+    """Write ``stem``-statistics.csv and .md and, of the pairs, ``stem``-pairs.csv, each whole or not at all.
+
+    Equal tables give equal bytes.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    stem = stem.with_name(f"{stem.name}-statistics")
-    return outputs.write(stem, {"csv": outputs.csv(table), "md": markdown(table)})
+    contents = {"csv": outputs.csv(table), "md": markdown(table, pairs)}
+    written = outputs.write(stem.with_name(f"{stem.name}-statistics"), contents)
+    if pairs is not None:
+        written += outputs.write(stem.with_name(f"{stem.name}-pairs"), {"csv": outputs.csv(pairs)})
+    return written
+
+
+def verdict(p: float) -> str:
+    """An adjusted p in words: "significant" below :data:`hardsample.statistics.LEVEL`, else "inconclusive"."""
+    return "" if np.isnan(p) else "significant" if p < statistics.LEVEL else "inconclusive"
 
 
 def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
@@ -130,6 +209,24 @@ def last_notes(frame: pd.DataFrame) -> Iterator[str]:
         yield hardware
 
 
+def _tested(rows: list[dict], columns: tuple[str, ...], curves: pd.DataFrame, **attrs) -> pd.DataFrame:
+    """The rows as a table, their tests made one family; ``finite`` are the pairs of seeds that a row's p is from."""
+    table = pd.DataFrame(rows, columns=[*columns, "finite"])
+    tests, finite = int(table.p.notna().sum()), table.finite.astype(float).fillna(0)
+    table["p_holm"] = statistics.adjusted(table.p, finite)
+    table["smallest"] = [
+        statistics.smallest_difference(statistics.Interval(low, high), int(n), tests) if np.isfinite(p) else np.nan
+        for low, high, n, p in zip(table.difference_low, table.difference_high, finite, table.p, strict=True)
+    ]
+    least = finite[table.p.notna()].min()
+    table["p"] = table.p.where(table.p_holm.notna())
+    table = table[list(columns)]
+    table.attrs = curves.attrs | attrs
+    table.attrs |= {"tests": tests, "least_pairs": 0 if np.isnan(least) else int(least)}
+    table.attrs |= {"test_images": statistics.counted(curves["acc/val"]), "missing_runs": missing_statement(curves)}
+    return table
+
+
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
     """The numbers of one row, given all curves of its panel and the baseline's name."""
     finals = _finals(panel, method, metric)
@@ -145,10 +242,44 @@ def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str,
     twins = _finals(panel, usual, metric)
     pairs = finals.index.intersection(twins.index)
     if method != usual:
-        row |= compared(finals, twins, higher_is_better=metric.startswith("acc"))
+        row |= _difference(finals, twins, metric)
     if metric.startswith("acc") and len(pairs):
         row |= _reaching(panel, method, usual, metric, twins[pairs])
     return row
+
+
+def _difference(finals: pd.Series, others: pd.Series, metric: str) -> dict[str, float]:
+    """:func:`compared`, and how many pairs are ``finite`` in both."""
+    found = compared(finals, others, higher_is_better=metric.startswith("acc"))
+    return found | {"finite": int(np.isfinite(finals - others).sum())}
+
+
+def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
+    """At how many steps two bands of 2 standard deviations are apart, given each one's means and deviations by step."""
+    distance = (method["mean"] - other["mean"]).abs()
+    apart = (distance > 2 * (method.sd + other.sd))[(method.sd + other.sd).notna()]
+    at_end = ("yes" if apart.iloc[-1] else "no") if len(apart) else ""
+    return {"evaluations": len(apart), "apart": int(apart.sum()), "apart_at_end": at_end}
+
+
+def _effects(curves: pd.DataFrame) -> list[dict]:
+    """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
+    claims, rows = printed.read("base-values-claims").set_index(["place", "claim"]), []
+    if baseline(curves) != "MB" or curves.empty or not _as_long(curves, claims):
+        return []
+    for figure, place, claim, panel, metric, scale in _PRINTED:
+        if curves.attrs.get("name") != f"base-values/{figure}":
+            continue
+        panels = [curves[curves.panel == title] for title in layout(curves) if panel in (None, title)]
+        apart = [_finals(own, "PEB", metric) - _finals(own, "MB", metric) for own in panels]
+        seeds = scale * pd.concat(apart, axis=1).mean(axis=1, skipna=False) if apart else pd.Series(dtype=float)
+        ours = statistics.summary(seeds)
+        if ours.n:
+            theirs = claims.loc[(place, claim)]
+            row = {"place": place, "claim": claim, "paper": float(theirs.value), "unit": theirs.unit}
+            row |= {"panels": len(panels), "value": ours.mean, "low": ours.interval.low, "high": ours.interval.high}
+            rows.append(row)
+    return rows
 
 
 def _finals(panel: pd.DataFrame, method: str, metric: str) -> pd.Series:
@@ -173,35 +304,147 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
 
 
+def _as_long(curves: pd.DataFrame, claims: pd.DataFrame) -> bool:
+    """Did the runs draw as many examples as paper A's, to within a mini-batch an epoch?"""
+    epochs, examples = (
+        float(claims.value[place, claim])
+        for place, claim in (("Section 4.2.3", "epochs of training"), ("Section 4.1", "training examples"))
+    )
+    ends = curves.sort_values("step").drop_duplicates("panel", keep="last")
+    return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
+
+
+def _lines(rows: list[tuple[str, ...]]) -> str:
+    """Markdown of a table whose first row is the header."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ("---",) * len(rows[0]), *rows[1:]))
+
+
 def _notes(table: pd.DataFrame) -> str:
     usual = baseline(table)
     notes = [
         "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
-        f"Differences are paired by seed: method minus {usual} [95 % t interval], two-sided exact sign-flip test,"
-        f" p adjusted by Holm over the {int(table.p.notna().sum())} tests of the whole table.",
+        f"Differences are paired by seed: method minus {usual}, the baseline [95 % t interval].",
+        *_test_notes(table, "the whole table"),
+        *_image_notes(table),
+        f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy count pre-training, and are a"
+        f" mean over the seeds that ever have the final accuracy of their twin under {usual}: how many do is in"
+        " brackets, and the others are left out of it; the ratio is to the updates after which the twin itself first"
+        " had it, seed by seed.",
     ]
-    if table.pairs.notna().any():
-        pairs = int(table.pairs.max())
-        notes.append(f"The smallest p that {pairs} seeds can give before Holm is {2.0 ** (1 - pairs):.2g}.")
-    notes.append(
-        "A seed is won by higher accuracy, or lower loss. Updates count pre-training; the ratio is to the updates after"
-        f" which {usual} itself first had that accuracy, seed by seed; in brackets, the seeds that ever had it."
-    )
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
+    if measured := measured_statement(table):
+        notes.append(measured)
     return " ".join((*notes, *last_notes(table)))
 
 
-def _cells(row: pd.Series) -> tuple[str, str, str, str]:
+def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
+    """How the differences were tested; or that so few seeds can establish nothing."""
+    tests, least = table.attrs["tests"], table.attrs["least_pairs"]
+    if not tests:
+        return
+    needed = statistics.seeds_needed(tests)
+    if table.p.notna().any():
+        yield (
+            f"p: two-sided exact sign-flip test over seeds, adjusted by Holm over the {tests} tests of {family};"
+            f" significant below {statistics.LEVEL:g}, else inconclusive. smallest: the mean difference that would have"
+            " been significant at the spread of these seeds."
+        )
+    if least < needed:
+        whose = "No p is shown" if table.p.isna().all() else "Rows of too few seeds have no p"
+        yield (
+            f"{whose}: {least} seed{'s' * (least != 1)} can establish nothing among {tests} tests, whatever the size of"
+            f" the difference; it takes {needed}."
+        )
+
+
+def _image_notes(table: pd.DataFrame) -> Iterator[str]:
+    """What the tests do not cover, and how much one accuracy depends on the choice of the images."""
+    images, means = table.attrs["test_images"], table[table.metric == "acc/val"]["mean"].dropna()
+    what = f"all of the test set ({images:,} images)" if images else "all of the test set"
+    if table.attrs["tests"]:
+        yield f"Test metrics are of {what}; the tests cover seeds, not the choice of test images."
+    if images and len(means):
+        half = 100 * statistics.binomial_half_width(means, images)
+        span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (half.min(), half.max())))
+        yield f"That choice alone gives one accuracy of this table a 95 % half-width of {span} points (binomial)."
+
+
+def _effects_table(effects: list[dict]) -> str:
+    """Our effects beside the paper's, and what share of them they are."""
+    lines = [("the paper's effect", "paper", "here", "share of the paper's")]
+    for effect in effects:
+        digits, unit = (2, " points") if effect["unit"] else (3, "")
+        mean = f", mean of {effect['panels']} panels" if effect["panels"] > 1 else ""
+        here = with_interval(effect["value"], effect["low"], effect["high"], "+", digits) + unit
+        share = effect["value"] / effect["paper"]
+        lines.append(
+            (f"{effect['claim']} ({effect['place']})", f"{effect['paper']:g}{unit}", here + mean, f"{share:.2f}")
+        )
+    return f"Beside the effects that the paper prints as a number:\n\n{_lines(lines)}"
+
+
+def _pairs_table(pairs: pd.DataFrame) -> str:
+    """Every two methods beside each other, the baseline's pairs for their bands alone."""
+    usual, header = baseline(pairs), ("panel", "pair")
+    for title in (metric_title(metric, pairs) for metric in READABLE):
+        header += (title, "smallest", "p (Holm)", "seeds won", "bands apart")
+    lines = [header]
+    for (panel, method, other), rows in pairs.dropna(subset="pairs").groupby(["panel", "method", "other"], sort=False):
+        rows, line = rows.set_index("metric"), (panel, f"{method} - {other}")
+        for metric in READABLE:
+            row = rows.loc[metric]
+            apart = f"{row.apart}/{row.evaluations}, at the end {row.apart_at_end}" if row.evaluations else ""
+            line += (*_compared_cells(row, digits=4 if metric.startswith("acc") else 3), apart)
+        lines.append(line)
+    notes = [
+        "Pairs of methods, by seed: the first minus the second [95 % t interval].",
+        *_test_notes(pairs, f"the pairs without {usual}"),
+        f"Pairs with {usual} are tested in the table above." if usual in {*pairs.method, *pairs.other} else "",
+        "Bands apart: at how many of the evaluations after the pre-training the bands of ± 2 standard deviations over"
+        " seeds do not overlap.",
+        *_band_counts(pairs),
+    ]
+    return f"{_lines(lines)}\n\n{' '.join(note for note in notes if note)}"
+
+
+def _band_counts(pairs: pd.DataFrame) -> Iterator[str]:
+    """In how many plots, a panel and one of the four metrics each, the bands of two methods are apart."""
+    found = pairs[pairs.evaluations > 0]
+    counts = [
+        f"{method} and {other} {(rows.apart_at_end == 'yes').sum()} of {len(rows)}"
+        f" ({(rows.apart == rows.evaluations).sum()})"
+        for (method, other), rows in found.groupby(["method", "other"], sort=False)
+    ]
+    if counts:
+        yield (
+            "Plots (a panel and one of the four metrics) in which they are apart at the end, and in brackets at every"
+            f" one of these evaluations: {'; '.join(counts)}."
+        )
+    if counts and pairs.attrs.get("name") == "base-values/figure-2":
+        claims = printed.text("base-values-claims")
+        claim = claims[claims.claim == _BANDS].iloc[0]
+        yield f"The paper says: {claim.claim} ({claim.place})."
+
+
+def _cells(row: pd.Series, is_usual: bool) -> tuple[str, ...]:
     if not row.n:
-        return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "")
+        return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "", "")
     value = with_interval(row["mean"], row.low, row.high)
     value += f" ({row.diverged} diverged)" if row.diverged else ""
+    return (value, "baseline", "", "", "") if is_usual else (value, *_compared_cells(row))
+
+
+def _compared_cells(row: pd.Series, digits: int = 3) -> tuple[str, str, str, str]:
+    """Difference, smallest significant one, p with its verdict, seeds won."""
     if np.isnan(row.pairs):
-        return value, "", "", ""
-    p = f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else ""
-    difference = with_interval(row.difference, row.difference_low, row.difference_high, "+")
-    return value, difference, p, f"{row.seeds_won:.0f}/{row.pairs:.0f}"
+        return "", "", "", ""
+    return (
+        with_interval(row.difference, row.difference_low, row.difference_high, "+", digits),
+        f"{row.smallest:.4f}" if np.isfinite(row.smallest) else "",
+        f"{row.p_holm:.2g}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else "",
+        f"{row.seeds_won:.0f}/{row.pairs:.0f}",
+    )
 
 
 def _updates(row: pd.Series, usual: str) -> str:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import __main__ as bench
 from benchmarks import attempts, choosing, cohort, measure, precision, reckoning
 from benchmarks.measure import Row
-from hardsample import models, trees
+from hardsample import models, statistics, trees
 from hardsample.paths import project_root
 
 SECONDS = {"ours": np.array([1.0, 2.0, 4.0]) * 1e-3, "rival": np.array([3.0, 4.0, 4.0]) * 1e-3}
@@ -91,14 +91,28 @@ def test_ways_are_timed_in_rounds():
     assert all((spent >= 0).all() for spent in seconds.values())
 
 
-def test_precisions_are_told_apart_where_they_differ_alike_in_every_seed():
+def test_an_accuracy_is_kept_where_it_is_shown_to_be_and_not_where_no_difference_is():
     noise = np.linspace(-0.01, 0.01, 12)
-    found = {("MB", "float32", "acc/val"): 0.8 + noise}
-    same = precision.told_apart("MB", "acc/val", found | {("MB", "bf16", "acc/val"): 0.8 + noise * np.tile([1, -1], 6)})
-    worse = precision.told_apart("MB", "acc/val", found | {("MB", "bf16", "acc/val"): 0.79 + noise})
-    assert same.verdict == "yes"
-    assert worse.value == 2 / 2**12 and worse.verdict == "**falls short**"
-    assert worse.sides.startswith("float32 0.8000, bf16 0.7900, difference -0.0100")
+    plain = {("MB", "float32", "acc/val"): 0.8 + noise}
+    near, wide, away = (
+        precision.compared("MB", "acc/val", plain | {("MB", "bf16", "acc/val"): plain["MB", "float32", "acc/val"] + by})
+        for by in (0.1 * noise, 2 * noise, 0.01 + 0.1 * noise)
+    )
+    assert (near.verdict, wide.verdict, away.verdict) == ("yes", "**falls short**", "**falls short**")
+    assert statistics.paired(2 * noise, 0 * noise).p > 0.05  # which would have been called kept before
+    assert away.sides.startswith("float32 0.8000, bf16 0.8100, difference +0.0100 (90 % from +0.00")
+    assert away.sides.endswith("two one-sided tests, margin 0.5 points")
+
+
+def test_a_loss_has_no_margin_and_no_verdict():
+    found = {("MB", "float32", "loss/val"): np.ones(12), ("MB", "bf16", "loss/val"): np.linspace(0.9, 1.1, 12)}
+    row = precision.compared("MB", "loss/val", found)
+    assert row.verdict == row.wanted == "" and row.value == pytest.approx(0)
+
+
+def test_no_kept_result_is_judged_by_the_size_of_a_p():
+    rows = [row for record in bench.results() for part in record["parts"].values() for row in part["rows"]]
+    assert [row["what"] for row in rows if row["unit"].startswith("= p") and row["at_least"]] == []
 
 
 @pytest.mark.parametrize("part", bench.PARTS)

@@ -1,6 +1,7 @@
 """Figures as structure: what is drawn, what is said, where it goes; and equal bytes for equal data."""
 
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,8 +14,6 @@ from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
 
 from hardsample import canvas, data, experiments, figures, paths, statistics
 from hardsample.errors import InputError
-from hardsample.runs import Store
-from hardsample.training import COLUMNS, Outcome
 
 
 def texts(figure):
@@ -160,23 +159,33 @@ def test_the_figure_says_the_hardware():
     assert figures.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
 
 
-def test_the_hardware_is_that_of_the_stored_runs():
-    experiment = experiments.grid("base-values/figure-1", profile="smoke", seeds=1)
-    for run, device in zip(experiment.runs[:2], ("one GPU", "another"), strict=True):
-        about = {"device": device, "data": {"fingerprint": "0" * 16}}
-        Store().write(run, Outcome(COLUMNS, (), {}, None), about)
-    made = figures.stored(experiment)
-    assert made.attrs["hardware"] == {"one GPU": 1, "another": 1} and made.attrs["missing"] == 1
+def test_what_pairs_mix_is_said_beside_the_hardware():
+    mixed = {"AMD EPYC, torch 2.13.0": ("MB", "LB"), "NVIDIA H200, torch 2.11.0": ("PEB",)}
+    drawn = figures.trajectories(curves(seeds=1, attrs={"unlike": mixed}))
+    wanted = "MB, LB from AMD EPYC, torch 2.13.0; PEB from NVIDIA H200, torch 2.11.0."
+    assert f"Some pairs differ in more than the method: {wanted}" in " ".join(texts(drawn))
 
 
-@pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
-def test_no_run_at_all_is_still_a_figure(draw):
-    made = curves(seeds=1, epochs=1)
-    nothing = pd.DataFrame([], columns=made.columns)
-    nothing.attrs |= made.attrs | {"panels": {"default": ("MB", "PEB")}}
-    assert "not run" in texts(draw(nothing))
-    nothing.attrs.pop("panels")
-    assert any("No run is done yet" in text for text in texts(draw(nothing)))
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [((None,), "on all of"), ((3_000,), "on 3,000 of"), ((None, 1_000), "on all or 1,000 of"), ((), None)],
+)
+def test_the_figure_says_on_which_examples_train_is_measured(counts, said):
+    made = curves(seeds=1, epochs=3, attrs={"measured": counts})
+    found = " ".join(texts(figures.trajectories(made)))
+    assert (f"Train metrics are measured {said} the training examples." in found) == (said is not None)
+    for drawn in (figures.draws(made), figures.trajectories(made, ("acc/val",))):
+        assert "Train metrics" not in " ".join(texts(drawn))
+
+
+@pytest.mark.parametrize(("profile", "counts"), [("smoke", (64,)), ("small", (3_000,)), ("paper", (None,))])
+def test_captions_of_paper_a_say_what_epochs_and_train_are(profile, counts):
+    experiment = experiments.grid("base-values/figure-2", profile=profile)
+    assert experiment.attrs["measured"] == counts
+    assert " epochs, pre-training included" in experiment.note
+    titles = [panel.title for panel in experiment.panels]
+    assert "pre-training 1 epoch" in titles and "pre-training 2 epochs" in titles
+    assert not re.search(r"\b1 epochs", " ".join((*titles, experiment.note)))
 
 
 def test_a_diverged_seed_is_said_and_left_out():

@@ -17,14 +17,14 @@ from hardsample.training import COLUMNS, Outcome
 RUN = Run(data="own-letters", method="PEB", seed=1, precision="bf16")
 
 
-def store(store, run, values, device="GPU", fingerprint="a" * 16):
+def store(store, run, values, device="GPU", fingerprint="a" * 16, **about):
     """A run whose four metrics are each ``values``, an evaluation every 10 steps and half an epoch."""
     rows = []
     for index, value in enumerate(values):
         metrics = dict.fromkeys((*METRICS, "acc/choose", "acc/report"), value)
         row = {"step": 10 * index, "epoch": index / 2} | metrics
         rows.append(tuple(row.get(column) for column in COLUMNS))
-    about = {"device": device, "data": {"fingerprint": fingerprint}}
+    about |= {"device": device, "data": {"fingerprint": fingerprint}}
     store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), about)
 
 
@@ -55,7 +55,8 @@ def test_differences_are_replicate_minus_stored_beside_the_spread_of_the_seeds(s
     assert row.largest == pytest.approx(-0.3) and row.largest_epoch == 0.5
     text = replicates.markdown(table)
     assert "+0.0500 = +0.5 sd (-0.3000 at 0.5)" in text and "CPU, bf16 | GPU, bf16" in text
-    assert "two precisions" not in text and "counterpart" not in text
+    assert "more than their hardware" not in text and "counterpart" not in text
+    assert "test accuracy over 1 pair is +5.00 points: too few to show that they are equivalent" in text
 
 
 def test_a_run_of_another_precision_stands_in_and_is_said(stores):
@@ -64,7 +65,31 @@ def test_a_run_of_another_precision_stands_in_and_is_said(stores):
     table = replicates.compare(here, there)
     assert set(table.precision) == {"bf16"} and set(table.other_precision) == {"float32"}
     assert "CPU, float32 | GPU, bf16" in replicates.markdown(table)
-    assert "two precisions" in replicates.markdown(table)
+    assert "differ in more than their hardware: stored runs are of bf16, replicates of float32." in replicates.markdown(
+        table
+    )
+
+
+def test_other_code_is_said(stores):
+    here, there = stores
+    store(there, RUN, (0.1, 0.5, 0.9), source="abcdef0123")
+    table = replicates.compare(here, there)
+    assert table.attrs["unlike"] == {"code": (["commit unknown"], ["source abcdef0"])}
+    assert "stored runs are of commit unknown, replicates of source abcdef0." in replicates.markdown(table)
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"), [(0.001, ": equivalent within"), (0.02, ": not shown to be equivalent within")]
+)
+def test_six_pairs_are_tested_for_equivalence_and_five_are_not(tmp_path, apart, said):
+    here, there = Store(), Store(tmp_path / "there")
+    for seed in range(6):
+        store(here, dataclasses.replace(RUN, seed=seed), (0.1, 0.9))
+        store(there, dataclasses.replace(RUN, seed=seed), (0.1, 0.9 + apart * (-1) ** seed))
+    table = replicates.compare(here, there)
+    assert f"{said} 0.5 points (two one-sided t tests, p = " in replicates.markdown(table)
+    five = replicates.markdown(table[table.seed < 5])
+    assert "too few to show that they are equivalent, which takes 6" in five and "one-sided" not in five
 
 
 def test_the_same_precision_goes_first(stores):

@@ -23,7 +23,7 @@ from hardsample import (
     tables,
     timing,
 )
-from hardsample.panels import Panel
+from hardsample.panels import Experiment, Panel
 from hardsample.runs import Store
 
 ROOT = paths.project_root()
@@ -87,20 +87,20 @@ def check_paper_a(curves, name, tmp_path, folder):
     points = figures.draws_data(curves) if name == "draws" else figures.trajectory_data(curves)
     draw = figures.draws if name == "draws" else figures.trajectories
     written = [*figures.save(draw(curves), points, tmp_path / name)]
-    written += tables.save(tables.final_metrics(curves), tmp_path / name)
+    written += tables.save(tables.final_metrics(curves), tmp_path / name, tables.pairs(curves))
     check_equal(written, folder)
 
 
 @pytest.mark.parametrize("name", ["figure-1", "draws"])
 def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, store, tmp_path):
-    curves = figures.stored(experiments.grid(f"base-values/{name}", **REAL_LETTERS), store)
+    curves = store.curves(experiments.grid(f"base-values/{name}", **REAL_LETTERS))
     assert curves.attrs["missing"] == 0
     check_paper_a(curves, name, tmp_path, LETTERS)
 
 
 @pytest.mark.parametrize("name", MISSING)
 def test_committed_full_size_figures_follow_from_the_committed_runs(name, store, tmp_path):
-    curves = figures.stored(experiments.grid(f"base-values/{name}", **NIST_LETTERS), store)
+    curves = store.curves(experiments.grid(f"base-values/{name}", **NIST_LETTERS))
     assert curves.attrs["missing"] == MISSING[name]
     assert set(curves.groupby(["panel", "method"]).seed.nunique()) == {12}
     check_paper_a(curves, name, tmp_path, FULL_SIZE)
@@ -181,13 +181,34 @@ def spans(row: pd.Series) -> str:
     return f"{value:+.{digits}f}{points} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def against(curves: pd.DataFrame, method: str, baseline: str) -> tuple[pd.Series, pd.Series]:
-    """The paired rows of a method against another one than MB: accuracy and loss of the test set."""
-    curves = curves.copy()
-    curves.attrs["baseline"] = baseline
-    table = tables.final_metrics(curves)
-    rows = table[table.method == method].set_index("metric", drop=False)
+def pair(table: pd.DataFrame, method: str, other: str) -> tuple[pd.Series, pd.Series]:
+    """The rows of two methods: accuracy and loss of the test set."""
+    rows = table[(table.method == method) & (table.other == other)].set_index("metric", drop=False)
     return rows.loc["acc/val"], rows.loc["loss/val"]
+
+
+def large_mini_batches() -> Experiment:
+    """PEB and PLB at n = 1024, which is in no figure."""
+    figure_3 = experiments.grid("base-values/figure-3", **NIST_LETTERS)
+    large = [run for run in figure_3.panels[-1].runs if run.method == "PEB"]
+    assert {run.batch_size for run in large} == {1024}
+    large = [dataclasses.replace(run, method=method) for method in ("PLB", "PEB") for run in large]
+    return dataclasses.replace(figure_3, panels=(Panel("n = 1024", tuple(large)),))
+
+
+def test_pairs_of_the_stored_runs_are_what_was_found_of_them(store):
+    """Every pair that is not with MB, against values computed from the runs by other code."""
+    default = tables.pairs(store.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS)))
+    accuracy, loss = pair(default, "PEB", "PLB")
+    assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (0.14, 10)
+    assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.16
+    assert (round(loss.difference, 3), loss.seeds_won) == (-0.058, 12)
+    assert round((loss.difference_high - loss.difference_low) / 2, 3) == 0.014
+    letters = tables.pairs(store.curves(experiments.grid("base-values/figure-1", **REAL_LETTERS)))
+    assert [row.seeds_won for row in pair(letters, "PEB", "PLB")] == [3, 12]
+    accuracy, _ = pair(tables.pairs(store.curves(large_mini_batches())), "PEB", "PLB")
+    assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (-1.09, 0)
+    assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.24
 
 
 def test_readme_quotes_the_full_size_runs(store):
@@ -207,21 +228,16 @@ def test_readme_quotes_the_full_size_runs(store):
     assert len(lower) == 8 and set(loss.panel) - set(lower.panel) == {"n = 4"}
     assert "lower test loss in eight of the nine, inconclusive at n = 4" in said
 
-    default = store.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS))
-    accuracy, loss = against(default, "PEB", "PLB")
-    assert accuracy.p > 0.05 and loss.p < 0.05
-    assert f"test accuracy {spans(accuracy)}, inconclusive (unadjusted p = {accuracy.p:.2g})" in said
-    assert f"test loss {spans(loss)}, significant (p = {loss.p:.2g})" in said
+    accuracy, loss = pair(pd.read_csv(FULL_SIZE / "figure-1-pairs.csv"), "PEB", "PLB")
+    words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    assert words == ["inconclusive", "significant"]
+    assert f"test accuracy {spans(accuracy)}, inconclusive (p = {accuracy.p_holm:.2g}" in said
+    assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
-    figure_3 = experiments.grid("base-values/figure-3", **NIST_LETTERS)
-    large = [run for run in figure_3.panels[-1].runs if run.method == "PEB"]
-    assert {run.batch_size for run in large} == {1024}
-    large += [dataclasses.replace(run, method="PLB") for run in large]
-    curves = store.curves(dataclasses.replace(figure_3, panels=(Panel("n = 1024", tuple(large)),)))
-    accuracy, loss = against(curves, "PLB", "PEB")
-    assert accuracy.difference_low > 0 and loss.difference_low > 0 and {accuracy.n, loss.n} == {12}
-    assert f"above PEB in test accuracy, by {spans(accuracy)} (p = {accuracy.p:.2g})" in said
-    assert f"a higher test loss, by {spans(loss)} (p = {loss.p:.2g})" in said
+    accuracy, loss = pair(tables.pairs(store.curves(large_mini_batches())), "PEB", "PLB")
+    assert {tables.verdict(row.p_holm) for row in (accuracy, loss)} == {"significant"}
+    assert f"test accuracy {spans(accuracy)} (p = {accuracy.p_holm:.2g})" in said
+    assert f"test loss {spans(loss)} (p = {loss.p_holm:.2g})" in said
 
     table = pd.read_csv(FULL_SIZE / "replicates.csv")
     largest = (table.end / table.sd).abs().max()
@@ -240,6 +256,13 @@ def test_what_readme_says_of_fewer_letters_is_so():
     assert table["mean"]["PEB", "loss/val"] < table["mean"]["PLB", "loss/val"]
     assert table.updates_ratio["PEB", "acc/val"] < 1 and table.updates_ratio["PLB", "acc/val"] < 1
     assert table.difference_high["LB", "acc/val"] < -0.1
+
+    said = " ".join((ROOT / "README.md").read_text().split())
+    accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
+    words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    assert words == ["inconclusive", "significant"]
+    assert f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won} of 12 seeds" in said
+    assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
 
 def test_every_file_that_readme_points_to_exists():

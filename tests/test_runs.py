@@ -171,7 +171,7 @@ def test_curves_come_in_the_order_of_the_experiment(store):
     ]  # fmt: skip
     assert curves.learning_rate[0] == 0.01 and math.isnan(curves["loss/train"][0])
     assert curves["draws/per-class"][1] == [1, 0, 3]
-    assert curves.attrs == wanted.attrs | {"missing": 1}
+    assert curves.attrs == wanted.attrs | {"missing": 1, "hardware": {"an unknown device": 9}, "unlike": {}}
     assert wanted.attrs == {
         "name": "base-values/figure-1",
         "data": "glyphs",
@@ -186,6 +186,7 @@ def test_curves_come_in_the_order_of_the_experiment(store):
         "cells": {"slow": ("", ""), "fast": ("", "")},
         "settings": {"slow": {}, "fast": {}},
         "costs": {},
+        "measured": (None,),
     }
 
 
@@ -204,6 +205,43 @@ def test_each_paper_has_a_folder_of_its_own(store):
     store.write(hard, outcome(), made())
     curves = store.curves(experiment(Panel(title="all", runs=(hard,))))
     assert set(curves.method) == {"δ = 0.5"} and set(curves.delta) == {0.5} and set(curves.network) == {"resnet18"}
+
+
+def test_curves_say_the_hardware_and_in_what_pairs_differ(store):
+    """Pairs are of one seed and panel: that all of a seed is from elsewhere is no difference within a pair."""
+    both = experiment(Panel(title="all", runs=tuple(run(s, m) for m in ("MB", "PEB") for s in (0, 1))))
+    here = made() | {"device": "AMD EPYC", "versions": {"torch": "2.13.0+cpu"}, "source": "ab" * 8}
+    there = here | {"device": "NVIDIA H200"}
+    for each in both.runs:
+        store.write(each, outcome(), here if each.seed == 0 else there)
+    attrs = store.curves(both).attrs
+    assert attrs["hardware"] == {"AMD EPYC": 2, "NVIDIA H200": 2} and attrs["unlike"] == {}
+
+    wider = experiment(Panel(title="all", runs=(*both.runs, run(0, "PLB"), run(1, "LB"))))
+    store.write(run(0, "PLB"), outcome(), there | {"versions": {"torch": "2.11.0+cu130"}})
+    store.write(run(1, "LB"), outcome(), there)
+    assert store.curves(wider).attrs["unlike"] == {
+        "AMD EPYC, torch 2.13.0+cpu": ("MB", "PEB"),
+        "NVIDIA H200, torch 2.11.0+cu130": ("PLB",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("about", "code"),
+    [
+        ({"commit": "0123456789"}, "commit 0123456"),
+        ({"commit": "0123456789", "source": "abcdef0123"}, "source abcdef0"),
+        ({"source": "abcdef0123", "way": "plain"}, "source abcdef0"),
+        ({"source": "abcdef0123", "way": "fused"}, "source abcdef0 (fused steps)"),
+        ({"commit": "0123456789", "computed_by": "a prototype"}, "a prototype"),
+    ],
+)
+def test_pairs_of_other_code_are_told_apart(store, about, code):
+    assert runs.made(run(), about)["code"] == code
+    both = experiment(Panel(title="all", runs=(run(0, "MB"), run(0, "PEB"))))
+    store.write(run(0, "MB"), outcome(), made() | about)
+    store.write(run(0, "PEB"), outcome(), made() | {"source": "another one"})
+    assert store.curves(both).attrs["unlike"] == {code: ("MB",), "source another": ("PEB",)}
 
 
 def test_curves_of_nothing_have_their_columns(store):

@@ -10,13 +10,19 @@ from hardsample.errors import InputError
 
 SCHEMA = [
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
-    *("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "pairs"),
+    *("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs"),
     *("updates", "reached", "updates_ratio"),
+]
+PAIR_SCHEMA = [
+    *("panel", "method", "other", "metric"),
+    *("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs"),
+    *("evaluations", "apart", "apart_at_end"),
 ]
 
 
-def row(table, method, metric, panel="default"):
-    return table[(table.panel == panel) & (table.method == method) & (table.metric == metric)].iloc[0]
+def row(table, method, metric, panel="default", other=None):
+    chosen = table[(table.panel == panel) & (table.method == method) & (table.metric == metric)]
+    return chosen[chosen.other == other].iloc[0] if other else chosen.iloc[0]
 
 
 def set_curve(frame, method, seed, metric, values):
@@ -51,10 +57,25 @@ def test_final_values_by_hand(by_hand):
 
 def test_paired_difference_by_hand(by_hand):
     found = row(tables.final_metrics(by_hand), "PEB", "acc/val")
-    # differences 0.1, 0.2, -0.1: |sums| of the 8 patterns are 0.4 0 0.2 0.2 and again; 6 of 8 reach 0.2
     assert found.difference == pytest.approx(0.2 / 3)
-    assert found.p == 6 / 8
     assert (found.seeds_won, found.pairs) == (2, 3)
+
+
+def test_p_and_the_smallest_significant_difference_by_hand():
+    made = curves(methods=("MB", "PEB"), seeds=8, epochs=1)
+    for seed in range(8):  # a difference of 0.01 in seven seeds, -0.01 in one, in accuracy; in losses the same seven
+        sign = -1 if seed == 0 else 1
+        for metric in ("acc/train", "acc/val", "loss/train", "loss/val"):
+            set_curve(made, "MB", seed, metric, [0.5, 0.5, 0.5])
+            set_curve(made, "PEB", seed, metric, [0.5, 0.5, 0.5 + 0.01 * sign])
+    found = row(tables.final_metrics(made), "PEB", "acc/val")
+    # of the 256 patterns of signs 1 + 8 give a sum as large, and as many one as small; four tests, all alike
+    assert found.p == 18 / 256 and found.p_holm == 4 * 18 / 256
+    # t quantiles of 7 degrees of freedom: 2.36462 for 95 %, 3.33529 for Holm's first step, 1 - 0.05 / 4
+    half = found.difference_high - found.difference
+    assert found.smallest == pytest.approx(half * 3.33529 / 2.36462, rel=1e-5)
+    assert tables.verdict(found.p_holm) == "inconclusive" and tables.verdict(0.049) == "significant"
+    assert f"{found.p_holm:.2g}, inconclusive" in tables.markdown(tables.final_metrics(made))
 
 
 def test_updates_by_hand(by_hand):
@@ -74,9 +95,9 @@ def test_lower_loss_wins():
 
 
 def test_holm_is_over_the_whole_table():
-    table = tables.final_metrics(curves(("one", "two"), seeds=6, epochs=4))
+    table = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
     np.testing.assert_allclose(table.p_holm, statistics.holm(table.p))
-    assert table.p.notna().sum() == 2 * 2 * 4
+    assert table.p.notna().sum() == 2 * 2 * 4 == table.attrs["tests"]
     assert table.p_holm.max() > table.p.min()
 
 
@@ -95,10 +116,32 @@ def test_a_diverged_seed_is_counted(by_hand):
     assert "1 diverged" in tables.markdown(table) and "Diverged seeds" in tables.markdown(table)
 
 
+@pytest.mark.parametrize(("seeds", "shown"), [(3, False), (8, False), (9, True)])
+def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
+    made = curves(seeds=seeds, epochs=2)
+    table, pairs = tables.final_metrics(made), tables.pairs(made[made.method != "MB"])
+    assert statistics.seeds_needed(8) == 9 and table.attrs["tests"] == 8
+    for name in ("p", "p_holm", "smallest"):
+        assert table[name].notna().any() == shown
+    assert (table.difference.notna() == table.pairs.notna()).all()
+    text = tables.markdown(table)
+    said = f"No p is shown: {seeds} seeds can establish nothing among 8 tests, whatever the size of the difference; it"
+    assert (f"{said} takes 9." in text) == (not shown) and ("sign-flip" in text) == shown
+    assert pairs.attrs["tests"] == 4 and pairs.p.notna().any() == (seeds >= statistics.seeds_needed(4))
+
+
+def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
+    made = curves(methods=("MB", "PEB"), seeds=8, epochs=1)
+    set_curve(made, "PEB", 0, "loss/val", [3.0, np.nan, np.nan])
+    table = tables.final_metrics(made)  # four tests take 8 pairs
+    assert np.isnan(row(table, "PEB", "loss/val").p) and row(table, "PEB", "acc/val").p > 0
+    assert "Rows of too few seeds have no p: 7 seeds can establish nothing among 4 tests" in tables.markdown(table)
+
+
 def test_one_seed_has_no_interval_and_no_evidence():
     table = tables.final_metrics(curves(seeds=1, epochs=2))
-    assert table.low.isna().all() and table.sd.isna().all()
-    assert set(table.p.dropna()) == {1.0}
+    assert table.low.isna().all() and table.sd.isna().all() and table.p.isna().all()
+    assert "1 seed can establish nothing" in tables.markdown(table)
     assert "[" not in next(line for line in tables.markdown(table).splitlines() if "PEB" in line)
 
 
@@ -129,10 +172,110 @@ def test_markdown_reads(by_hand):
     assert lines[0] == "**Stand-in data: glyphs. Profile quick, n = 3 seeds.**"
     body = [line for line in lines if line.startswith("|")]
     assert len(body) == 2 + 2 and len({line.count("|") for line in body}) == 1
-    assert "0.700 [0.452, 0.948]" in body[2]
+    assert "0.700 [0.452, 0.948] | baseline |" in body[2]
     assert "+0.067 [-0.313, +0.446]" in body[3] and "2/3" in body[3] and "75 = 1.25 x MB's (2/3)" in body[3]
-    for words in ("t interval", "sign-flip", "Holm", "A tenth of the letters."):
+    for words in ("t interval", "tests cover seeds, not the choice of test images", "A tenth of the letters."):
         assert words in lines[-1]
+    assert "the others are left out of it" in lines[-1]
+
+
+def test_the_half_width_over_images_is_that_of_the_images_counted():
+    made = curves(seeds=3, epochs=4)
+    made["acc/val"] = (made["acc/val"] * 997).round() / 997
+    table = tables.final_metrics(made)
+    assert table.attrs["test_images"] == 997
+    means = table[table.metric == "acc/val"]["mean"]
+    low, high = sorted(196 * np.sqrt(mean * (1 - mean) / 997) for mean in (means.min(), means.max()))
+    text = tables.markdown(table)
+    assert "all of the test set (997 images)" in text
+    assert f"a 95 % half-width of {low:.2f} to {high:.2f} points (binomial)" in text
+
+
+def test_every_pair_is_compared_the_later_method_first():
+    made = curves(methods=("MB", "PLB", "PEB", "LB"), seeds=12, epochs=4)
+    table = tables.pairs(made)
+    assert list(table) == PAIR_SCHEMA and len(table) == 6 * 4
+    assert list(zip(table.method, table.other, strict=True))[:24:4] == [
+        *(("LB", "PEB"), ("LB", "PLB"), ("LB", "MB"), ("PEB", "PLB"), ("PEB", "MB"), ("PLB", "MB")),
+    ]
+    made.attrs |= {"baseline": "PLB"}
+    same = row(tables.final_metrics(made), "PEB", "loss/val")
+    found = row(table, "PEB", "loss/val", other="PLB")
+    for name in ("difference", "difference_low", "difference_high", "p", "seeds_won", "pairs"):
+        assert found[name] == same[name]
+    with_baseline = table[(table.method == "MB") | (table.other == "MB")]
+    assert with_baseline[["p", "p_holm", "smallest"]].isna().all(axis=None)
+    rest = table.drop(with_baseline.index)
+    np.testing.assert_allclose(rest.p_holm, statistics.holm(rest.p))
+    assert table.attrs["tests"] == len(rest) == 12
+
+
+def test_pairs_without_the_baseline_are_all_tested():
+    table = tables.pairs(curves(methods=("PLB", "PEB"), seeds=12, epochs=4))
+    assert table.p.notna().all() and "tested in the table above" not in tables.markdown(table_of_both(), table)
+
+
+def table_of_both():
+    return tables.final_metrics(curves(methods=("PLB", "PEB"), seeds=12, epochs=4))
+
+
+def test_bands_apart_by_hand():
+    """After the pre-training of one epoch: apart at 1.5, not at 2 by a little, and apart at 2.5 and 3."""
+    made = curves(methods=("MB", "PEB"), seeds=2, epochs=3, pretrain=1.0)
+    for seed, spread in enumerate((-1, 1)):  # standard deviation: √2 times the spread; two bands: 4 √2 = 5.66 times
+        set_curve(made, "MB", seed, "acc/val", 0.5 + 0.01 * spread * np.ones(7))
+        apart = np.array([0.2, 0.2, 0.2, 0.057, 0.056, 0.057, 0.2])
+        set_curve(made, "PEB", seed, "acc/val", 0.5 - apart + 0.01 * spread)
+    found = row(tables.pairs(made), "PEB", "acc/val", other="MB")
+    assert (found.evaluations, found.apart, found.apart_at_end) == (4, 3, "yes")
+    set_curve(made, "PEB", 0, "acc/val", made[(made.method == "MB") & (made.seed == 0)]["acc/val"].to_numpy())
+    assert row(tables.pairs(made), "PEB", "acc/val", other="MB").apart_at_end == "no"
+    text = tables.markdown(tables.final_metrics(made), tables.pairs(made))
+    assert "| default | PEB - MB |" in text and "/4, at the end no |" in text
+    one = tables.pairs(made[made.seed == 0])
+    assert set(one.evaluations) == {0} and set(one.apart_at_end) == {""}  # one seed has no band
+
+
+def test_pairs_of_what_was_not_run_are_in_the_csv_alone():
+    made = curves(methods=("MB", "PEB"), seeds=2, epochs=2, attrs={"panels": {"default": ("MB", "LB", "PEB")}})
+    table = tables.pairs(made)
+    assert row(table, "PEB", "acc/val", other="LB")[["difference", "pairs"]].isna().all()
+    assert "PEB - LB" not in tables.markdown(tables.final_metrics(made), table)
+
+
+def test_our_effect_stands_beside_the_papers():
+    panels = {"n = 4": ("MB", "PEB"), "n = 32": ("MB", "PEB")}
+    paper = {"panels": panels, "name": "base-values/figure-3"}
+    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, epochs=10, attrs=paper)
+    made["step"] *= 39  # 3,900 updates with 32 examples each are an epoch of the paper's 124,800
+    table = tables.final_metrics(made)
+    ours = 100 * row(table, "PEB", "acc/val", "n = 32").difference
+    (effect,) = table.attrs["effects"]
+    assert effect["value"] == pytest.approx(ours) and effect["paper"] == 2
+    assert f"| 2 points | {ours:+.2f} [" in tables.markdown(table) and f"| {ours / 2:.2f} |" in tables.markdown(table)
+
+    made.attrs |= {"name": "base-values/figure-2"}
+    effects = {effect["claim"]: effect for effect in tables.final_metrics(made).attrs["effects"]}
+    assert len(effects) == 4
+    losses = tables.final_metrics(made).query("method == 'PEB' and metric == 'loss/val'").difference
+    assert effects["validation loss of PEB below MB's"]["value"] == pytest.approx(-losses.mean())
+
+    shorter = made.assign(step=made.step // 10)  # another budget has no effect to compare
+    assert shorter.attrs == made.attrs and tables.final_metrics(shorter).attrs["effects"] == []
+
+
+def test_the_papers_statement_of_the_bands_stands_beside_ours():
+    made = curves(methods=("MB", "PEB"), seeds=3, epochs=4, attrs={"name": "base-values/figure-2"})
+    text = tables.markdown(tables.final_metrics(made), tables.pairs(made))
+    assert "The paper says: the bands of PEB and MB overlap in no plot (Section 4.2.2)." in text
+
+
+def test_what_pairs_mix_and_what_train_means_is_said():
+    unlike = {"AMD EPYC": ("MB",), "NVIDIA H200": ("PLB", "PEB")}
+    made = curves(seeds=2, epochs=2, attrs={"hardware": {"a": 1}, "unlike": unlike, "measured": (3000,)})
+    text = tables.markdown(tables.final_metrics(made))
+    assert "Some pairs differ in more than the method: MB from AMD EPYC; PLB, PEB from NVIDIA H200." in text
+    assert "Train metrics are measured on 3,000 of the training examples." in text
 
 
 def test_substitute_data_are_said():
@@ -159,11 +302,18 @@ def test_paper_b_compares_with_delta_1():
 
 def test_save(by_hand, tmp_path):
     table = tables.final_metrics(by_hand)
-    files = tables.save(table, tmp_path / "figures" / "figure-1")
-    assert [file.name for file in files] == ["figure-1-statistics.csv", "figure-1-statistics.md"]
+    pairs = tables.pairs(by_hand)
+    files = tables.save(table, tmp_path / "figures" / "figure-1", pairs)
+    assert [file.name for file in files] == [
+        *("figure-1-statistics.csv", "figure-1-statistics.md", "figure-1-pairs.csv"),
+    ]
     pd.testing.assert_frame_equal(pd.read_csv(files[0]), table, check_dtype=False, rtol=1e-8)
-    assert files[1].read_text() == tables.markdown(table)
+    pd.testing.assert_frame_equal(pd.read_csv(files[2]), pairs, check_dtype=False, rtol=1e-8)
+    assert files[1].read_text() == tables.markdown(table, pairs)
     before = [file.read_bytes() for file in files]
-    assert [file.read_bytes() for file in tables.save(table, tmp_path / "figures" / "figure-1")] == before
+    assert [file.read_bytes() for file in tables.save(table, tmp_path / "figures" / "figure-1", pairs)] == before
+    alone = tables.save(table, tmp_path / "figures" / "alone")
+    assert [file.name for file in alone] == ["alone-statistics.csv", "alone-statistics.md"]
+    assert alone[1].read_text() == tables.markdown(table)
     with pytest.raises(InputError):
         tables.save(table, files[0] / "figure-1")
