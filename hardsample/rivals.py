@@ -22,8 +22,8 @@ DIFFERENCES = {
     " an epoch's end is kept, where theirs trains it as a smaller mini-batch",
     "KAKURENBO": "its confidence is a softmax over classes, as in the paper, where the authors' code takes it over the"
     " examples of the mini-batch; and it looks at hidden examples in evaluation mode, where theirs is in training mode",
-    "InfoBatch": "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share of"
-    " them; and leaving out ends after a share of the updates, where theirs counts passes",
+    "InfoBatch": "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share"
+    " of them; and leaving out ends after a share of the updates, where theirs counts passes",
     "Mercury": "its moving average of the loss goes on through all epochs, where the authors' code begins anew in each"
     ' (option mean_over="epoch"); and its scores are of evaluation mode and of the present weights, where theirs are of'
     " training mode and one update older",
