@@ -314,9 +314,8 @@ def _row(own: pd.DataFrame, twins: pd.DataFrame, is_usual: bool) -> dict:
 
 
 def _compared(kind: str, own: pd.Series, twins: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
-    """The paired columns of that kind, without those that depend on the other tests; few if no seed ran under both."""
+    """The paired columns of that kind, without those that depend on the other tests."""
     compared = tables.compared(own, twins, higher_is_better=higher_is_better)
-    compared["usable"] = int((own - twins).notna().sum())
     return {f"{kind}{name}": value for name, value in compared.items()}
 
 
