@@ -1,10 +1,13 @@
 """The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
 
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hardsample import paper_a
+import torch
+
+from hardsample import methods, paper_a
 from hardsample.configuration import SCHEDULES, Run
 from hardsample.data import name_of
 from hardsample.models import TITLES
@@ -19,12 +22,25 @@ TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates 
 
 @dataclasses.dataclass(frozen=True)
 class Entrant:
-    """A method as it enters; a ``scheduled`` one is told how many epochs its training has."""
+    """A method as it enters, under its ``budgets``; a ``scheduled`` one is told how many epochs its training has.
+
+    One that trains ``times`` as long as the budget does not compete: it stands beside those that do. ``control`` names
+    the entrant that the method is to be compared with, besides the baseline.
+    """
 
     method: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     loss: str = "cross-entropy"
     scheduled: bool = False
+    budgets: Sequence[str] = BUDGETS
+    times: float = 1.0
+    control: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its curves are called."""
+        longer = "" if self.times == 1 else f" {self.times:g}x updates"
+        return variant(Run("any", self.method, seed=1, options=self.options, loss=self.loss)) + longer
 
     @property
     def backpropagated(self) -> float:
@@ -37,13 +53,17 @@ ENTRANTS = (
     Entrant("HMB", {"delta": 0.5}),
     Entrant("SB"),
     Entrant("SB", {"stale_every": 3}),
-    Entrant("KAKURENBO", scheduled=True),
+    Entrant("KAKURENBO", scheduled=True, control="KAKURENBO's rate"),
+    # Its learning rate alone: MB's examples in MB's order. Its updates take MB's time, and so it is not timed.
+    Entrant("KAKURENBO", {"hide": False}, scheduled=True, budgets=BUDGETS[:2]),
     Entrant("InfoBatch", scheduled=True),
     Entrant("Mercury"),
-    Entrant("OHEM", {"keep": 0.5}),
+    Entrant("OHEM", {"keep": 0.5}, control="MB 2x updates"),
+    Entrant("MB", budgets=BUDGETS[1:2], times=2.0),  # OHEM's number of updates, with whole mini-batches
     Entrant("MB", loss="focal"),
     Entrant("LPS"),
 )
+BY_NAME = {entrant.name: entrant for entrant in ENTRANTS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +148,7 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
         baseline=BASELINE,
         folder=substitute(_HOMES[kind], {own: source}),
         timed=_timed(base, count),
+        rates=_rates(panels[0]),
     )
 
 
@@ -151,37 +172,49 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
 
 
 def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
-    runs = [
-        run
+    names = {
+        run: entrant.name
         for entrant in ENTRANTS
         for seed in range(1, seeds + 1)
         if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
-    ]
+    }
     title = f"{schedule}, {noise:.0%} flipped, equal {budget}".replace("%", " %")
-    return Panel(title, tuple(runs), setting={"schedule": schedule, "noise": noise, "budget": budget})
+    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+    return Panel(title, tuple(names), setting=setting, names=names)
 
 
 def _run(
     base: Run, entrant: Entrant, schedule: str, noise: float, budget: str, costs: Mapping[str, float]
 ) -> Run | None:
-    """An entrant's run of one seed in one setting, as long as the budget allows; None if that is not known."""
-    run = dataclasses.replace(
+    """An entrant's run of one seed in one setting, as long as the budget allows; None if it has none there."""
+    if budget not in entrant.budgets or budget == BUDGETS[2] and entrant.name not in costs:
+        return None
+    epochs = base.epochs * entrant.times
+    if budget == BUDGETS[1]:
+        epochs = epochs / entrant.backpropagated
+    if budget == BUDGETS[2]:
+        epochs = round(epochs / costs[entrant.name], 4)
+    return dataclasses.replace(
         base,
         method=entrant.method,
-        options=entrant.options,
+        options=dict(entrant.options) | ({"epochs": epochs} if entrant.scheduled else {}),
         loss=entrant.loss,
         label_noise=noise,
         learning_rate_schedule=schedule,
+        epochs=epochs,
     )
-    if budget == BUDGETS[1]:
-        run = dataclasses.replace(run, epochs=base.epochs / entrant.backpropagated)
-    if budget == BUDGETS[2]:
-        if variant(run) not in costs:
-            return None
-        run = dataclasses.replace(run, epochs=round(base.epochs / costs[variant(run)], 4))
-    if entrant.scheduled:
-        run = dataclasses.replace(run, options=dict(run.options) | {"epochs": run.epochs})
-    return run
+
+
+def _rates(panel: Panel) -> dict[str, float]:
+    """The mean factor over a run's updates, by name, of every method that changes the learning rate."""
+    means = {}
+    for run, name in panel.names.items():
+        if name in means or run.method != "KAKURENBO":
+            continue
+        size = run.train_examples or 100 * run.batch_size  # of all examples the number is not known here
+        method = methods.build(run.method, size, run.batch_size, torch.tensor([run.seed]), options=run.options)
+        means[name] = statistics.fmean(map(method.factor, range(round(run.epochs * size / run.batch_size))))
+    return means
 
 
 def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
@@ -193,7 +226,8 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
         test_examples=min(TIMED_TESTS, base.test_examples or TIMED_TESTS),
         epochs=float(min(TIMED_EPOCHS, base.epochs)),
     )
-    return _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).runs
+    runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
+    return tuple(run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
 
 
 def _note(profile: str, size: Profile, base: Run) -> str:
@@ -202,6 +236,6 @@ def _note(profile: str, size: Profile, base: Run) -> str:
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
     network = f"{({'letters-cnn': 'letters CNN'} | TITLES)[base.network]}, {optimizer}"
     return (
-        f"profile {profile}: {network}, {sizes}, n = {base.batch_size}, learning rate {base.learning_rate:g} "
-        f"for every method, MB {base.epochs:g} epochs; {base.precision}"
+        f"profile {profile}: {network}, {sizes}, n = {base.batch_size}, learning rate {base.learning_rate:g}, "
+        f"MB {base.epochs:g} epochs; {base.precision}"
     )

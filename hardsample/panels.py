@@ -16,7 +16,8 @@ class Panel:
     """One column of a figure or block of a table: its title and its runs, method by method and seed by seed.
 
     ``network`` and ``slot`` (the paper's data set that the panel's stands for, "CIFAR-10") say which cell of paper B's
-    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise and budget.
+    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise and budget. ``names``
+    are of runs that :func:`variant` alone would not tell apart.
     """
 
     title: str
@@ -24,6 +25,11 @@ class Panel:
     network: str = ""
     slot: str = ""
     setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    names: Mapping[Run, str] = dataclasses.field(default_factory=dict)
+
+    def variant(self, run: Run) -> str:
+        """What the curve of one of its runs is called."""
+        return self.names.get(run) or variant(run)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Experiment:
     ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
     ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
     :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
-    else. ``costs`` are the methods' measured training times relative to the baseline's.
+    else. ``costs`` are the methods' measured training times relative to the baseline's, ``rates`` the mean factors of
+    those that change the learning rate.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Experiment:
     protocol: str = ""
     timed: tuple[Run, ...] = ()
     costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -68,12 +76,12 @@ class Experiment:
         own, which ``own`` names; ``measured`` are the numbers of examples that train metrics are measured on, None for
         all of those trained on.
         """
-        names = ("name", "data", "profile", "note", "baseline", "protocol", "costs")
+        names = ("name", "data", "profile", "note", "baseline", "protocol", "costs", "rates")
         return {name: getattr(self, name) for name in names} | {
             "own": ", ".join(self.own),
             "stand_in": any(name in stand_ins for stand_ins in data.STAND_INS.values() for name in self.sources),
             "substitute": bool(self.folder),
-            "panels": {panel.title: tuple(dict.fromkeys(map(variant, panel.runs))) for panel in self.panels},
+            "panels": {panel.title: tuple(dict.fromkeys(map(panel.variant, panel.runs))) for panel in self.panels},
             "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
             "settings": {panel.title: panel.setting for panel in self.panels},
             "measured": tuple(dict.fromkeys(map(_measured, self.runs))),
@@ -93,6 +101,8 @@ def variant(run: Run) -> str:
         return "StaleSB"
     if run.method == "LB" and run.options:
         return next((f"LB, {name}" for name, options in READINGS.items() if options == run.options), "LB, other")
+    if run.method == "KAKURENBO" and not run.options.get("hide", True):
+        return "KAKURENBO's rate"
     if run.method == "MB" and run.loss == "focal":
         return "focal"
     if run.method == "RMB" and run.options.get("walk") == "drawn" and run.options.get("delta") == 1:

@@ -1,5 +1,6 @@
-"""The rival ways to choose examples, each from its paper's formulas.
+"""The rival ways to choose examples: one of our own (LPS), the others each from its paper's formulas.
 
+``DIFFERENCES`` says for readers of tables what is otherwise than in the authors' code; the classes say it in full.
 Forward passes that only choose are in evaluation mode, without dropout, and are all asked for by ``prepare``, so that
 they can be counted; a chosen example passes through the network once more to be trained. Mini-batches are full.
 """
@@ -11,10 +12,25 @@ import torch
 from torch import Tensor
 
 from hardsample import randomness
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_choice
 from hardsample.randomness import Stream
 from hardsample.streams import FullMiniBatches, MiniBatches, PersistentLoss
 from hardsample.trees import LARGEST
+
+DIFFERENCES = {
+    "SB": "the choice begins at the first step, where the authors' code trains the first epoch whole; and what waits at"
+    " an epoch's end is kept, where theirs trains it as a smaller mini-batch",
+    "KAKURENBO": "its confidence is a softmax over classes, as in the paper, where the authors' code takes it over the"
+    " examples of the mini-batch; and it looks at hidden examples in evaluation mode, where theirs is in training mode",
+    "InfoBatch": "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share"
+    " of them; and leaving out ends after a share of the updates, where theirs counts passes",
+    "Mercury": "its moving average of the loss goes on through all epochs, where the authors' code begins anew in each"
+    ' (option mean_over="epoch"); and its scores are of evaluation mode and of the present weights, where theirs are of'
+    " training mode and one update older",
+    "OHEM": "its rule was made for the regions of an image; for examples, and a half of them, it is ours",
+    "LPS": "home-made, from no paper: a plain draw in proportion to the loss",
+}
+"""By method, what sets it apart from its authors' code."""
 
 
 class SelectiveBackprop(FullMiniBatches):
@@ -23,9 +39,12 @@ class SelectiveBackprop(FullMiniBatches):
     A candidate of loss l is kept with probability CDF_R(l)^beta, CDF_R the distribution of the last R candidates'
     losses (section 3, Algorithm 1). Mini-batches of n candidates are passed through the network until n are kept; what
     is kept beyond n waits for the next step. CDF_R includes the candidate mini-batch itself and counts losses up to
-    and equal to l, so that equal losses are all kept; a loss that is no number counts as infinite. The authors' code
-    trains the whole first epoch without a choice: here the choice begins at once. An epoch of candidates is shorter
-    in updates than one of mini-batches, and each seed goes through them at its own pace.
+    and equal to l, so that equal losses are all kept; a loss that is no number counts as infinite. An epoch of
+    candidates is shorter in updates than one of mini-batches, and each seed goes through them at its own pace.
+
+    The authors' code (angelajiang/SelectiveBackprop) trains the whole first epoch without a choice: here the choice
+    begins at once. At the end of an epoch it trains what waits as a smaller mini-batch: here that waits for more. It
+    passes the candidates through the network in evaluation mode, and so does this.
 
     Args:
         beta: the higher, the fewer are kept, 1 / (beta + 1) of them in the long run. 3, as in the authors' code.
@@ -204,10 +223,17 @@ class Kakurenbo(_Passes):
     the least that the logits allow for any label, logsumexp - max. Losses of trained examples are those of training,
     before the update and with dropout on.
 
+    The authors' code (TruongThaoNguyen/kakurenbo) has the same F, tau and learning rate. Its confidence is another: it
+    takes the softmax over the mini-batch's examples, class by class, and of these shares an example's largest; here it
+    is the softmax over classes, as the paper has it. It looks at the hidden examples in training mode, with dropout on
+    and statistics of batch normalisation moving; here in evaluation mode.
+
     Args:
         epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included; has to be given.
         fraction: the largest F. 0.3, as in the paper's main results.
         tau: the confidence, the largest softmax probability, from which an example may be hidden.
+        hide: False hides nothing, so that the learning rate alone is KAKURENBO's and the order of the examples MB's:
+            the control that tells the two apart.
 
     Raises:
         InputError: an option is missing or out of its range.
@@ -226,17 +252,22 @@ class Kakurenbo(_Passes):
         epochs: float | None = None,
         fraction: float = 0.3,
         tau: float = 0.7,
+        hide: bool = True,
     ) -> None:
         super().__init__(size, n, seeds, first_step, epochs)
         _check("fraction", fraction, 0 <= fraction < 1, "the largest share to hide, from 0 to below 1")
         _check("tau", tau, 0 <= tau <= 1, "a confidence from 0 to 1")
-        self.fraction, self.tau = fraction, tau
+        self.fraction, self.tau, self.hide = fraction, tau, hide
         self._easy, self._hidden = torch.zeros(2, len(seeds), size, dtype=torch.bool, device=seeds.device)
 
-    def prepare(self, step: int) -> Tensor | None:
+    def factor(self, step: int) -> float:
+        """What the learning rate of a step is multiplied by."""
         done = step - self._first_step
-        hiding = (done + 1) * self._n > self._size
-        self.learning_rate_factor = 1 / (1 - hiding * self._share(done / (self._steps - self._first_step)))
+        later = (done + 1) * self._n > self._size  # than the first pass
+        return 1 / (1 - later * self._share(done / (self._steps - self._first_step)))
+
+    def prepare(self, step: int) -> Tensor | None:
+        self.learning_rate_factor = self.factor(step)
         return super().prepare(step)
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
@@ -263,6 +294,8 @@ class Kakurenbo(_Passes):
         return first.masked_fill(counts == 0, -1)
 
     def _keep(self, seed: int, number: int, order: Tensor, progress: float) -> Tensor:
+        if not self.hide:
+            return order
         candidates = self._losses[seed].argsort(stable=True)[: int(self._share(progress) * self._size + 1e-6)]
         self._hidden[seed] = False
         self._hidden[seed, candidates] = self._easy[seed, candidates]
@@ -285,7 +318,12 @@ class InfoBatch(_Passes):
     r; one of these that stays counts 1 / (1 - r) times, so that the expected gradient is that of all examples (section
     2). No pass that begins after a share delta of the training leaves anything out (annealing). An
     example not yet seen is never left out. Full mini-batches always: a pass's examples continue into the next pass's,
-    and the mean of n weighted losses is taken, as in the authors' code.
+    and the mean of n weighted losses is taken.
+
+    The authors' code (NUS-HPC-AI-Lab/InfoBatch) draws which of the k low losses stay without replacement, exactly
+    int((1 - r) k) of them: here each is left out or not by a draw of its own, as the paper words it, so that their
+    number varies. There a pass is chosen when the last one has ended: here before the mini-batch in which it begins,
+    by losses of which the last few are a pass older. Its weighted mean is this one.
 
     Args:
         epochs: length of the run in mini-batch epochs, N/n updates each, a pre-training included; has to be given.
@@ -350,29 +388,51 @@ class Mercury(_Groups):
     computation; doi 10.1145/3485730.3485930, section 4). Of these n are drawn with replacement, p_i in proportion to
     loss_i + alpha m with m the running mean of the groups' mean losses (0.9 of the last one is kept), and their losses
     are multiplied by 1 / (G p_i): the expected gradient is that of the group, and so of all examples. The paper's two
-    other parts, resharding data between devices and fitting G to the network's bandwidth, have no place on one machine;
-    there the scoring overlaps with sending gradients and is one update older. G and the smoothing are those of the
-    authors' code.
+    other parts, resharding data between devices and fitting G to the network's bandwidth, have no place on one machine.
+
+    G, alpha and the 0.9 are those of the authors' code (AIoT-MLSys-Lab/Mercury). Its running mean begins anew in every
+    epoch, which is ``mean_over="epoch"``. It scores the group in training mode, with dropout on and statistics of batch
+    normalisation moving, before the update that sends gradients meanwhile: its scores are one update older. Here they
+    are of evaluation mode, and of the weights that train next.
 
     Args:
         group: the group's size in mini-batches, G = group n; never more than all examples.
         alpha: of the smoothing.
+        mean_over: "run", one running mean for the training, or "epoch", a new one in every mini-batch epoch of N/n
+            updates.
 
     Raises:
         InputError: an option is out of its range.
     """
 
     def __init__(
-        self, size: int, n: int, seeds: Tensor, first_step: int, *, group: int = 10, alpha: float = 0.5
+        self,
+        size: int,
+        n: int,
+        seeds: Tensor,
+        first_step: int,
+        *,
+        group: int = 10,
+        alpha: float = 0.5,
+        mean_over: str = "run",
     ) -> None:
+        check_choice("mean_over", mean_over, ("run", "epoch"))
         _check("group", group, group >= 1, "at least 1 mini-batch")
         _check("alpha", alpha, 0 <= alpha < math.inf, "0 for no smoothing, or a number above it")
         examples = min(group * n, size)
         super().__init__(size, n, seeds, first_step, examples)
-        self.alpha, self._n, self._seeds = alpha, n, seeds
+        self.alpha, self.mean_over = alpha, mean_over
+        self._size, self._n, self._seeds, self._first_step = size, n, seeds, first_step
         self._group = torch.zeros(len(seeds), examples, dtype=torch.int64, device=seeds.device)
         self._importance = torch.ones(self._group.shape, dtype=torch.float64, device=seeds.device)
         self._mean = torch.full((len(seeds), 1), torch.nan, dtype=torch.float64, device=seeds.device)
+
+    def prepare(self, step: int) -> Tensor | None:
+        wanted = super().prepare(step)
+        begins = (step - self._first_step) * self._n % self._size < self._n
+        if wanted is not None and begins and self.mean_over == "epoch":
+            self._mean.fill_(torch.nan)
+        return wanted
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         losses = losses.double().nan_to_num(nan=0.0, posinf=LARGEST).clamp(1e-8, LARGEST)
@@ -423,12 +483,13 @@ class OnlineHardExamples(_Groups):
 
 
 class LossProportional(PersistentLoss):
-    """LPS: draws with replacement in proportion to losses that are computed once an epoch.
+    """LPS: draws with replacement in proportion to losses that are computed once an epoch. Home-made: no paper has it.
 
-    p_i = loss_i / sum(loss), without a reweighting: the loss as the importance of an example is that of Katharopoulos
-    and Fleuret (2017, arXiv:1706.00043), a draw in proportion to it that of Schaul et al. (2016, arXiv:1511.05952,
-    equation 1 with exponent 1). Where these keep the losses up to date as they go, here a forward pass over all
-    examples at the start of every mini-batch epoch, N/n updates, computes them, and they stay until the next.
+    p_i = loss_i / sum(loss), without a reweighting, by losses that a forward pass over all examples computes at the
+    start of every mini-batch epoch, N/n updates, and that stay until the next. It is the plainest use of the loss as an
+    importance, to hold the papers' methods against. Nearest to it are Katharopoulos and Fleuret (2017,
+    arXiv:1706.00043), who also take the loss for the importance, and Schaul et al. (2016, arXiv:1511.05952, equation
+    1), who draw in proportion to a power of their error; both keep it up to date as they go.
 
     Args:
         floor: the smallest loss that is stored, so that every example can be drawn.

@@ -27,7 +27,6 @@ from hardsample import paths
 from hardsample.configuration import Run
 from hardsample.data import Dataset
 from hardsample.errors import InputError
-from hardsample.panels import variant
 from hardsample.training import COLUMNS, Outcome, State
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class Store:
     def curves(self, experiment: "Experiment") -> "pandas.DataFrame":
         """The stored metrics of an experiment, one row per evaluation of a run in a panel.
 
-        Columns: panel, method (:func:`hardsample.panels.variant`), seed, those of the records, batch_size,
+        Columns: panel, method (:meth:`hardsample.panels.Panel.variant`), seed, those of the records, batch_size,
         pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the experiment, then seed,
         then step. Missing runs are absent. ``attrs`` are those of the experiment, ``missing`` runs (a count), the
         ``hardware`` (device -> runs), and where runs of one seed and panel differ in how they were :func:`made`,
@@ -170,10 +169,10 @@ class Store:
         check_fingerprints(abouts)
         rows = []
         for panel in experiment.panels:
-            methods = list(dict.fromkeys(map(variant, panel.runs)))
-            for run in sorted(panel.runs, key=lambda run: (methods.index(variant(run)), run.seed)):
+            methods = list(dict.fromkeys(map(panel.variant, panel.runs)))
+            for run in sorted(panel.runs, key=lambda run: (methods.index(panel.variant(run)), run.seed)):
                 if run in found:
-                    about = {"panel": panel.title, "method": variant(run)} | {
+                    about = {"panel": panel.title, "method": panel.variant(run)} | {
                         name: getattr(run, name) for name in _SHOWN
                     }
                     about["delta"] = run.options.get("delta", math.nan)

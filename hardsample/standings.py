@@ -1,7 +1,8 @@
 """Who wins among all methods, where, by how much, and where nothing does: the tables and the figure of a contest.
 
 Everything here takes the curves of an experiment of :mod:`hardsample.contest`. Accuracies are in %, their differences
-in points.
+in points. One half of the test set chooses the highest method, the other half reports: *significant* is said of the
+reporting half alone, in words, counts and markers, but for the loss, which has no halves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,28 +16,30 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from hardsample import canvas, figures, outputs, statistics, tables
-from hardsample.contest import BUDGETS, NAMES
+from hardsample import canvas, figures, outputs, paper_a, statistics, tables
+from hardsample.contest import BUDGETS, BY_NAME, NAMES
 from hardsample.errors import InputError
+from hardsample.rivals import DIFFERENCES
 
 LEVEL = statistics.LEVEL
-_PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won")
+_PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "usable", "smallest")
 COLUMNS = (
     *("panel", "schedule", "noise", "budget", "method", "same_as"),
-    *("n", "diverged", "mean", "sd", "low", "high", *_PAIRED, "pairs", "usable"),
-    *("choose_difference", "chosen", *(f"report_{column}" for column in _PAIRED)),
+    *("n", "diverged", "mean", "sd", "low", "high", *_PAIRED, "pairs"),
+    *("choose_difference", "chosen", "report_mean", *(f"report_{column}" for column in _PAIRED)),
     *(f"gap_{column}" for column in _PAIRED),
+    *("control", *(f"control_{column}" for column in _PAIRED)),
     *("loss", *(f"loss_{column}" for column in _PAIRED)),
     *("updates", "forwards", "backwards", "cost"),
 )
 WINNERS = (
     *("panel", "schedule", "noise", "budget", "verdict", "method", *_PAIRED, "pairs"),
-    *("tests", "usable", "least_p", "better", "level", "worse", "left_out"),
+    *("tests", "seeds", "needed", "better", "inconclusive", "above", "worse", "left_out"),
 )
-VERDICTS = ("wins", "no single winner", "nothing wins", "cannot be told", "not compared", "not run")
+VERDICTS = ("wins", "highest inconclusive", "none above", "too few seeds", "not compared", "not run")
 
 _MEASURES = {"": "acc/val", "choose_": "acc/choose", "report_": "acc/report", "loss_": "loss/val"}
-_TESTED = ("", "report_", "gap_", "loss_")
+_TESTED = ("", "report_", "gap_", "control_", "loss_")
 _PASSES = {"updates": "step", "forwards": "forwards", "backwards": "backwards"}
 _NOTHING = pd.DataFrame(columns=[*_MEASURES.values(), *_PASSES.values()], dtype=float)  # the ends of no run
 _LOOKS = dict(
@@ -46,9 +49,11 @@ _LOOKS = dict(
         strict=True,
     )
 )
+_SMALLEST = "smallest significant, about"
+_STREAMS = ("LB", "PLB", "PEB")  # of base values
 _COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-_WIDTH, _GAP, _LEFT = 7.5, 0.17, 0.82  # of all axes side by side, between them, and on their left, inches
+_WIDTH, _GAP, _LEFT = 7.5, 0.17, 1.1  # of all axes side by side, between them, and on their left, inches
 _BESIDE = {"xycoords": "axes fraction", "textcoords": "offset points", "rotation": 270, "va": "center"}
 _BESIDE |= {"fontsize": canvas.RC["axes.titlesize"], "fontweight": "bold"}
 _WORDS = {"va": "center_baseline", "ha": "left", "fontsize": 7, "color": canvas.QUIET}
@@ -59,17 +64,21 @@ def table(curves: pd.DataFrame) -> pd.DataFrame:
 
     - ``same_as``: the earlier budget whose very runs these are, or "".
     - ``n``, ``diverged``: seeds that ended with a finite test accuracy, and the others; ``mean``, ``sd``, t interval
-      ``low`` to ``high`` of that accuracy; ``loss``: mean test loss.
-    - ``difference``: the accuracy minus the baseline's over the same seeds, with its t interval, exact sign-flip
-      ``p``, ``p_holm`` adjusted over the methods of the panel, and the ``seeds_won`` of ``pairs`` seeds, of which
-      ``usable`` diverged under neither. ``loss_``: the same for the test loss, where less wins.
-    - ``chosen``: True for the method of highest ``choose_difference``, the difference on one half of the test set,
-      among those with as many usable seeds as any and the baseline, which stands at 0. ``report_``: the difference
-      on the other half; ``gap_``: on that half too, but to the chosen method.
+      ``low`` to ``high`` of that accuracy, on the whole test set; ``loss``: mean test loss; ``report_mean``: the
+      accuracy on the half of the test set that reports.
+    - ``report_difference``: the accuracy on that half minus the baseline's over the same seeds, with its t interval,
+      exact sign-flip ``p``, ``p_holm`` adjusted over the methods run in the panel, ``smallest``, the smallest
+      difference that would be significant, and the ``seeds_won`` of ``pairs`` seeds, of which ``usable`` diverged under
+      neither. No p and no smallest difference where the seeds are too few for any (:func:`statistics.seeds_needed`).
+      The same without a prefix: on the whole test set; ``loss_``: of the test loss, where less wins.
+    - ``chosen``: True for the method of highest ``choose_difference``, the difference on the half that chooses, among
+      those with as many usable seeds as any and the baseline, which stands at 0; one that does not keep to the budget
+      is not among them. ``gap_``: the difference on the reporting half to the chosen method; ``control_``: to the
+      method's ``control``, the entrant that has its learning rate or its number of updates, and does not choose.
     - ``updates``, ``forwards``, ``backwards``: means over seeds; ``cost``: the measured time of an update, relative to
       the baseline's.
 
-    NaN where there is nothing to compare. ``attrs`` are those of the curves.
+    NaN where there is nothing to compare. ``attrs`` are those of the curves, and ``pretrain_epochs``, the runs'.
 
     Raises:
         InputError: the curves are not of a contest.
@@ -81,14 +90,13 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
     """One row per panel of :func:`table`: which method wins, by how much, or that none does.
 
     - ``method``: the chosen one, with its difference to the baseline on the half of the test set that did not choose.
-    - ``verdict``: it "wins" if that difference is above 0 and ``p_holm`` < ``LEVEL``. If not: "no single winner" where
-      other methods are established to be ``better`` than the baseline, "nothing wins" where none is. "cannot be told"
-      where no result could have been established: ``least_p``, the smallest ``p_holm`` that ``usable`` seeds and the
-      ``tests`` of the panel can give, is not below ``LEVEL``. "not compared" without usable runs of the baseline
-      and of another method, "not run" without any run.
-    - ``better``, ``worse``: the methods established to differ from the baseline on the same half, furthest first;
-      ``level``: those not established to fall short of a winner; ``left_out``: those with fewer usable seeds than
-      others, which the choice passed over.
+    - ``verdict``: it "wins" if that difference is significant and above 0. If not: "highest inconclusive" where other
+      methods are significantly ``better`` than the baseline, "none above" where none is. "too few seeds" where no
+      difference could be significant, since the ``seeds`` usable are fewer than the ``needed`` for so many ``tests``.
+      "not compared" without usable runs of the baseline and of another method, "not run" without any run.
+    - ``better``, ``worse``: the methods significantly above and below the baseline on the same half, furthest first.
+      Of a winner: ``inconclusive``, the methods whose difference to it is not significant, and ``above``, those
+      significantly above it. ``left_out``: those with fewer usable seeds than others, which the choice passed over.
     """
     usual, everyone = figures.baseline(table), _bare(table)
     rows = []
@@ -102,14 +110,19 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """The contest for readers: in short, who wins in each panel, every method in each panel, and notes."""
-    found = winners(table)
-    blocks = (
+    found, bare = winners(table), _bare(table)
+    held = bare[(bare.control_usable > 0) & (bare.same_as == "")]
+    blocks = [
         tables.heading(table),
         *("**In short**", _in_short(table, found)),
         *("**Who wins**", _lines(_winners_header(table), (_winners_cells(row) for _, row in _bare(found).iterrows()))),
-        *("**Every method**", _lines(_methods_header(table), _methods_cells(_bare(table)))),
-        _notes(table, found),
-    )
+        *("**Every method**", _lines(_methods_header(table), _methods_cells(bare))),
+    ]
+    if len(held):
+        blocks += ["**Against their controls**", _lines(_CONTROLS, (_control_cells(row) for _, row in held.iterrows()))]
+    blocks.append(_notes(table, found))
+    if differing := list(_differing(bare)):
+        blocks += ["**Otherwise than in the authors' code**", "\n".join(differing)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -129,8 +142,9 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 def figure_data(curves: pd.DataFrame) -> pd.DataFrame:
     """What :func:`figure` draws: a row per panel and method, without those that repeat the runs of another budget.
 
-    Columns: panel, schedule, noise, budget, method; mean; difference with its t interval, p_holm, pairs, usable, as in
-    :func:`table`; then each seed's difference in points, NaN where it is not run or diverged.
+    Columns: panel, schedule, noise, budget, method; report_mean; report_difference with its t interval, report_p_holm,
+    pairs, report_usable, as in :func:`table`; then each seed's difference in points on the half of the test set that
+    reports, NaN where it is not run or diverged.
 
     Raises:
         InputError: the curves are not of a contest.
@@ -142,8 +156,8 @@ def figure_data(curves: pd.DataFrame) -> pd.DataFrame:
 def figure(curves: pd.DataFrame) -> Figure:
     """Every method's difference to the baseline: rows are learning-rate schedules, columns shares of flipped labels.
 
-    In each axes a line per method and, in it, one per budget that has runs of its own: a dot for every seed, the mean,
-    filled where it is established, and its t interval.
+    On the half of the test set that reports. In each axes a line per method and, in it, one per budget that has runs of
+    its own: a dot for every seed, the mean, filled where it is significant, and its t interval.
 
     Raises:
         InputError: the curves are not of a contest.
@@ -151,7 +165,8 @@ def figure(curves: pd.DataFrame) -> Figure:
     ends, usual = _ends(curves), figures.baseline(curves)
     found = _table(curves, ends)
     points = _points(found, ends)
-    methods = [method for method in dict.fromkeys(found.method) if method != usual]
+    order = list(BY_NAME)
+    methods = sorted(set(found.method) - {usual}, key=order.index)
     schedules, noises = list(dict.fromkeys(found.schedule)), sorted(set(found.noise))
     budgets = [budget for budget in BUDGETS if (points.budget[points.pairs > 0] == budget).any()]
     with matplotlib.rc_context(canvas.RC):
@@ -162,7 +177,7 @@ def figure(curves: pd.DataFrame) -> Figure:
             right=0.34,
             bottom=0.42,
             heading=figures.data_statement(curves),
-            handles=_handles(budgets),
+            handles=_handles(budgets, points),
             caption=_caption(found, points),
             left=_LEFT,
         )
@@ -228,17 +243,47 @@ def _table(curves: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -
             cost = curves.attrs["costs"].get(method, np.nan)
             rows.append({"panel": panel, **setting, "method": method, "same_as": same_as, "cost": cost} | row)
     found = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = [f"{kind}{column}" for kind in _TESTED for column in _PAIRED]
+    found = found.astype(dict.fromkeys(numbers, float))
     for kind in _TESTED:
-        by_panel = found[f"{kind}p"].astype(float).groupby(found.panel)
-        found[f"{kind}p_holm"] = by_panel.transform(statistics.holm)
-    found.attrs = dict(curves.attrs)
+        for _, rows in found.groupby("panel", sort=False):
+            found.loc[rows.index, [f"{kind}{name}" for name in ("p", "p_holm", "smallest")]] = _tested(rows, kind)
+    own = {"pretrain_epochs": sorted(set(curves.pretrain_epochs)), "missing_runs": _missing(curves)}
+    found.attrs = curves.attrs | own
     return found
 
 
+def _tested(rows: pd.DataFrame, kind: str) -> np.ndarray:
+    """p, adjusted p and the smallest significant difference of one family of tests, a panel's: [rows, 3]."""
+    usable = rows[f"{kind}usable"].fillna(0)
+    adjusted = statistics.adjusted(rows[f"{kind}p"], usable)
+    ends = rows[[f"{kind}difference_low", f"{kind}difference_high"]].to_numpy()
+    tests = int((usable > 0).sum())
+    smallest = [
+        statistics.smallest_difference(statistics.Interval(*interval), int(n), tests)
+        for interval, n in zip(ends, usable, strict=True)
+    ]
+    return np.column_stack([rows[f"{kind}p"].where(np.isfinite(adjusted)), adjusted, smallest])
+
+
+def _missing(curves: pd.DataFrame) -> str:
+    """How many runs are missing, and of which methods there is none; "" if all are there."""
+    if not curves.attrs.get("missing"):
+        return ""
+    listed = dict.fromkeys(method for methods in figures.layout(curves).values() for method in methods)
+    absent = [method for method in listed if method not in set(curves.method)]
+    none = f" (none done of {', '.join(absent)})" if absent and len(absent) < len(listed) else ""
+    return f"Runs still missing: {curves.attrs['missing']}{none}."
+
+
 def _panel(ends: Mapping[str, pd.DataFrame], usual: str) -> dict[str, dict]:
-    """The rows of one panel by method, without the adjusted p, from every method's last evaluations."""
+    """The rows of one panel by method, with p not yet adjusted, from every method's last evaluations."""
     rows = {method: _row(own, ends.get(usual, _NOTHING), method == usual) for method, own in ends.items()}
-    usable = {method: row.get("usable", 0) for method, row in rows.items() if method != usual}
+    for method, own in ends.items():
+        control = BY_NAME[method].control
+        if control in ends:
+            rows[method] |= {"control": control} | _compared("control_", own["acc/report"], ends[control]["acc/report"])
+    usable = {method: row.get("usable", 0) for method, row in rows.items() if method != usual and _competes(method)}
     if not max(usable.values(), default=0):
         return rows
     fullest = [method for method, seeds in usable.items() if seeds == max(usable.values())]
@@ -246,8 +291,13 @@ def _panel(ends: Mapping[str, pd.DataFrame], usual: str) -> dict[str, dict]:
     rows[chosen]["chosen"] = True
     for method, own in ends.items():
         if method != chosen:
-            rows[method] |= _prefixed("gap_", tables.compared(own["acc/report"], ends[chosen]["acc/report"]))
+            rows[method] |= _compared("gap_", own["acc/report"], ends[chosen]["acc/report"])
     return rows
+
+
+def _competes(method: str) -> bool:
+    """Does the method keep to the budget?"""
+    return BY_NAME[method].times == 1
 
 
 def _row(own: pd.DataFrame, twins: pd.DataFrame, is_usual: bool) -> dict:
@@ -255,47 +305,52 @@ def _row(own: pd.DataFrame, twins: pd.DataFrame, is_usual: bool) -> dict:
     row = {"n": accuracy.n, "diverged": accuracy.diverged, "mean": accuracy.mean, "sd": accuracy.sd, "chosen": False}
     row |= {"low": accuracy.interval.low, "high": accuracy.interval.high, "loss": own["loss/val"].mean()}
     row |= {name: own[column].mean() for name, column in _PASSES.items()}
+    row["report_mean"] = own["acc/report"].mean()
     if is_usual:
         return row | {"choose_difference": 0.0}
     for kind, metric in _MEASURES.items():
-        compared = tables.compared(own[metric], twins[metric], higher_is_better=metric.startswith("acc"))
-        row |= _prefixed(kind, compared)
-    return row | {"usable": int((own["acc/val"] - twins["acc/val"]).notna().sum())}
+        row |= _compared(kind, own[metric], twins[metric], higher_is_better=metric.startswith("acc"))
+    return row
 
 
-def _prefixed(kind: str, compared: Mapping[str, float]) -> dict[str, float]:
+def _compared(kind: str, own: pd.Series, twins: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
+    """The paired columns of that kind, without those that depend on the other tests."""
+    compared = tables.compared(own, twins, higher_is_better=higher_is_better)
     return {f"{kind}{name}": value for name, value in compared.items()}
 
 
 def _verdict(rivals: pd.DataFrame, everyone: pd.DataFrame) -> dict:
     """The columns of :func:`winners` after the setting, from the rows of one panel, without and with the baseline."""
-    tests = int(rivals.report_p.notna().sum())
-    if not tests:
+    tests = int((rivals.report_usable > 0).sum())
+    competing = rivals[rivals.method.map(_competes)]
+    if not (competing.usable > 0).any():
         return {"verdict": "not compared" if (everyone.n + everyone.diverged).any() else "not run", "tests": 0}
     chosen = everyone[everyone.chosen.astype(bool)].iloc[0]
-    most = rivals.usable.max()
-    established = rivals[rivals.report_p_holm < LEVEL].sort_values("report_difference", ascending=False)
-    better, worse = established[established.report_difference > 0], established[established.report_difference < 0]
-    level = rivals[(rivals.gap_p_holm >= LEVEL) & (rivals.usable == most)]
-    left_out = rivals[(rivals.n + rivals.diverged > 0) & (rivals.usable < most)]
-    least_p = min(1.0, tests * 2.0 ** (1 - most))
+    seeds, needed = int(competing.usable.max()), statistics.seeds_needed(tests)
+    significant = rivals[rivals.report_p_holm < LEVEL].sort_values("report_difference", ascending=False)
+    better, worse = significant[significant.report_difference > 0], significant[significant.report_difference < 0]
+    by_gap = rivals.sort_values("gap_difference", ascending=False)
+    inconclusive = by_gap[(by_gap.gap_p_holm >= LEVEL) & (by_gap.usable == seeds)]
+    above = by_gap[(by_gap.gap_p_holm < LEVEL) & (by_gap.gap_difference > 0)]
+    left_out = competing[(competing.n + competing.diverged > 0) & (competing.usable < seeds)]
     wins = chosen.method in set(better.method)
-    if least_p >= LEVEL:
-        verdict = "cannot be told"
+    if seeds < needed:
+        verdict = "too few seeds"
     else:
-        verdict = "wins" if wins else "no single winner" if len(better) else "nothing wins"
+        verdict = "wins" if wins else "highest inconclusive" if len(better) else "none above"
     return {
         "verdict": verdict,
         "method": chosen.method,
         **{column: chosen[f"report_{column}"] for column in _PAIRED},
         "pairs": chosen.pairs,
         "tests": tests,
-        "usable": most,
-        "least_p": least_p,
+        "seeds": seeds,
+        "needed": needed,
         "better": ", ".join(better.method),
-        "level": ", ".join(level.sort_values("gap_difference", ascending=False).method) if wins else "",
+        "inconclusive": ", ".join(inconclusive.method) if wins else "",
+        "above": ", ".join(above.method) if wins else "",
         "worse": ", ".join(worse.method[::-1]),
-        "left_out": ", ".join(f"{row.method} ({row.usable:.0f} of {most:.0f})" for row in left_out.itertuples()),
+        "left_out": ", ".join(f"{row.method} ({row.usable:.0f} of {seeds})" for row in left_out.itertuples()),
     }
 
 
@@ -304,17 +359,18 @@ def _count(number: float, word: str) -> str:
 
 
 def _in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
-    """A bullet per budget."""
+    """A bullet per budget, and one each for what "significant" means and for what is unequal besides the choice."""
     bullets = []
     for budget in BUDGETS:
         own = found[found.budget == budget]
         sentences = [_repeated(table, budget)]
         if own.verdict.ne("not run").any():
-            usual = figures.baseline(table)
+            usual, rows = figures.baseline(table), table[table.budget == budget]
             heading = f"Equal {budget}, {_count(len(own), 'setting')}:"
-            sentences = [heading, *_sentences(own, usual), _divergence(table[table.budget == budget]), *sentences]
-        bullets.append(f"- {' '.join(filter(None, sentences))}")
-    return "\n".join(bullets)
+            sentences = [heading, *_sentences(own, usual), *_against_controls(rows), _divergence(rows), *sentences]
+        bullets.append(" ".join(filter(None, sentences)))
+    bullets += [_significance(found), _unequal(table), _no_pretraining(table)]
+    return "\n".join(f"- {bullet}" for bullet in bullets if bullet)
 
 
 def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
@@ -325,23 +381,93 @@ def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
         own = wins[wins.method == method]
         low, high = (f"{bound:+.1f}" for bound in (own.difference.min(), own.difference.max()))
         size = low if low == high else f"{low} to {high}"
-        tied = (own.level != "").sum()
-        told = f" ({'there' if tied == len(own) else f'in {tied}'} not told apart from others)" if tied else ""
-        yield f"**{method} wins in {len(own)}**, by {size} points{told}: {_where(own)}."
-    if len(own := by_verdict["no single winner"]):
-        yield f"In {len(own)} the highest is not established to beat {usual}, and others are: {_where(own)}."
-    if len(own := by_verdict["nothing wins"]):
-        yield f"**Nothing wins in {len(own)}**: {_where(own)}."
-    if len(own := by_verdict["cannot be told"]):
-        yield f"**Who wins cannot be told in {len(own)}**: {_where(own)}. {_too_few(own)}"
+        places = {name: int((own[name] != "").sum()) for name in ("inconclusive", "above")}
+        told = [
+            f"{'there' if count == len(own) else f'in {count}'} {words}"
+            for count, words in (
+                (places["inconclusive"], "its difference to others is inconclusive"),
+                (places["above"], "one beyond the budget is significantly above it"),
+            )
+            if count
+        ]
+        but = f" ({'; '.join(told)})" if told else ""
+        yield f"**{method} wins in {len(own)}**, by {size} points{but}: {_where(own)}."
+    if len(own := by_verdict["highest inconclusive"]):
+        yield (
+            f"In {len(own)} the highest method's difference to {usual} is inconclusive, and others are significantly"
+            f" above: {_where(own)}."
+        )
+    if len(own := by_verdict["none above"]):
+        yield f"**None is significantly above {usual} in {len(own)}**: {_where(own)}."
+    if len(own := by_verdict["too few seeds"]):
+        yield f"**Too few seeds in {len(own)}**: {_where(own)}. {_too_few(own)}"
     for verdict in ("not compared", "not run"):
         if len(own := by_verdict[verdict]):
             yield f"{verdict[0].upper()}{verdict[1:]} in {len(own)}: {_where(own)}."
-    worse = found.worse.dropna().str.split(", ").explode()
-    counts = worse[worse.ne("")].value_counts(sort=True)
-    if len(counts):
-        names = ", ".join(f"{method} in {count}" for method, count in counts.items())
-        yield f"Established to be worse than {usual}: {names}."
+    for side, column in (("above", "better"), ("below", "worse")):
+        methods = found[column].dropna().str.split(", ").explode()
+        counts = methods[methods.ne("")].value_counts(sort=True)
+        if len(counts):
+            names = ", ".join(f"{method} in {count}" for method, count in counts.items())
+            yield f"Significantly {side} {usual}: {names}."
+
+
+def _against_controls(table: pd.DataFrame) -> Iterator[str]:
+    """In how many panels of one budget a method is above, below or neither, held against its control."""
+    for method, rows in table[table.control_p_holm.notna() & (table.same_as == "")].groupby("method", sort=False):
+        told = rows.control_p_holm < LEVEL
+        above, below = (int((told & sign).sum()) for sign in (rows.control_difference > 0, rows.control_difference < 0))
+        counts = {"significantly above it": above, "significantly below it": below, "inconclusive": int((~told).sum())}
+        parts = ", ".join(f"{words} in {count}" for words, count in counts.items() if count)
+        yield f"{method} against {rows.control.iloc[0]}: {parts}."
+
+
+def _significance(found: pd.DataFrame) -> str:
+    """What "significant" means here; "" where nothing can be."""
+    if not (found.seeds >= found.needed).any():
+        return ""
+    return (
+        f"Significant: p < {LEVEL:g}, two-sided exact sign-flip test by seed on the half of the test set that did not"
+        " choose, adjusted by Holm over the methods run in one setting and budget. The tests cover seeds, not the"
+        " choice of test images."
+    )
+
+
+def _unequal(table: pd.DataFrame) -> str:
+    """Which methods differ from the baseline in learning rate, in updates or in wall-clock, computed from the runs."""
+    usual, run = figures.baseline(table), _bare(table)
+    run = run[(run.n + run.diverged > 0) & (run.same_as == "")]
+    updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates)
+    parts = [_multiples("learning rate, on average,", run.method, run.method.map(table.attrs.get("rates", {})))]
+    for budget in BUDGETS:
+        own = run.budget == budget
+        found = [_multiples("updates", run.method[own], updates[own])]
+        if budget != BUDGETS[2]:  # where times are equal
+            found.append(_multiples("training time", run.method[own], (updates * run.cost)[own]))
+        if any(found):
+            parts.append(f"at equal {budget} {' and '.join(filter(None, found))}")
+    said = "; ".join(filter(None, parts))
+    return f"Unlike {usual} in more than the choice of examples, as multiples of {usual}'s: {said}." if said else ""
+
+
+def _multiples(what: str, methods: pd.Series, ratios: pd.Series) -> str:
+    """ "updates of OHEM 2, SB 0.4": the methods whose mean ratio is not 1, in words; "" if there is none."""
+    means = ratios.astype(float).groupby(methods, sort=False).mean().round(2)
+    names = [f"{method} {ratio:g}" for method, ratio in means.items() if ratio != 1 and np.isfinite(ratio)]
+    return f"{what} of {', '.join(names)}" if names else ""
+
+
+def _no_pretraining(table: pd.DataFrame) -> str:
+    """That the streams of base values start without the pre-training of paper A's default, if they do."""
+    run = set(table.method[table.n + table.diverged > 0])
+    streams = [method for method in _STREAMS if method in run]
+    if not streams or table.attrs["pretrain_epochs"] != [0]:
+        return ""
+    paper = paper_a.PROFILES["paper"]
+    return (
+        f"No run here has a pre-training: {', '.join(streams)} start with the first update, where paper A's default has"
+        f" {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB before them."
+    )
 
 
 def _divergence(table: pd.DataFrame) -> str:
@@ -358,17 +484,12 @@ def _where(found: pd.DataFrame) -> str:
 
 
 def _too_few(found: pd.DataFrame) -> str:
-    """Why nothing can be established, and how many seeds it takes."""
-    fullest = found.loc[found.least_p.astype(float).idxmin()]
-    tests = int(fullest.tests)
+    """Why nothing can be significant, and how many seeds it takes."""
+    fullest = found.loc[found.seeds.astype(float).idxmax()]
     return (
-        f"{_least_p(fullest.usable)}, and {fullest.least_p:.2g} after Holm over {_count(tests, 'test')}: no"
-        f" difference is established, whatever its size; it takes {int(1 + np.log2(tests / LEVEL)) + 1} seeds."
+        f"With {_count(fullest.seeds, 'seed')} no difference among {_count(fullest.tests, 'test')} can be significant,"
+        f" whatever its size, and differences have no p; it takes {fullest.needed:.0f} seeds."
     )
-
-
-def _least_p(seeds: float) -> str:
-    return f"The smallest p that {_count(seeds, 'seed')} can give is {2.0 ** (1 - seeds):.2g}"
 
 
 def _repeated(table: pd.DataFrame, budget: str) -> str:
@@ -400,25 +521,37 @@ def _winners_header(table: pd.DataFrame) -> tuple[str, ...]:
     usual = figures.baseline(table)
     return (
         *("learning rate", "labels flipped", "equal", "who wins", "highest on one half of the test set"),
-        *(f"- {usual} on the other half, points", "p (Holm)", "seeds won", f"better than {usual}"),
-        *("not told apart from the winner", f"worse than {usual}", "passed over: fewer usable seeds"),
+        *(f"- {usual} on the other half, points", "p (Holm)", _SMALLEST, "seeds won"),
+        *(f"significantly above {usual}", "inconclusive against the winner", "significantly above the winner"),
+        *(f"significantly below {usual}", "passed over: fewer usable seeds"),
     )
 
 
 def _winners_cells(row: pd.Series) -> tuple[str, ...]:
     winner = f"**{row.method}**" if row.verdict == "wins" else row.verdict
     if not row.tests:
-        return (*_setting_cells(row), winner, *("",) * 8)
-    lists = (row.better, row.level, row.worse, row.left_out)
+        return (*_setting_cells(row), winner, *("",) * 10)
+    lists = (row.better, row.inconclusive, row.above, row.worse, row.left_out)
     return (*_setting_cells(row), winner, row.method, *_paired_cells(row), *lists)
+
+
+_CONTROLS = (
+    *("learning rate", "labels flipped", "equal", "method", "control"),
+    *("method - control on the reporting half, points", "p (Holm)", _SMALLEST, "seeds won"),
+)
+
+
+def _control_cells(row: pd.Series) -> tuple[str, ...]:
+    return (*_setting_cells(row), row.method, row.control, *_paired_cells(row, "control_"))
 
 
 def _methods_header(table: pd.DataFrame) -> tuple[str, ...]:
     usual = figures.baseline(table)
+    tested = ("p (Holm)", _SMALLEST, "seeds won")
     return (
         *("learning rate", "labels flipped", "equal", "method"),
-        *("test accuracy, %", f"- {usual}, points", "p (Holm)", "seeds won"),
-        *("test loss", f"- {usual}", "p (Holm)", "seeds won"),
+        *("test accuracy, %", f"- {usual} on the reporting half, points", *tested),
+        *("test loss", f"- {usual}, whole test set", *tested),
         *("updates", "forward passes", "backward passes", "time per update"),
     )
 
@@ -431,9 +564,9 @@ def _methods_cells(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         for _, row in rows[done & (rows.same_as == "")].iterrows():
             yield (*setting, row.method, *_method_cells(row))
         for budget, same in rows[rows.same_as != ""].groupby("same_as"):
-            yield (*setting, ", ".join(same.method), f"as at equal {budget}", *("",) * 11)
+            yield (*setting, ", ".join(same.method), f"as at equal {budget}", *("",) * 13)
         if not done.all():
-            yield (*setting, ", ".join(rows.method[~done]), "not run", *("",) * 11)
+            yield (*setting, ", ".join(rows.method[~done]), "not run", *("",) * 13)
 
 
 def _method_cells(row: pd.Series) -> tuple[str, ...]:
@@ -443,18 +576,24 @@ def _method_cells(row: pd.Series) -> tuple[str, ...]:
     loss = f"{row.loss:.3f}" if np.isfinite(row.loss) else ""
     passes = (f"{row[name]:,.0f}" if np.isfinite(row[name]) else "" for name in _PASSES)
     cost = f"{row.cost:g}" if np.isfinite(row.cost) else ""
-    return (accuracy, *_paired_cells(row), loss, *_paired_cells(row, "loss_", 3), *passes, cost)
+    return (accuracy, *_paired_cells(row, "report_"), loss, *_paired_cells(row, "loss_", 3), *passes, cost)
 
 
 def _setting_cells(row: pd.Series) -> tuple[str, str, str]:
     return row.schedule, _percent(row.noise), row.budget
 
 
-def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str, str, str]:
-    difference, low, high, _, p, won = (row[f"{kind}{column}"] for column in _PAIRED)
+def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str, str, str, str]:
+    """The difference with its interval, p, the smallest that would be significant, the seeds won."""
+    difference, low, high, _, p, won, _, smallest = (row[f"{kind}{column}"] for column in _PAIRED)
     if not np.isfinite(difference):
-        return "", "", ""
-    return tables.with_interval(difference, low, high, "+", digits), f"{p:.2g}", f"{won:.0f}/{row.pairs:.0f}"
+        return "", "", "", ""
+    return (
+        tables.with_interval(difference, low, high, "+", digits),
+        f"{p:.2g}" if np.isfinite(p) else "",
+        f"{smallest:.{digits}f}" if np.isfinite(smallest) else "none",
+        f"{won:.0f}/{row.pairs:.0f}",
+    )
 
 
 def _percent(share: float) -> str:
@@ -466,18 +605,23 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
     notes = [
         "Metrics at the end of the budget: mean over seeds [95 % t interval of the mean]. Flipped labels are training"
         " labels changed to another class; those of the test set are right. Differences are paired by seed: method"
-        f" minus {usual} [95 % t interval], two-sided exact sign-flip test, p adjusted by Holm over the methods of one"
-        " setting and budget. A seed is won by higher accuracy, or lower loss.",
+        f" minus {usual} [95 % t interval], of the accuracy on the half of the test set that reports, of the loss on"
+        " the whole test set. p: two-sided exact sign-flip test, adjusted by Holm over the methods run in one setting"
+        " and budget; there is none where the seeds are too few for any difference to be significant. Smallest"
+        " significant: from the spread of the differences seen, by Student's t at the level of Holm's first step, and"
+        " so about what the exact test needs. A seed is won by higher accuracy, or lower loss.",
         f"Who wins: the method of highest mean accuracy on one half of the test set, if on the other half it is above"
-        f" {usual} with an adjusted p < {LEVEL:g}. Better and worse are of that other half and that p too. The choice"
-        " so gains nothing from lucky test examples; the seeds are the same on both halves, and against their luck"
-        " stands Holm's adjustment over all methods. Methods with fewer usable seeds than others,"
-        " diverged or not run, are passed over in the choice. A winner is not established to be better than the methods"
-        " not told apart from it (the same test, winner against method, Holm over them).",
+        f" {usual} with an adjusted p < {LEVEL:g}; all that is called significant is of that other half and that p."
+        " The choice so gains nothing from lucky test examples; the seeds are the same on both halves, and against"
+        " their luck stands Holm's adjustment over all methods. Methods with fewer usable seeds than others, diverged"
+        " or not run, are passed over in the choice. The winner is tested against every method in the same way, Holm"
+        " over them; inconclusive is what is not significant.",
     ]
+    if beside := [method for method in dict.fromkeys(table.method[table.n > 0]) if not _competes(method)]:
+        notes.append(f"{', '.join(beside)}: longer than the budget, to be compared with, and not in the choice.")
     if "cosine" in set(table.schedule):
         notes.append(_COSINE)
-    decided = int((found.least_p.astype(float) < LEVEL).sum())
+    decided = int((found.seeds >= found.needed).sum())
     if decided:
         notes.append(_across(table, decided))
     if table.attrs["costs"]:
@@ -490,9 +634,17 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
     return " ".join((*notes, *tables.last_notes(table)))
 
 
+def _differing(table: pd.DataFrame) -> Iterator[str]:
+    """A bullet per method with runs that is not its authors'."""
+    run = dict.fromkeys(table.method[table.n + table.diverged > 0])
+    for method, words in DIFFERENCES.items():
+        if names := [name for name in run if BY_NAME[name].method == method]:
+            yield f"- {', '.join(names)}: {words}."
+
+
 def _across(table: pd.DataFrame, decided: int) -> str:
     """What the many panels do to the claims."""
-    tests, seeds = int(table.p.notna().sum()), table.usable.max()
+    tests, seeds = int((table.report_usable > 0).sum()), table.report_usable.max()
     whole = min(1.0, tests * 2.0 ** (1 - seeds))
     note = (
         f"Every row of Who wins has its own 5 % chance of a claim that is not so: of {decided}, expect up to"
@@ -500,8 +652,8 @@ def _across(table: pd.DataFrame, decided: int) -> str:
     )
     if whole >= LEVEL:
         note += (
-            f" {_least_p(seeds)}; Holm over all {tests} tests at once would make it {whole:.2g} and could establish"
-            " nothing, so it is taken row by row."
+            f" The smallest p that {_count(seeds, 'seed')} can give is {2.0 ** (1 - seeds):.2g}; Holm over all {tests}"
+            f" tests at once would make it {whole:.2g}, and nothing could be significant, so it is taken row by row."
         )
     return note
 
@@ -510,9 +662,10 @@ def _points(found: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -
     """The rows of :func:`figure_data`, from those of :func:`table`."""
     usual, found = figures.baseline(found), _bare(found)
     found = found[(found.same_as == "") & (found.n + found.diverged > 0)].reset_index(drop=True)
-    kept = ("panel", "schedule", "noise", "budget", "method", "mean", *_PAIRED[:3], "p_holm", "pairs", "usable")
+    reported = (f"report_{column}" for column in ("mean", *_PAIRED[:3], "p_holm", "usable"))
+    kept = ("panel", "schedule", "noise", "budget", "method", *reported, "pairs")
     differences = [
-        (ends[panel, method]["acc/val"] - ends.get((panel, usual), _NOTHING)["acc/val"]).rename(place)
+        (ends[panel, method]["acc/report"] - ends.get((panel, usual), _NOTHING)["acc/report"]).rename(place)
         for place, (panel, method) in enumerate(zip(found.panel, found.method, strict=True))
         if method != usual
     ]
@@ -533,13 +686,13 @@ def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual
     axes.grid(axis="y", visible=False)
     for place in range(0, len(methods), 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
-    twins = points[(points.method == usual) & points["mean"].notna()]
+    twins = points[(points.method == usual) & points.report_mean.notna()]
     if points.empty or twins.empty:
         text = "not run" if points.empty else f"{usual} not run: no differences"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=canvas.QUIET, fontsize=9)
         return
     axes.axvline(0, color=canvas.QUIET, linewidth=0.9, zorder=1)
-    title = f"{usual} {twins['mean'].iloc[0]:.1f} %"
+    title = f"{usual} {twins.report_mean.iloc[0]:.1f} %"
     axes.set_title(title, loc="right", color=canvas.QUIET, fontsize=7.5, fontweight="normal")
     for place, method in enumerate(methods):
         rows = points[(points.method == method) & (points.pairs > 0)]
@@ -553,13 +706,13 @@ def _comparison(axes: Axes, row: pd.Series, height: float) -> None:
     """Draw one method under one budget: its seeds, their mean and its interval."""
     look = _LOOKS[row.budget]
     seeds = row[[column for column in row.index if column.startswith("seed ")]].astype(float)
-    if np.isfinite(row.difference_low):
-        ends = (row.difference_low, row.difference_high)
+    if np.isfinite(row.report_difference_low):
+        ends = (row.report_difference_low, row.report_difference_high)
         axes.plot(ends, (height, height), color=look.color, linewidth=3.2, alpha=0.3, solid_capstyle="butt")
     axes.plot(seeds, np.full(len(seeds), height), ".", color=look.color, markersize=4, markeredgewidth=0, alpha=0.8)
-    filled = look.color if row.p_holm < LEVEL else "white"
+    filled = look.color if row.report_p_holm < LEVEL else "white"
     axes.plot(
-        row.difference,
+        row.report_difference,
         height,
         look.marker,
         color=look.color,
@@ -568,17 +721,17 @@ def _comparison(axes: Axes, row: pd.Series, height: float) -> None:
         markeredgewidth=1,
         zorder=4,
     )
-    if row.usable < row.pairs:
-        text = f"×{row.pairs - row.usable:.0f}"
+    if row.report_usable < row.pairs:
+        text = f"×{row.pairs - row.report_usable:.0f}"
         axes.text(0.01, height, text, transform=axes.get_yaxis_transform(), **_WORDS | {"color": look.color})
 
 
 def _limits(points: pd.DataFrame) -> tuple[float, float]:
     """The ends of the figure's axis: all seeds, all intervals, and 0 lie within."""
-    drawn = points[[column for column in points if column.startswith(("seed ", "difference"))]].to_numpy(float)
+    drawn = points[[column for column in points if column.startswith(("seed ", "report_difference"))]].to_numpy(float)
     low, high = (_scale(bound(drawn[np.isfinite(drawn)], initial=0.0)) for bound in (np.min, np.max))
     room = max(high - low, 0.2)
-    left = 0.14 if (points.usable < points.pairs).any() else 0.05
+    left = 0.14 if (points.report_usable < points.pairs).any() else 0.05
     return float(_unscale(low - left * room)), float(_unscale(high + 0.05 * room))
 
 
@@ -606,11 +759,11 @@ def _ticks(limits: Sequence[float], apart: float) -> list[float]:
     return sorted(ticks)
 
 
-def _handles(budgets: Iterable[str]) -> list[Line2D]:
+def _handles(budgets: Iterable[str], points: pd.DataFrame) -> list[Line2D]:
     looks = {f"equal {budget}": (_LOOKS[budget], _LOOKS[budget].color) for budget in budgets}
     quiet = canvas.Style(canvas.QUIET, "", "o")
-    if looks:
-        looks |= {f"p < {LEVEL:g}": (quiet, canvas.QUIET), f"p ≥ {LEVEL:g}": (quiet, "white")}
+    if points.report_p_holm.notna().any():
+        looks |= {"significant": (quiet, canvas.QUIET), "inconclusive": (quiet, "white")}
     return [
         Line2D([], [], color=look.color, linestyle=look.line, marker=look.marker, markerfacecolor=face, label=label)
         for label, (look, face) in looks.items()
@@ -619,24 +772,27 @@ def _handles(budgets: Iterable[str]) -> list[Line2D]:
 
 def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
     usual = figures.baseline(found)
-    parts = [
-        f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), in percentage"
-        " points, paired by seed.",
-        f"Dots: seeds, {tables.seeds_in_words(points.pairs)}; markers: their mean; bars: 95 % t interval of the mean."
-        f" Filled markers are established: p < {LEVEL:g}, two-sided exact sign-flip test, adjusted by Holm over the"
-        " methods of one setting and budget."
-        if (points.usable > 0).any()
-        else "Nothing can be compared yet.",
-        "Flipped: the share of training labels changed to another class; test labels are right. The axes are linear"
-        " to ±1 point, logarithmic beyond.",
-    ]
-    parts += [_repeated(found, budget) for budget in BUDGETS]
-    if "cosine" in set(found.schedule):
-        parts.append(_COSINE)
     verdicts = winners(found)
-    undecided = verdicts[verdicts.verdict == "cannot be told"]
+    parts = [
+        f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), on the half of the"
+        " test set that did not choose the highest, in percentage points, paired by seed.",
+        f"Dots: seeds, {tables.seeds_in_words(points.pairs)}; markers: their mean, filled where significant; bars: 95 %"
+        " t interval of the mean."
+        if (points.report_usable > 0).any()
+        else "Nothing can be compared yet.",
+        _significance(verdicts),
+    ]
+    undecided = verdicts[verdicts.verdict == "too few seeds"]
     if len(undecided):
         parts.append(_too_few(undecided))
-    if (points.usable < points.pairs).any():
+    parts.append(
+        "Flipped: the share of training labels changed to another class; test labels are right. The axes are linear"
+        " to ±1 point, logarithmic beyond."
+    )
+    parts += [_repeated(found, budget) for budget in BUDGETS]
+    parts += [_unequal(found), _no_pretraining(found)]
+    if "cosine" in set(found.schedule):
+        parts.append(_COSINE)
+    if (points.report_usable < points.pairs).any():
         parts.append("×k: k seeds diverged, left out of mean and interval.")
     return " ".join(part for part in (*parts, *tables.last_notes(found)) if part)

@@ -161,7 +161,10 @@ def verdict(p: float) -> str:
 
 
 def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
-    """Treatment minus baseline, by seed, in the columns of :func:`final_metrics`; empty if no seed ran under both."""
+    """Treatment minus baseline, by seed, in the columns of :func:`final_metrics`; empty if no seed ran under both.
+
+    ``usable`` counts the ``pairs`` that are finite under both.
+    """
     pairs = treatment.index.intersection(baseline.index)
     if pairs.empty:
         return {}
@@ -173,6 +176,7 @@ def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: boo
         "p": paired.p,
         "seeds_won": paired.won,
         "pairs": len(pairs),
+        "usable": paired.n,
     }
 
 

@@ -1,8 +1,9 @@
 """The contest's grid: who enters, with which budget, and how the clock decides the length of a run."""
 
 import pytest
+import torch
 
-from hardsample import contest, experiments
+from hardsample import contest, experiments, methods
 from hardsample.panels import variant
 
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
@@ -16,29 +17,62 @@ def panel(experiment, schedule, noise, budget):
 
 def costs(**changed):
     """A cost of 1 for every method but those given."""
-    return {variant(run): 1.0 for run in LETTERS.runs} | changed
+    return {variant(run): 1.0 for run in LETTERS.timed} | changed
+
+
+TIMED = [
+    *("MB", "SMB", "LB", "PLB", "PEB", "δ = 0.5", "SB", "StaleSB"),
+    *("KAKURENBO", "InfoBatch", "Mercury", "OHEM", "focal", "LPS"),
+]
+ENTERED = {
+    "updates": {*TIMED, "KAKURENBO's rate"},
+    "backward passes": {*TIMED, "KAKURENBO's rate", "MB 2x updates"},
+}
 
 
 def test_every_method_enters_every_setting_with_every_seed():
-    names = list(dict.fromkeys(variant(run) for run in LETTERS.runs))
-    assert names == [
-        *("MB", "SMB", "LB", "PLB", "PEB", "δ = 0.5", "SB", "StaleSB"),
-        *("KAKURENBO", "InfoBatch", "Mercury", "OHEM", "focal", "LPS"),
-    ]
     settings = {(panel.setting["schedule"], panel.setting["noise"]) for panel in LETTERS.panels}
     assert settings == {(schedule, noise) for schedule in ("constant", "cosine") for noise in (0.0, 0.1, 0.2, 0.4)}
     for one in LETTERS.panels:
-        assert sorted((variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
+        names = ENTERED[one.setting["budget"]]
+        assert sorted((one.variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
+        assert set(LETTERS.attrs["panels"][one.title]) == names
         assert {run.label_noise for run in one.runs} == {one.setting["noise"]}
         assert {run.learning_rate_schedule for run in one.runs} == {one.setting["schedule"]}
         assert len({run.learning_rate for run in one.runs}) == 1
 
 
-def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer():
+def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer_and_for_its_control():
     updates, backward = (panel(LETTERS, "cosine", 0.4, budget) for budget in ("updates", "backward passes"))
-    assert {variant(run) for run in set(backward.runs) - set(updates.runs)} == {"OHEM"}
-    own = {variant(run): run for run in backward.runs}
+    assert {backward.variant(run) for run in set(backward.runs) - set(updates.runs)} == {"OHEM", "MB 2x updates"}
+    own = {backward.variant(run): run for run in backward.runs}
     assert own["OHEM"].epochs * own["OHEM"].options["keep"] == own["MB"].epochs
+    longer = own["MB 2x updates"]
+    assert (longer.method, longer.options, longer.epochs) == ("MB", {}, own["OHEM"].epochs)
+
+
+def test_a_control_has_what_it_controls_for_and_no_more():
+    own = {panel(LETTERS, "constant", 0.0, "updates").variant(run): run for run in LETTERS.panels[0].runs}
+    rate = own["KAKURENBO's rate"]
+    assert rate.options == dict(own["KAKURENBO"].options) | {"hide": False}
+    assert {name for name, one in contest.BY_NAME.items() if one.control} == {"KAKURENBO", "OHEM"}
+    assert {one.control for one in contest.BY_NAME.values()} == {"", "KAKURENBO's rate", "MB 2x updates"}
+
+
+def test_rates_are_the_means_over_the_updates_that_a_training_makes():
+    assert set(LETTERS.rates) == {"KAKURENBO", "KAKURENBO's rate"} and LETTERS.attrs["rates"] == LETTERS.rates
+    (run,) = (run for run in LETTERS.panels[0].runs if variant(run) == "KAKURENBO's rate" and run.seed == 1)
+    method = methods.build("KAKURENBO", 1024, 32, torch.tensor([1]), options=run.options)
+    factors = []
+    for step in range(192):
+        method.prepare(step)
+        factors.append(method.learning_rate_factor)
+        indices = method.draw(step)
+        method.observe(indices, torch.zeros(1, 32, 26), torch.ones(1, 32))
+    assert LETTERS.rates["KAKURENBO's rate"] == LETTERS.rates["KAKURENBO"] == pytest.approx(sum(factors) / 192)
+    for profile in experiments.PROFILES:  # those without a number of examples too
+        rates = experiments.grid("rivals/images", profile=profile).rates
+        assert 1.1 < rates["KAKURENBO"] < 1 / 0.7
 
 
 def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
@@ -58,13 +92,13 @@ def test_what_has_no_cost_is_not_run_by_the_clock():
     known = costs()
     del known["SB"]
     runs = {variant(run) for run in panel(contest.by_the_clock(LETTERS, known), "constant", 0.0, "wall-clock").runs}
-    assert "SB" not in runs and "PEB" in runs
+    assert "SB" not in runs and "PEB" in runs and "KAKURENBO's rate" not in runs
 
 
 def test_what_is_timed_is_a_small_training_of_every_method():
     for profile in experiments.PROFILES:
         timed = experiments.grid("rivals/images", profile=profile, seeds=5).timed
-        assert {variant(run) for run in timed} == {variant(run) for run in LETTERS.runs}
+        assert list(dict.fromkeys(map(variant, timed))) == TIMED
         assert {run.seed for run in timed} == {1, 2, 3}
         assert {(run.train_examples <= 32 * run.batch_size, run.epochs <= 6) for run in timed} == {(True, True)}
         assert all(run.options.get("epochs", run.epochs) == run.epochs for run in timed)

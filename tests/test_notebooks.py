@@ -1,16 +1,18 @@
 """Notebooks: the wrapper is strict and leaves nothing half-written; every notebook of the project runs."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hardsample import notebooks, paths
+from hardsample import notebooks, paths, statistics
 from hardsample.errors import InputError
 
 PROJECT = (
@@ -185,6 +187,27 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     folder = shared / "figures" / Path(name).parent
     assert written <= {path.name for path in folder.iterdir()}
     assert all(str(folder) in line for line in printed(output).splitlines()[-len(ends) :])
+
+
+def test_notebook_01_computes_its_verdict():
+    cells = nbformat.read(paths.notebooks_dir() / "01-your-own-training.ipynb", as_version=4).cells
+    (source,) = (cell.source for cell in cells if "def compare(" in cell.source)
+    scope = {"statistics": statistics, "outcomes": None, "seeds": 0}
+    exec(source.split("\n\n\n")[0], scope)
+
+    def told(gains):
+        scope["outcomes"] = pd.DataFrame({"shuffled": 0.5, "mine": 0.5 + np.array(gains)})
+        scope["seeds"] = len(gains)
+        return scope["compare"]("mine")
+
+    lower = told([-0.01, -0.02, -0.03, -0.01, -0.02, -0.03])
+    assert lower.startswith("mine - shuffled: -2.0 points (95 % interval -2.9 to -1.1), better for 0 of 6 seeds.")
+    assert "Significant: p = 0.031" in lower and "not over test images" in lower
+    assert "Inconclusive: p = 1" in told([-0.01, 0.01, -0.02, 0.02, -0.03, 0.03])
+    for few in (1, 5):
+        assert f"Inconclusive: of {few} seeds no difference can be significant, it takes 6." in told([0.01] * few)
+    prose = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert not re.search(r"\*\*(No|Yes)\b|ends \*(below|above)", prose)
 
 
 @pytest.mark.parametrize("name", [name for name in PROJECT if "profile" in notebooks.parameters(name) and "/" in name])

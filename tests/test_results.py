@@ -144,13 +144,20 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(store.root))  # where the costs are kept
     monkeypatch.setattr(timing, "load", None)  # nothing is measured
     experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
-    curves = store.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
-    assert curves.attrs["missing"] == 0
+    curves = figures.stored(contest.by_the_clock(experiment, timing.costs(experiment)), store)
+    methods = [method for method in contest.BY_NAME if method not in set(curves.method)]
+    assert methods == ["KAKURENBO's rate", "MB 2x updates"]  # the controls, of which no run is stored
+    settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
+    assert curves.attrs["missing"] == len(methods) * len(settings) * curves.seed.nunique()
+    assert set(curves[curves.method == "MB"].groupby("panel").seed.nunique()) == {curves.seed.nunique()}
     written = [*figures.save(standings.figure(curves), standings.figure_data(curves), tmp_path / name)]
     written += standings.save(standings.table(curves), tmp_path / name)
     check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
-    in_short = (tmp_path / f"{name}-statistics.md").read_text().split("**In short**\n\n")[1].split("\n\n")[0]
-    assert in_short in (ROOT / "README.md").read_text()
+    text = (tmp_path / f"{name}-statistics.md").read_text()
+    assert set(standings.winners(standings.table(curves)).tests) == {13}  # of what was run
+    assert text.split("**In short**\n\n")[1].split("\n\n")[0] in (ROOT / "README.md").read_text()
+    for word in ("established", "told apart", "cannot be told"):
+        assert word not in text
 
 
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 from scipy import stats
 
+from hardsample import methods, rivals
 from hardsample.errors import InputError
 from hardsample.rivals import InfoBatch, Kakurenbo, LossProportional, Mercury, OnlineHardExamples, SelectiveBackprop
+from hardsample.streams import MiniBatches
 
 SEED = torch.tensor([1])
 CLASSES = 3
@@ -325,6 +327,19 @@ def test_kakurenbo_examines_the_hidden_once_a_pass_and_each_seeds_own():
         assert trained + examined == pytest.approx(60 * int(driven.method._number[place]), abs=60)
 
 
+@pytest.mark.parametrize("size, n, first_step", [(60, 6, 0), (40, 7, 0), (60, 6, 20)])
+def test_kakurenbo_that_hides_nothing_has_its_rate_and_draws_as_mb_does(size, n, first_step):
+    seeds, steps = torch.tensor([3, 1]), range(first_step, first_step + 100)
+    options = {"epochs": 20.0, "loss": lambda indices, step: 0.01 + indices * 0.001}  # all right, and confident
+    hiding = Driven(Kakurenbo, size, n, seeds, first_step, **options)
+    control = Driven(Kakurenbo, size, n, seeds, first_step, hide=False, **options)
+    usual = Driven(MiniBatches, size, n, seeds, first_step)
+    hidden, drawn = hiding.run(steps), control.run(steps)
+    assert torch.equal(drawn, usual.run(steps)) and not torch.equal(drawn, hidden)
+    assert control.factors == hiding.factors and max(control.factors) == pytest.approx(1 / 0.7)
+    assert hiding.asked and not control.asked
+
+
 # InfoBatch
 
 
@@ -423,6 +438,22 @@ def test_mercury_smooths_by_a_running_mean_of_the_groups():
         assert method._importance[0].tolist() == pytest.approx([2.0 + 2 * step + mean] * 4)
 
 
+def test_mercurys_running_mean_can_begin_anew_in_every_epoch():
+    """8 examples in mini-batches of 2: an epoch is 4 updates. The group's mean loss is that of the step."""
+    means = {}
+    for mean_over in ("run", "epoch"):
+        driven = Driven(
+            Mercury, 8, 2, loss=lambda indices, step: torch.full(indices.shape, 1.0 + step), mean_over=mean_over
+        )
+        means[mean_over] = [driven.run([step]) is None or driven.method._mean.item() for step in range(8)]
+    expected = [1.0]
+    for step in range(1, 8):
+        expected.append(0.9 * expected[-1] + 0.1 * (1 + step))
+    assert means["run"] == pytest.approx(expected)
+    expected = [1.0, 1.1, 1.29, 1.561, 5.0, 5.1, 5.29, 5.561]
+    assert means["epoch"] == pytest.approx(expected)
+
+
 # OHEM
 
 
@@ -482,6 +513,7 @@ def test_lps_examines_all_once_an_epoch_and_keeps_the_losses_until_the_next(size
         (InfoBatch, {"epochs": 9.0, "delta": 2.0}, "delta is 2.0: give the share of the training"),
         (Mercury, {"group": 0}, "group is 0: give at least 1 mini-batch"),
         (Mercury, {"alpha": -0.1}, "alpha is -0.1: give 0 for no smoothing"),
+        (Mercury, {"mean_over": "pass"}, "unknown mean_over 'pass': choose one of run, epoch"),
         (OnlineHardExamples, {"keep": 0.0}, "keep is 0.0: give a share that leaves an example of 8"),
         (OnlineHardExamples, {"keep": 0.01}, "keep is 0.01"),
         (OnlineHardExamples, {"keep": 1.1}, "keep is 1.1"),
@@ -505,3 +537,13 @@ def test_every_class_says_what_the_loop_asks_of_a_method():
         method = kind(60, 8, SEED, 0, **options)
         assert method.capturable  # its learning rate too is read from the device
         assert (method.scored, method.short, method.updates_per_epoch) == (("before", True), False, 7.5)
+
+
+def test_every_rival_says_what_is_not_its_authors():
+    kinds = {kind for kind in vars(rivals).values() if isinstance(kind, type) and kind.__module__ == rivals.__name__}
+    of_methods = {name: kind for name, kind in methods.METHODS.items() if kind in kinds}
+    assert rivals.DIFFERENCES.keys() == of_methods.keys()
+    for name in ("SB", "KAKURENBO", "InfoBatch", "Mercury"):
+        assert "the authors' code" in rivals.DIFFERENCES[name]
+        assert "the authors' code" in of_methods[name].__doc__.lower()
+    assert "Home-made" in LossProportional.__doc__ and "home-made" in rivals.DIFFERENCES["LPS"]

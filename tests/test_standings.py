@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic import curves
 
-from hardsample import contest, experiments, figures, runs, standings, statistics
+from hardsample import contest, experiments, figures, paper_a, rivals, runs, standings, statistics
 from hardsample.errors import InputError
 
 # What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
@@ -25,9 +25,13 @@ EFFECTS = {
     "OHEM": (-1.0, -3.0, 0.7),
     "focal": (-0.3, 0.1, 1.0),
     "LPS": (0.9, -1.5, 1.5),
+    "KAKURENBO's rate": (1.5, 0.0, 1.0),
+    "MB 2x updates": (0.0, 0.0, 1.0),
 }
-METHODS, NOISES, BUDGETS = tuple(EFFECTS), (0.0, 0.1, 0.2, 0.4), contest.BUDGETS
-COSTS = {method: cost for method, (_, _, cost) in EFFECTS.items()}
+CONTROLS = ("KAKURENBO's rate", "MB 2x updates")
+METHODS, NOISES, BUDGETS = tuple(EFFECTS)[:-2], (0.0, 0.1, 0.2, 0.4), contest.BUDGETS
+COSTS = {method: EFFECTS[method][2] for method in METHODS}
+RATES = {"KAKURENBO": 1.22, "KAKURENBO's rate": 1.22}
 
 
 def rival_curves(
@@ -55,6 +59,7 @@ def rival_curves(
     frame.attrs = {
         **{"name": "rivals/letters", "data": "glyphs", "profile": "small", "stand_in": True, "substitute": False},
         **{"own": "emnist-letters", "missing": 0, "baseline": "MB", "costs": COSTS, "settings": settings},
+        "rates": RATES,
         **{"panels": dict.fromkeys(settings, methods), "note": "profile small: letters CNN, 1,024 training examples"},
         **(attrs or {}),
     }
@@ -63,8 +68,9 @@ def rival_curves(
 
 def _run(method, seed, schedule, noise, budget):
     gain, per_tenth, cost = EFFECTS[method]
-    times = {"backward passes": 2.0 if method == "OHEM" else 1.0, "wall-clock": 1 / cost}.get(budget, 1.0)
-    place = METHODS.index(method)
+    doubled = method in ("OHEM", "MB 2x updates")
+    times = {"backward passes": 2.0 if doubled else 1.0, "wall-clock": 1 / cost}.get(budget, 1.0)
+    place = list(EFFECTS).index(method)
     luck = np.random.default_rng([place, seed, int(100 * noise), schedule == "cosine", int(100 * times)])
     shared = np.random.default_rng([seed, int(100 * noise), schedule == "cosine"])
     usual = (0.86 if schedule == "cosine" else 0.84) - 0.5 * noise + shared.normal(0, 0.006)
@@ -77,7 +83,13 @@ def _run(method, seed, schedule, noise, budget):
         step = round(200 * times * share)
         rows.append(
             {
-                **{"step": step, "epoch": step / 33, "acc/train": accuracy + 0.05, "acc/val": accuracy},
+                **{
+                    "step": step,
+                    "epoch": step / 33,
+                    "pretrain_epochs": 0.0,
+                    "acc/train": accuracy + 0.05,
+                    "acc/val": accuracy,
+                },
                 **{"loss/train": 1 - accuracy, "loss/val": 1.1 - accuracy},
                 **{"acc/choose": accuracy + halves, "acc/report": accuracy - halves},
                 **{"forwards": 64.0 * step, "backwards": (16.0 if method == "OHEM" else 32.0) * step},
@@ -156,7 +168,7 @@ def texts(figure):
 
 
 def test_a_row_per_panel_and_method(table):
-    assert list(table) == list(standings.COLUMNS)
+    assert list(table) == list(standings.COLUMNS) and len(set(standings.COLUMNS)) == len(standings.COLUMNS)
     assert len(table) == 2 * 2 * 3 * len(METHODS)
     assert table[["schedule", "noise", "budget"]].iloc[0].tolist() == ["constant", 0.0, "updates"]
     assert table.method[: len(METHODS)].tolist() == list(METHODS)
@@ -169,11 +181,22 @@ def test_a_row_by_hand():
     set_ends(made, "PEB", "acc/val", [0.9, 0.9, 0.5])
     found = row(standings.table(made), "PEB")
     assert (found["mean"], found.n, found.diverged) == (pytest.approx(230 / 3), 3, 0)
-    # differences 10, 20, -10 points: 6 of the 8 patterns of signs sum to 20 or more
-    assert (found.difference, found.p, found.seeds_won, found.pairs) == (pytest.approx(20 / 3), 6 / 8, 2, 3)
+    assert (found.difference, found.seeds_won, found.pairs) == (pytest.approx(20 / 3), 2, 3)
+    assert np.isnan([found.p, found.p_holm, found.smallest]).all()  # of 3 seeds
     assert found.difference_high == pytest.approx(
         20 / 3 + 4.30265 * np.std([10, 20, -10], ddof=1) / np.sqrt(3), abs=1e-3
     )
+
+
+def test_p_and_the_smallest_difference_by_hand():
+    made = one_panel(seeds=6, methods=("MB", "PEB"))
+    set_ends(made, "MB", "acc/report", [0.6] * 6)
+    set_ends(made, "PEB", "acc/report", [0.61, 0.62, 0.63, 0.64, 0.65, 0.66])
+    found = row(standings.table(made), "PEB")
+    assert (found.report_p, found.report_p_holm, found.report_usable) == (2 / 64, 2 / 64, 6)
+    half = 2.570582 * np.std([1, 2, 3, 4, 5, 6], ddof=1) / np.sqrt(6)
+    assert found.report_smallest == pytest.approx(half, abs=1e-4)  # one test: the usual interval's half-width
+    assert found.report_difference == pytest.approx(3.5)
 
 
 def test_lower_loss_wins():
@@ -188,6 +211,7 @@ def test_lower_loss_wins():
 def test_holm_is_within_the_panel(table, kind):
     for _, rows in table.groupby("panel"):
         np.testing.assert_allclose(rows[f"{kind}p_holm"], statistics.holm(rows[f"{kind}p"]))
+        assert (rows[f"{kind}smallest"].notna() == rows[f"{kind}p"].notna()).all()
         assert rows[f"{kind}p"].notna().sum() == len(METHODS) - 1
 
 
@@ -201,13 +225,13 @@ def test_runs_of_an_earlier_budget_are_known(table):
 
 def test_the_known_winner_wins(found):
     first = found.iloc[0]
-    assert (first.verdict, first.method, first.tests, first.usable) == ("wins", "PEB", 13, 12)
-    assert 1 < first.difference < 3 and first.p_holm < 0.05 and first.least_p == pytest.approx(13 / 2**11)
+    assert (first.verdict, first.method, first.tests, first.seeds, first.needed) == ("wins", "PEB", 13, 12, 10)
+    assert 1 < first.difference < 3 and first.p_holm < 0.05 and 0 < first.smallest < first.difference
     assert first.better.startswith("PEB") and first.worse.startswith("LB, OHEM")
     assert found.verdict.isin(standings.VERDICTS).all() and list(found) == list(standings.WINNERS)
 
 
-def test_better_and_worse_are_established_after_holm(found, table):
+def test_better_and_worse_are_significant_after_holm(found, table):
     assert ((table.report_p < 0.05) & (table.report_p_holm >= 0.05)).any()
     for _, panel in found.iterrows():
         rows = table[(table.panel == panel.panel) & (table.report_p_holm < 0.05)]
@@ -220,28 +244,29 @@ def test_the_winner_may_change_with_the_budget(found):
     assert cosine["updates"] == "PEB" and cosine["backward passes"] == "OHEM"
 
 
-def test_nothing_wins_where_all_are_alike():
+def test_none_is_above_where_all_are_alike():
     made = one_panel(methods=("MB", "SMB", "InfoBatch", "focal"))
     found = verdict(made)
-    assert found["verdict"] == "nothing wins" and found["better"] == found["level"] == ""
+    assert found["verdict"] == "none above" and found["better"] == found["inconclusive"] == found["above"] == ""
     text = standings.markdown(standings.table(made))
-    assert "**Nothing wins in 1**: constant 0 %." in text and "wins in 1**, by" not in text
+    assert "**None is significantly above MB in 1**: constant 0 %." in text and "wins in 1**, by" not in text
 
 
 def test_the_baseline_itself_can_be_the_highest():
     found = verdict(one_panel(methods=("MB", "LB", "OHEM")))
-    assert (found["verdict"], found["method"], found["worse"]) == ("nothing wins", "MB", "LB, OHEM")
+    assert (found["verdict"], found["method"], found["worse"]) == ("none above", "MB", "LB, OHEM")
 
 
 def test_one_half_chooses_and_the_other_reports():
     made = one_panel(methods=("MB", "PLB", "SMB"))
     set_ends(made, "SMB", "acc/choose", np.full(12, 0.99))
     found = verdict(made)
-    assert (found["method"], found["verdict"], found["better"]) == ("SMB", "no single winner", "PLB")
+    assert (found["method"], found["verdict"], found["better"]) == ("SMB", "highest inconclusive", "PLB")
     smb = made[(made.method == "SMB") & (made.epoch > 4)].set_index("seed")["acc/report"]
     usual = made[(made.method == "MB") & (made.epoch > 4)].set_index("seed")["acc/report"]
     assert found["difference"] == pytest.approx(100 * (smb - usual).mean())
-    assert "not established to beat MB, and others are: constant 0 %" in standings.markdown(standings.table(made))
+    text = standings.markdown(standings.table(made))
+    assert "difference to MB is inconclusive, and others are significantly above: constant 0 %" in text
 
 
 def test_methods_that_the_winner_does_not_beat_are_named():
@@ -249,22 +274,28 @@ def test_methods_that_the_winner_does_not_beat_are_named():
     for metric in ("acc/val", "acc/choose", "acc/report"):
         ends = made[made.method == "PEB"].groupby("seed")[metric].last().to_numpy()
         set_ends(made, "PLB", metric, ends + 0.001 * np.where(np.arange(12) % 2, 1, -1.5))
-    assert (verdict(made)["method"], verdict(made)["level"]) == ("PEB", "PLB")
+    assert (verdict(made)["method"], verdict(made)["inconclusive"], verdict(made)["above"]) == ("PEB", "PLB", "")
     text = standings.markdown(standings.table(made))
-    assert "**PEB wins in 1**" in text and "(there not told apart from others)" in text
+    assert "**PEB wins in 1**" in text and "(there its difference to others is inconclusive)" in text
 
 
-def test_three_seeds_establish_nothing():
+def test_of_three_seeds_nothing_is_significant_and_there_is_no_p():
     made = rival_curves(seeds=3, noises=(0.0, 0.4), budgets=BUDGETS[:1])
     table = standings.table(made)
-    assert set(standings.winners(table).verdict) == {"cannot be told"}
-    for text in (standings.markdown(table), texts(standings.figure(made))):
-        assert "The smallest p that 3 seeds can give is 0.25, and 1 after Holm over 13 tests" in text
-        assert "it takes 10 seeds" in text and "wins in" not in text
-    assert "**Who wins cannot be told in 4**: constant 0, 40 %; cosine 0, 40 %." in standings.markdown(table)
+    assert set(standings.winners(table).verdict) == {"too few seeds"}
+    assert table[[name for name in table if name.endswith(("p", "p_holm", "smallest"))]].isna().all(axis=None)
+    text, figure = standings.markdown(table), standings.figure(made)
+    for said in (text, texts(figure)):
+        assert "With 3 seeds no difference among 13 tests can be significant, whatever its size" in said
+        assert "have no p; it takes 10 seeds" in said and "wins in" not in said and "Significant:" not in said
+    assert "**Too few seeds in 4**: constant 0, 40 %; cosine 0, 40 %." in text
+    assert "| p (Holm) |" not in text and "| smallest significant, about |" in text and "| none |" in text
+    markers = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    assert markers and {line.get_markerfacecolor() for line in markers} == {"white"}
+    assert "| inconclusive |" not in texts(figure)
 
 
-@pytest.mark.parametrize(("seeds", "verdict_of"), [(9, "cannot be told"), (10, "wins")])
+@pytest.mark.parametrize(("seeds", "verdict_of"), [(9, "too few seeds"), (10, "wins")])
 def test_ten_seeds_are_needed_as_is_said(seeds, verdict_of):
     assert verdict(one_panel(seeds=seeds))["verdict"] == verdict_of
 
@@ -272,8 +303,8 @@ def test_ten_seeds_are_needed_as_is_said(seeds, verdict_of):
 def test_one_seed_has_no_interval():
     table = standings.table(one_panel(seeds=1))
     assert table[["low", "sd", "difference_low"]].isna().all(axis=None)
-    assert set(table.p.dropna()) == {1.0}
-    assert "The smallest p that 1 seed can give is 1" in standings.markdown(table)
+    assert table.p.isna().all()
+    assert "With 1 seed no difference" in standings.markdown(table)
 
 
 def test_a_diverged_seed_costs_the_choice():
@@ -392,14 +423,14 @@ def test_save(table, found, tmp_path):
 def test_axes_are_schedules_by_noises(drawn, table):
     assert len(drawn.axes) == 4
     assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
-    assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB')['mean']:.1f} %"
+    assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB').report_mean:.1f} %"
     assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(METHODS[1:])
     assert len({axes.get_xlim() for axes in drawn.axes}) == 1
 
 
 def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
     ends = contested[(contested.panel == FIRST) & (contested.epoch > 4)].pivot(
-        index="seed", columns="method", values="acc/val"
+        index="seed", columns="method", values="acc/report"
     )
     lines = drawn.axes[0].lines
     for method in ("PEB", "focal"):
@@ -411,11 +442,99 @@ def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
         assert round(height) == METHODS[1:].index(method)
         found = row(table, method)
         assert any(
-            np.allclose(line.get_xdata(), (found.difference_low, found.difference_high))
+            np.allclose(line.get_xdata(), (found.report_difference_low, found.report_difference_high))
             for line in lines
             if len(line.get_xdata()) == 2
         )
-        assert (means[0].get_markerfacecolor() == "white") == (found.p_holm >= 0.05)
+        assert (means[0].get_markerfacecolor() == "white") == (found.report_p_holm >= 0.05)
+
+
+def test_markers_counts_and_words_are_of_the_same_column():
+    """On the whole test set PEB is significantly above MB, on the half that reports it is not: nowhere is it said."""
+    made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
+    usual = made[(made.method == "MB") & (made.epoch > 4)]["acc/report"].to_numpy()
+    set_ends(made, "PEB", "acc/report", usual + 0.01 * np.where(np.arange(12) % 2, 1, -0.9))
+    table = standings.table(made)
+    assert row(table, "PEB").p_holm < 0.05 < row(table, "PEB").report_p_holm
+    assert "PEB" not in verdict(made)["better"].split(", ") and "PLB" in verdict(made)["better"]
+    text = standings.markdown(table)
+    assert "Significantly above MB: PLB in 1. Significantly below MB: LB in 1." in text
+    (axes,) = standings.figure(made).axes
+    filled = {
+        round(line.get_ydata()[0]): line.get_markerfacecolor() != "white"
+        for line in axes.lines
+        if line.get_marker() == "o"
+    }
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert {names[place]: full for place, full in filled.items()} == {"PEB": False, "PLB": True, "LB": True}
+
+
+@pytest.mark.parametrize("budget", BUDGETS[:2])
+def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
+    methods = (*METHODS, "KAKURENBO's rate", *(CONTROLS[1:] if budget == BUDGETS[1] else ()))
+    made = rival_curves(methods=methods, schedules=("constant",), noises=(0.0,), budgets=(budget,))
+    for metric in ("acc/val", "acc/choose", "acc/report"):
+        if budget == BUDGETS[1]:  # far above all others
+            set_ends(made, "MB 2x updates", metric, 0.95 + 0.001 * np.arange(12))
+    table, panel = standings.table(made), f"constant, 0 % flipped, equal {budget}"
+    kakurenbo = row(table, "KAKURENBO", panel)
+    ends = made.groupby(["seed", "method"])["acc/report"].last().unstack()
+    gains = 100 * (ends["KAKURENBO"] - ends["KAKURENBO's rate"])
+    assert kakurenbo.control_difference == pytest.approx(gains.mean()) and kakurenbo.control == "KAKURENBO's rate"
+    assert kakurenbo.control_difference_high < 0 and kakurenbo.control_p_holm < 0.05
+    text = standings.markdown(table)
+    assert "KAKURENBO against KAKURENBO's rate: significantly below it in 1." in text
+    assert "**Against their controls**" in text
+    assert f"| constant | 0 % | {budget} | KAKURENBO | KAKURENBO's rate | {gains.mean():+.2f} [" in text
+    found = verdict(made)
+    assert found["tests"] == len(methods) - 1  # of what was run, and the family that Holm adjusts over
+    if budget == BUDGETS[1]:
+        assert row(table, "OHEM", panel).control == "MB 2x updates"
+        assert (found["verdict"], found["method"], found["above"]) == ("wins", "PEB", "MB 2x updates")
+        assert found["better"].startswith("MB 2x updates, PEB") and "one beyond the budget" in text
+        assert "not in the choice" in text
+
+
+def test_controls_that_are_not_run_are_named_and_count_for_nothing():
+    made = rival_curves(noises=(0.0,), schedules=("constant",), attrs={"missing": 24})
+    made.attrs["panels"] = {panel: (*METHODS, *CONTROLS) for panel in made.attrs["panels"]}
+    text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
+    assert set(standings.winners(standings.table(made)).tests) == {13}
+    assert "| updates | KAKURENBO's rate, MB 2x updates | not run |" in text
+    for words in (text, said):
+        assert "Runs still missing: 24 (none done of KAKURENBO's rate, MB 2x updates)." in words
+        assert "of KAKURENBO 1.22;" in words
+    assert "**Against their controls**" not in text and said.count("not run |") == 2
+    order = [label.get_text() for label in standings.figure(made).axes[0].get_yticklabels()]
+    assert order.index("KAKURENBO's rate") == order.index("KAKURENBO") + 1
+
+
+def test_what_differs_besides_the_choice_is_computed(table):
+    text = standings.markdown(table)
+    costs = ", ".join(f"{method} {COSTS[method]:g}" for method in METHODS if COSTS[method] != 1)
+    assert f"at equal updates training time of {costs};" in text
+    assert "at equal backward passes updates of OHEM 2 and training time of OHEM 1.4;" in text
+    shares = text.split("at equal wall-clock updates of ")[1].split(".\n")[0].split(", ")
+    shares = {method: float(share) for method, share in (part.rsplit(" ", 1) for part in shares)}
+    assert shares == pytest.approx({m: 1 / cost for m, cost in COSTS.items() if cost != 1}, abs=0.01)
+
+
+@pytest.mark.parametrize("pretrain_epochs", [0.0, 1.0])
+def test_a_missing_pre_training_is_said(pretrain_epochs):
+    made = one_panel(seeds=2, methods=("MB", "PEB", "SB"))
+    made["pretrain_epochs"] = pretrain_epochs
+    paper = paper_a.PROFILES["paper"]
+    words = f"paper A's default has {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB"
+    for said in (standings.markdown(standings.table(made)), texts(standings.figure(made))):
+        assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)
+
+
+def test_tables_say_what_is_not_the_authors(table):
+    text = standings.markdown(table)
+    assert f"- SB, StaleSB: {rivals.DIFFERENCES['SB']}." in text
+    assert all(words in text for words in rivals.DIFFERENCES.values())
+    few = standings.markdown(standings.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
+    assert rivals.DIFFERENCES["LPS"] in few and rivals.DIFFERENCES["Mercury"] not in few
 
 
 def test_the_same_runs_are_drawn_once(drawn, contested):
@@ -430,14 +549,9 @@ def test_the_same_runs_are_drawn_once(drawn, contested):
 def test_the_figure_says_what_it_shows(drawn):
     said = texts(drawn)
     for words in (
-        *(
-            "stand-in data: glyphs",
-            "equal updates",
-            "equal backward passes",
-            "equal wall-clock",
-            "p < 0.05",
-            "p ≥ 0.05",
-        ),
+        *("stand-in data: glyphs", "equal updates", "equal backward passes", "equal wall-clock"),
+        *("| significant |", "| inconclusive |", "p < 0.05", "on the half of the test set that did not choose"),
+        *("The tests cover seeds, not the choice of test images.", "learning rate, on average, of KAKURENBO 1.22;"),
         *("n = 12 seeds", "95 % t interval", "sign-flip test", "Holm", "linear to ±1 point, logarithmic beyond"),
         *("only OHEM trained differently", "constant learning rate", "cosine learning rate", "falls to 0"),
         *("share of training labels changed", "Profile small: letters CNN, 1,024 training examples."),

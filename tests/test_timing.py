@@ -66,7 +66,7 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     monkeypatch.setattr(training, "stepper", stepper)
     monkeypatch.setattr(timing.time, "process_time", lambda: ticks[0])
     found = timing.costs(CONTEST, device="cpu")
-    assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.runs}
+    assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.timed}
     assert set(updates.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
     monkeypatch.setattr(training, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
