@@ -143,10 +143,10 @@ def table(curves: pd.DataFrame) -> pd.DataFrame:
     last = curves.iloc[-1] if len(curves) else None
     letters = 0 if last is None else round(last.step * last.batch_size / last.epoch)
     parts, rows = _evaluations(curves), []
-    for reading, options in READINGS.items():
+    for reading in READINGS:
         for statement in STATEMENTS:
             for test in statement.tests:
-                values, unit = _differences(parts, "LB" if not options else f"LB, {reading}", test)
+                values, unit = _differences(parts, f"LB, {reading}", test)
                 mean, interval = (values.mean() if len(values) else np.nan), statistics.t_interval(values)
                 met = "not run" if not len(values) else "yes" if test.low < mean <= test.high else "no"
                 rows.append(
@@ -306,7 +306,7 @@ def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str]) -> None:
     bounds = [bound for bound in (low, high) if np.isfinite(bound)]
     middle = np.quantile(np.abs([*ran.difference, *bounds, 1.0]), 0.8) * 2
     left, right = max(min([*ends, *bounds]), -middle), min(max([*ends, *bounds]), middle)
-    room = 0.08 * (right - left)
+    room = 0.08 * (right - left) or 1.0
     axes.set_xlim(left - room, right + room)
     axes.axvspan(max(low, left - room), min(high, right + room), color="#e3ecf4", linewidth=0, zorder=0)
     axes.axvline(0, color=canvas.QUIET, linewidth=0.7, zorder=1)

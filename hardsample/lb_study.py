@@ -49,14 +49,14 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     for title, varied in SETTINGS.items():
         if few and title != DEFAULT:
             continue
-        methods = [("MB", {}), *((("PEB", {}),) if title == LARGE_BATCH else ())]
-        methods += [("LB", options) for options in READINGS.values()]
-        runs = (
-            Run(method=method, options=options, seed=seed, **(common | size.defaults | varied))
-            for method, options in methods
+        methods = {"MB": ("MB", {})} | ({"PEB": ("PEB", {})} if title == LARGE_BATCH else {})
+        methods |= {f"LB, {reading}": ("LB", options) for reading, options in READINGS.items()}
+        names = {
+            Run(method=method, options=options, seed=seed, **(common | size.defaults | varied)): name
+            for name, (method, options) in methods.items()
             for seed in range(1, (seeds or size.seeds) + 1)
-        )
-        panels.append(Panel(title, tuple(runs)))
+        }
+        panels.append(Panel(title, tuple(names), names=names))
     return Experiment(
         name,
         "Readings of LB",

@@ -7,7 +7,6 @@ from typing import Any
 
 from hardsample import data
 from hardsample.configuration import Run
-from hardsample.loss_based import READINGS
 from hardsample.rounds import DELTA
 
 
@@ -99,8 +98,6 @@ def variant(run: Run) -> str:
         return "reshuffled"
     if run.method == "SB" and run.options.get("stale_every", 1) > 1:
         return "StaleSB"
-    if run.method == "LB" and run.options:
-        return next((f"LB, {name}" for name, options in READINGS.items() if options == run.options), "LB, other")
     if run.method == "KAKURENBO" and not run.options.get("hide", True):
         return "KAKURENBO's rate"
     if run.method == "MB" and run.loss == "focal":

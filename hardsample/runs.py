@@ -395,7 +395,7 @@ def _unlike(experiment: "Experiment", found: Mapping[Run, Record]) -> dict[str, 
     for panel in experiment.panels:
         for run in panel.runs:
             if run in found:
-                about = variant(run), made(run, found[run].provenance)
+                about = panel.variant(run), made(run, found[run].provenance)
                 twins.setdefault((panel.title, run.seed), []).append(about)
     differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
     aspects = [

@@ -1,7 +1,5 @@
 """The study of LB's readings: each of the paper's statements, met or not, on made-up curves whose effects are known."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +9,6 @@ from synthetic import curves
 from hardsample import experiments, lb_readings
 from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
 from hardsample.loss_based import READINGS
-from hardsample.panels import variant
 
 NAMES = list(READINGS)
 FAITHFUL, OTHER = NAMES[2], NAMES[3]
@@ -138,7 +135,7 @@ def test_the_grid_has_every_reading_in_every_setting():
     experiment = experiments.grid("lb-readings", profile="small", data="sd19-letters")
     assert [panel.title for panel in experiment.panels] == list(SETTINGS)
     for panel in experiment.panels:
-        variants = list(dict.fromkeys(map(variant, panel.runs)))
+        variants = list(dict.fromkeys(map(panel.variant, panel.runs)))
         others = ["MB", "PEB"] if panel.title == LARGE_BATCH else ["MB"]
         assert variants[: len(others)] == others and len(variants) == len(others) + len(READINGS) <= 10
     assert {run.seed for run in experiment.runs} == {1, 2, 3} and {run.precision for run in experiment.runs} == {
@@ -152,12 +149,3 @@ def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
     figure = experiments.grid("base-values/figure-3", **knobs).runs
     shared = {run for run in figure if run in study_runs}
     assert {(run.method, run.batch_size) for run in shared} >= {("MB", 4), ("MB", 32), ("MB", 1024), ("PEB", 1024)}
-
-
-def test_a_bare_lb_keeps_its_name_and_every_other_reading_has_its_own():
-    run = experiments.grid("lb-readings", profile="small").panels[0].runs[0]
-    names = [
-        variant(dataclasses.replace(run, method="LB", options=options))
-        for options in (*READINGS.values(), {"alpha": 0.5})
-    ]
-    assert names == ["LB", *(f"LB, {name}" for name in NAMES[1:]), "LB, other"]
