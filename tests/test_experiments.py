@@ -30,7 +30,9 @@ def test_figures_share_the_runs_at_the_defaults(profile):
 def test_panels_are_the_papers_columns():
     titles = {name: [panel.title for panel in experiments.grid(name, profile="paper").panels] for name in FIGURES[1:]}
     assert titles == {
-        "base-values/figure-2": [f"pre-training {epochs}" for epochs in ("0 epochs", "1 epoch", "2 epochs", "5 epochs")],
+        "base-values/figure-2": [
+            f"pre-training {epochs}" for epochs in ("0 epochs", "1 epoch", "2 epochs", "5 epochs")
+        ],
         "base-values/figure-3": ["n = 4", "n = 32", "n = 1024"],
         "base-values/figure-4": ["α = 0.1", "α = 0.05", "α = 0.01", "α = 0.001"],
     }
