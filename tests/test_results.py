@@ -144,7 +144,7 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(store.root))  # where the costs are kept
     monkeypatch.setattr(timing, "load", None)  # nothing is measured
     experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
-    curves = figures.stored(contest.by_the_clock(experiment, timing.costs(experiment)), store)
+    curves = store.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
     methods = [method for method in contest.BY_NAME if method not in set(curves.method)]
     assert methods == ["KAKURENBO's rate", "MB 2x updates"]  # the controls, of which no run is stored
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
