@@ -26,6 +26,7 @@ CLOSE, SIMILAR, CONSIDERABLE, OVERFIT = (
     2.0,
 )  # points; % of the baseline's loss; the same; % of its least
 ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
+_MARKERS = ("o", "s")  # of the sizes, smaller first
 COLUMNS = (
     *("reading", "statement", "setting", "test", "letters", "n", "difference", "half_width", "unit"),
     *("low", "high", "met"),
@@ -130,16 +131,27 @@ STATEMENTS = (
 )
 
 
-def table(curves: pd.DataFrame) -> pd.DataFrame:
-    """One row per reading and test of a statement, for a study of :mod:`hardsample.lb_study`.
+def table(*studies: pd.DataFrame) -> pd.DataFrame:
+    """One row per size, reading and test of a statement, for the curves of :func:`hardsample.lb_study.sizes`.
 
     - ``difference``: mean over the ``n`` seeds that both have, with the ``half_width`` of its 95 % t interval, in
       ``unit``: "points" of accuracy, or "%" of the loss it is compared with.
     - ``low``, ``high``: the bounds of the test; ``met``: "yes" or "no", by the mean; "not run" without a pair of seeds.
-    - ``letters``: how many letters were trained on.
+    - ``letters``: how many letters were trained on; a size without a run is left out if another has some.
 
-    ``attrs`` are those of the curves.
+    ``attrs`` are those of the first curves with runs, and ``notes`` say the size of all.
     """
+    ran = [curves for curves in studies if len(curves)] or list(studies[:1])
+    parts = [_table(curves) for curves in ran]
+    for part in parts:
+        part.attrs = {}
+    found = pd.concat(parts, ignore_index=True)
+    found.attrs = ran[0].attrs | {"notes": [note for curves in ran for note in tables.last_notes(curves)]}
+    return found
+
+
+def _table(curves: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one size."""
     last = curves.iloc[-1] if len(curves) else None
     letters = 0 if last is None else round(last.step * last.batch_size / last.epoch)
     parts, rows = _evaluations(curves), []
@@ -155,13 +167,11 @@ def table(curves: pd.DataFrame) -> pd.DataFrame:
                         *((interval.high - interval.low) / 2, unit, test.low, test.high, met),
                     )
                 )
-    found = pd.DataFrame(rows, columns=list(COLUMNS))
-    found.attrs = dict(curves.attrs)
-    return found
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def met(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per reading, one column per statement: "yes" where all its tests that ran are met, "no", or "not run".
+    """Of one size, a row per reading, a column per statement: "yes" if all its tests that ran are met, "no", "not run".
 
     Columns ``statements`` and ``tests`` count what is met, ``of`` the tests that ran.
     """
@@ -188,33 +198,45 @@ def nearest(table: pd.DataFrame) -> str:
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """In a sentence or two: is LB identified, and which reading comes nearest?"""
+    """Of every size in a sentence or two: is LB identified, and which reading comes nearest?"""
+    by_size = [(letters, _verdict(own)) for letters, own in _bare(table).groupby("letters")]
+    if len(by_size) == 1:
+        return by_size[0][1]
+    return " ".join(f"On {letters:,} letters: {said}" for letters, said in by_size)
+
+
+def _verdict(table: pd.DataFrame) -> str:
     found = met(table)
     if not found.of.any():
         return "No reading has been run yet."
     best, of = nearest(table), f"of the {len(STATEMENTS)} statements"
-    ran = (found.loc[best, [statement.number for statement in STATEMENTS]] != "not run").sum()
-    count = found.statements[best]
+    untried = (found[[statement.number for statement in STATEMENTS]] == "not run").sum(axis=1)
+    count, ran = found.statements[best], len(STATEMENTS) - untried[best]
     says = f"The reading that meets most is “{best}”: {count} of the {ran} for which it was run"
     if count < ENOUGH:
-        return f"**LB is not identified**: no reading meets {ENOUGH} {of}. {says}."
+        open_yet = (found.statements + untried).max() >= ENOUGH
+        so_far = " so far, and not every statement was tried with every reading" if open_yet else ""
+        return f"**LB is not identified**: no reading meets {ENOUGH} {of}{so_far}. {says}."
     return f"**“{best}” counts as the paper's LB**: it meets {count} {of}, and {ENOUGH} are asked for. {says}."
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The study for readers: the verdict, reading by statement, the statements, every test."""
-    found = met(table)
     numbers = [statement.number for statement in STATEMENTS]
-    head = ("reading", *map(str, numbers), "statements met", "tests met")
+    head = ("letters", "n", "reading", *map(str, numbers), "statements met", "tests met")
     lines = [head, ("---",) * len(head)]
-    lines += [
-        (reading, *(row[number] for number in numbers), str(row.statements), f"{row.tests} of {row.of}")
-        for reading, row in found.iterrows()
-    ]
-    every = [("statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
+    every = [("letters", "statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
     every += [("---",) * len(every[0])]
-    for (number, setting, test), rows in table.groupby(["statement", "setting", "test"], sort=False):
-        every.append((str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]), *map(_cell, rows.itertuples())))
+    for letters, own in _bare(table).groupby("letters"):
+        for reading, row in met(own).iterrows():
+            seeds = tables.seeds_in_words(own.n[own.reading == reading]).removeprefix("n = ").split(" seed")[0]
+            if row.of:
+                said = (row[number] for number in numbers)
+                lines.append((f"{letters:,}", seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}"))
+        for (number, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
+            if (rows.met != "not run").any():
+                what = (f"{letters:,}", str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
+                every.append((*what, *map(_cell, rows.itertuples())))
     blocks = (
         f"**{_heading(table)}**",
         verdict(table),
@@ -240,8 +262,10 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 
 def figure(table: pd.DataFrame) -> Figure:
     """An axes per test, a line per reading: its mean difference and interval, and in grey what the statement asks."""
+    table = _bare(found := table)
     cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
     cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
+    sizes = sorted(table.letters.unique())
     columns = 4
     with matplotlib.rc_context(canvas.RC):
         page, grid = canvas.page(
@@ -250,13 +274,13 @@ def figure(table: pd.DataFrame) -> Figure:
             gap=(0.2, 0.62),
             right=0.12,
             bottom=0.3,
-            heading=figures.data_statement(table),
-            handles=_handles(),
-            caption=_notes(table),
+            heading=figures.data_statement(found),
+            handles=_handles(sizes),
+            caption=_notes(found),
             left=2.75,
         )
         for axes, cell in zip(grid.flat, cells, strict=False):
-            _test(axes, _of(table, cell), cell)
+            _test(axes, _of(table, cell), cell, sizes)
         for axes in grid.flat[len(cells) :]:
             axes.set_axis_off()
         for row in grid:
@@ -298,7 +322,7 @@ def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
     return table[(table.statement == statement) & (table.setting == setting) & (table.test == test)]
 
 
-def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str]) -> None:
+def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str], sizes: list[int]) -> None:
     statement, setting, test = cell
     ran = rows[rows.met != "not run"]
     ends = [*(ran.difference - ran.half_width.fillna(0)), *(ran.difference + ran.half_width.fillna(0)), 0.0]
@@ -310,25 +334,28 @@ def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str]) -> None:
     axes.set_xlim(left - room, right + room)
     axes.axvspan(max(low, left - room), min(high, right + room), color="#e3ecf4", linewidth=0, zorder=0)
     axes.axvline(0, color=canvas.QUIET, linewidth=0.7, zorder=1)
-    for place, row in enumerate(rows.itertuples()):
-        if row.met == "not run":
-            continue
+    for row in ran.itertuples():
+        size = sizes.index(row.letters)
+        place = list(READINGS).index(row.reading) + 0.28 * (size - (len(sizes) - 1) / 2)
         color = "#0072b2" if row.met == "yes" else "#d55e00"
         shown = np.clip(row.difference, left, right)
         if np.isfinite(row.half_width):
             axes.plot([row.difference - row.half_width, row.difference + row.half_width], [place] * 2, color=color)
-        marker = "o" if shown == row.difference else ">" if row.difference > right else "<"
+        marker = _MARKERS[size] if shown == row.difference else ">" if row.difference > right else "<"
         face = color if row.met == "yes" else "white"
         axes.plot(shown, place, marker, markersize=4, color=color, markerfacecolor=face, zorder=3)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), [])
+    axes.set_ylim(len(READINGS) - 0.5, -0.5)
+    axes.set_yticks(range(len(READINGS)), [])
     axes.set_title(f"{statement}  {setting}\n{TESTS[test].split(',')[0]}", loc="left", fontsize=7)
     axes.set_xlabel(rows.unit.iloc[0], fontsize=7, labelpad=1)
 
 
-def _handles() -> list[Line2D]:
+def _handles(sizes: list[int]) -> list[Line2D]:
     look = {"linestyle": "-", "marker": "o", "markersize": 4}
+    plain = {"linestyle": "", "color": canvas.QUIET, "markersize": 4}
+    several = zip(sizes, _MARKERS, strict=False) if len(sizes) > 1 else ()
     return [
+        *(Line2D([], [], label=f"{letters:,} letters", marker=marker, **plain) for letters, marker in several),
         Line2D([], [], color="#0072b2", label="as the paper says", **look),
         Line2D([], [], color="#d55e00", markerfacecolor="white", label="not as the paper says", **look),
         Line2D([], [], color="#e3ecf4", linewidth=7, label="what the statement asks"),
@@ -337,8 +364,15 @@ def _handles() -> list[Line2D]:
 
 def _heading(table: pd.DataFrame) -> str:
     data = figures.data_statement(table)
-    letters = table.letters.iloc[0]
-    return f"{data[0].upper()}{data[1:]}: {letters:,} training letters, {tables.seeds_in_words(table.n)}."
+    letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
+    return f"{data[0].upper()}{data[1:]}: {letters} training letters, {tables.seeds_in_words(table.n)}."
+
+
+def _bare(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without its attrs, which pandas copies with every part of it."""
+    bare = table.copy(deep=False)
+    bare.attrs = {}
+    return bare
 
 
 def _asked(row: pd.Series) -> str:
@@ -367,6 +401,6 @@ def _notes(table: pd.DataFrame) -> str:
             " points, losses in % of the other's.",
             f"A test is met by the mean. The bounds are ours: close is within {CLOSE:g} point, similar within"
             f" {SIMILAR:g} %, considerable beyond {CONSIDERABLE:g} %, overfitting a rise of more than {OVERFIT:g} %.",
-            *tables.last_notes(table),
+            *table.attrs["notes"],
         )
     )

@@ -19,10 +19,9 @@ SETTINGS: dict[str, dict[str, float]] = {
 }
 """Paper A's settings by what sets each apart from its defaults; those that tell most come first."""
 
-_SMALL = dataclasses.replace(
-    paper_a.PROFILES["small"], seeds=3, test_examples=4_000, evaluate_train_examples=2_000, native_bf16=False
-)
-_PROFILES = paper_a.PROFILES | {"small": _SMALL, "paper": dataclasses.replace(paper_a.PROFILES["paper"], seeds=3)}
+_SMALL = dataclasses.replace(paper_a.PROFILES["small"], seeds=3, test_examples=4_000, evaluate_train_examples=2_000)
+_PROFILES = paper_a.PROFILES | {"small": _SMALL}
+_PRECISIONS = {"small": "float32", "paper": "bf16"}  # unless another is asked for
 
 
 def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
@@ -33,7 +32,8 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     size = _PROFILES[profile]
     if examples:
         size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
-    precision = paper_a.settled(precision, size.native_bf16)
+    if precision == "auto":
+        precision = _PRECISIONS.get(profile) or paper_a.settled(precision, size.native_bf16)
     chosen = sources(paper_a.PAPER, data, profile)
     common = {
         "data": name_of(*chosen.values()),
@@ -67,6 +67,20 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
         note=_note(profile, size, precision),
         baseline="MB",
         folder=substitute(paper_a.PAPER, chosen),
+    )
+
+
+def sizes(experiment: Experiment) -> tuple[Experiment, ...]:
+    """The study at every size that is read together with the experiment's: 12,000 letters and all of them, or itself.
+
+    The others are of the same data, at their own number of seeds and precision; nothing of them needs to be run.
+    """
+    (source,) = experiment.sources.values()
+    if experiment.profile not in _PRECISIONS:
+        return (experiment,)
+    return tuple(
+        experiment if profile == experiment.profile else grid(NAME, profile, source, 0, 0, "auto")
+        for profile in _PRECISIONS
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic import curves
 
-from hardsample import experiments, lb_readings
+from hardsample import experiments, lb_readings, lb_study
 from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
 from hardsample.loss_based import READINGS
 
@@ -117,7 +117,23 @@ def test_what_was_not_run_is_neither_met_nor_not(faithful):
     assert lb_readings.met(table).loc[NAMES[0], "of"] == 0
     none = lb_readings.table(faithful.iloc[:0])
     assert lb_readings.verdict(none) == "No reading has been run yet."
-    assert "LB is not identified" in lb_readings.verdict(lb_readings.table(study()))
+    every = lb_readings.verdict(lb_readings.table(study(readings=NAMES)))
+    assert "LB is not identified" in every and "so far" not in every
+    part = study(readings=NAMES)
+    part = part[part.panel == DEFAULT]
+    assert "not every statement was tried" in lb_readings.verdict(lb_readings.table(part))
+
+
+def test_two_sizes_stand_side_by_side(faithful):
+    larger = faithful.assign(step=faithful.step * 4)
+    table = lb_readings.table(faithful, larger)
+    assert sorted(table.letters.unique()) == [3200, 12800] and len(table) == 2 * len(lb_readings.table(faithful))
+    assert lb_readings.verdict(table).startswith("On 3,200 letters: ")
+    assert "| 12,800 | 3 | " in lb_readings.markdown(table)
+    labels = [text.get_text() for text in lb_readings.figure(table).legends[0].get_texts()]
+    assert labels[:2] == ["3,200 letters", "12,800 letters"]
+    alone = lb_readings.table(faithful, larger.iloc[:0])
+    assert set(alone.letters) == {3200}
 
 
 def test_it_is_shown_for_readers(faithful, tmp_path):
@@ -141,6 +157,17 @@ def test_the_grid_has_every_reading_in_every_setting():
     assert {run.seed for run in experiment.runs} == {1, 2, 3} and {run.precision for run in experiment.runs} == {
         "float32"
     }
+
+
+def test_the_two_sizes_of_the_study_are_read_together():
+    small = experiments.grid("lb-readings", profile="small", data="sd19-letters")
+    both = lb_study.sizes(small)
+    assert both[0] is small and [run.precision for run in (both[0].runs[0], both[1].runs[0])] == ["float32", "bf16"]
+    assert len({run.seed for run in both[1].runs}) == 12
+    paper = experiments.grid("lb-readings", profile="paper", data="sd19-letters", precision="bf16")
+    assert [study.runs for study in lb_study.sizes(paper)] == [study.runs for study in both]
+    quick = experiments.grid("lb-readings")
+    assert lb_study.sizes(quick) == (quick,)
 
 
 def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
