@@ -322,7 +322,7 @@ def _compared(kind: str, own: pd.Series, twins: pd.Series, *, higher_is_better: 
 def _verdict(rivals: pd.DataFrame, everyone: pd.DataFrame) -> dict:
     """The columns of :func:`winners` after the setting, from the rows of one panel, without and with the baseline."""
     tests = int((rivals.report_usable > 0).sum())
-    competing = rivals[rivals.method.map(_competes)]
+    competing = rivals[rivals.method.map(_competes).astype(bool)]  # an empty one has no bools of its own
     if not (competing.usable > 0).any():
         return {"verdict": "not compared" if (everyone.n + everyone.diverged).any() else "not run", "tests": 0}
     chosen = everyone[everyone.chosen.astype(bool)].iloc[0]

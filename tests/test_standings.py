@@ -369,6 +369,14 @@ def test_no_run_at_all(tmp_path):
     assert standings.figure_data(nothing).empty
 
 
+def test_a_budget_that_nothing_enters(tmp_path):
+    """By the clock, where no time is known."""
+    experiment = contest.by_the_clock(experiments.grid("rivals/images", profile="smoke", data="stand-in"), {})
+    nothing = runs.Store(tmp_path).curves(experiment)
+    found = standings.winners(standings.table(nothing))
+    assert len(found) == len(experiment.panels) and set(found.verdict) == {"not run"}
+
+
 def test_a_setting_of_one_schedule_alone():
     made = rival_curves(seeds=2, noises=(0.0, 0.4), methods=("MB", "PEB"))
     gone = [panel for panel in made.attrs["settings"] if panel.startswith("cosine, 40")]
