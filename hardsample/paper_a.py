@@ -6,9 +6,12 @@ from pathlib import Path
 
 from hardsample.configuration import Run
 from hardsample.data import name_of
+from hardsample.loss_based import NEAREST, READINGS
 from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
 
 PAPER = "base-values"
+COLLAPSED = "LB, collapsed"  # its default reading, which keeps drawing a few examples; shown once
+_OPTIONS = {"LB": ("LB", READINGS[NEAREST]), COLLAPSED: ("LB", {})}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +75,7 @@ _FIGURES: dict[str, tuple[str, Callable]] = {
     ),
     "base-values/figure-3": ("Mini-batch size", _varying("batch_size", "batch_sizes", "n = {}".format)),
     "base-values/figure-4": ("Learning rate", _varying("learning_rate", "learning_rates", "α = {:g}".format)),
-    "base-values/draws": ("Which examples are drawn", _one_column(("MB", "SMB", "LB", "PLB", "PEB"))),
+    "base-values/draws": ("Which examples are drawn", _one_column(("MB", "SMB", "LB", COLLAPSED, "PLB", "PEB"))),
 }
 NAMES = tuple(_FIGURES)
 
@@ -93,25 +96,22 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
         "test_examples": size.test_examples,
         "evaluate_train_examples": size.evaluate_train_examples,
     }
-    panels = tuple(
-        Panel(
-            heading,
-            tuple(
-                Run(method=method, seed=seed, **(common | size.defaults | varied))
-                for method in methods
-                for seed in range(1, (seeds or size.seeds) + 1)
-            ),
-        )
-        for heading, methods, varied in columns(size)
-    )
+    panels = []
+    for heading, methods, varied in columns(size):
+        names = {}
+        for shown in methods:
+            method, options = _OPTIONS.get(shown, (shown, {}))
+            for seed in range(1, (seeds or size.seeds) + 1):
+                names[Run(method=method, options=options, seed=seed, **(common | size.defaults | varied))] = shown
+        panels.append(Panel(heading, tuple(names), names=names))
     return Experiment(
         name,
         title,
-        panels,
+        tuple(panels),
         profile,
         sources=named(chosen),
         own=tuple(chosen),
-        note=_note(profile, size, common["precision"]),
+        note=_note(profile, size, common["precision"], lb=any("LB" in panel.names.values() for panel in panels)),
         baseline="MB",
         folder=substitute(PAPER, chosen),
     )
@@ -126,7 +126,7 @@ def settled(precision: str, native_bf16: bool) -> str:
     return "bf16" if native_bf16 and native else "float32"
 
 
-def _note(profile: str, size: Profile, precision: str) -> str:
+def _note(profile: str, size: Profile, precision: str, *, lb: bool) -> str:
     """The size of the runs in words, for the foot of a figure."""
     train = amount(size.train_examples, "training examples")
     defaults = size.defaults
@@ -134,4 +134,5 @@ def _note(profile: str, size: Profile, precision: str) -> str:
         f"profile {profile}: {train}, {size.epochs:g} epochs, pre-training included; unless a column says otherwise "
         f"{_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
         f"α = {defaults['learning_rate']:g}; {precision}"
+        + (f". LB, which the paper does not define, is the reading nearest to what it says: {NEAREST}" if lb else "")
     )

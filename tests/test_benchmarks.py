@@ -82,7 +82,7 @@ def test_a_way_of_choosing_that_breaks_costs_its_own_rows_alone(monkeypatch):
     passes = {row.sides.split(" 2 s")[0]: row.value for row in choosing.passes()}
     assert passes == {"torch.multinomial broke: no memory": None, "tree": 1.0}
     steps = [(row.sides == "LB broke: no memory", row.value) for row in choosing.steps()]
-    assert steps == [*2 * [(False, 1.0), (False, 1.0), (True, None)], (True, None)]
+    assert steps == 2 * [(False, 1.0), (False, 1.0), (True, None)]
 
 
 def test_ways_are_timed_in_rounds():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hardsample import contest, experiments, methods
+from hardsample.loss_based import NEAREST, READINGS
 from hardsample.panels import variant
 
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
@@ -110,3 +111,8 @@ def test_every_profile_has_its_grid(name, profile):
     experiment = experiments.grid(name, profile=profile)
     assert experiment.runs and profile in experiment.note
     assert experiments.grid(name, profile=profile, examples=64).runs[0].train_examples == 64
+
+
+def test_lb_enters_in_the_reading_that_figures_name_and_is_timed_in_its_default_one():
+    entered = {dict(run.options) == READINGS[NEAREST] for run in LETTERS.runs if run.method == "LB"}
+    assert entered == {True} and {not run.options for run in LETTERS.timed if run.method == "LB"} == {True}

@@ -6,6 +6,7 @@ import pytest
 
 from hardsample import contest, experiments, lb_study, models, panels, paper_a, paper_b
 from hardsample.errors import InputError
+from hardsample.loss_based import NEAREST, READINGS
 
 FIGURES = tuple(name for name in paper_a.NAMES if "figure" in name)
 
@@ -40,7 +41,7 @@ def test_panels_are_the_papers_columns():
         "base-values/figure-4": ["α = 0.1", "α = 0.05", "α = 0.01", "α = 0.001"],
     }
     methods = [run.method for run in experiments.grid("draws", profile="paper", seeds=1).runs]
-    assert methods == ["MB", "SMB", "LB", "PLB", "PEB"]
+    assert methods == ["MB", "SMB", "LB", "LB", "PLB", "PEB"]
 
 
 def test_knobs_reach_the_runs():
@@ -223,3 +224,12 @@ def test_no_evaluation_costs_more_than_a_third_of_the_training_it_follows(profil
         train, test = min(train, run.train_examples or train), min(test, run.test_examples or test)
         evaluated = min(train, run.evaluate_train_examples or train) + test
         assert 3 * evaluated <= 3 * train / run.evaluations_per_epoch, run.label
+
+
+def test_figures_name_the_reading_of_lb_nearest_to_the_paper_and_draws_shows_the_collapsed_one():
+    shown = experiments.grid("draws", profile="paper", seeds=1, data="sd19-letters")
+    options = {name: dict(run.options) for run, name in shown.panels[0].names.items()}
+    assert options["LB"] == READINGS[NEAREST] and options["LB, collapsed"] == {} and NEAREST in shown.note
+    figure = experiments.grid("base-values/figure-3", profile="paper", seeds=1)
+    assert {frozenset(run.options) for run in figure.runs if run.method == "LB"} == {frozenset(READINGS[NEAREST])}
+    assert NEAREST not in experiments.grid("base-values/figure-1", profile="paper").note
