@@ -5,7 +5,7 @@ Every function takes the curves of ``runs.Store.curves``: one row per evaluation
 
 import io
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -149,13 +149,18 @@ def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
     """What :func:`draws` draws, in the columns of :func:`trajectory_data`.
 
     Metric ``draws/distinct`` is the share of distinct examples among the draws of the epoch just ended; ``draws/A``
-    the share of all draws after pre-training that fell on class A, in the row of the last epoch.
+    the share of all draws after pre-training that fell on class A, in the row of the last epoch, for runs that counted
+    them.
     """
     index = ["panel", "method", "seed", "step", "epoch"]
     ends = curves.dropna(subset=["draws/distinct"])
-    per_class = np.array(ends["draws/per-class"].tolist()).reshape(len(ends), -1 if len(ends) else 0)
-    distinct = ends[index].assign(metric="draws/distinct", value=ends["draws/distinct"] / per_class.sum(1).clip(1))
+    whole = (ends.step * ends.batch_size / ends.epoch.where(ends.epoch > 0, 1)).round()  # N, where nothing is counted
+    counted = ends["draws/per-class"].notna()
+    per_class = np.array(ends["draws/per-class"][counted].tolist()).reshape(counted.sum(), -1 if counted.any() else 0)
+    whole[counted] = per_class.sum(1)
+    distinct = ends[index].assign(metric="draws/distinct", value=ends["draws/distinct"] / whole.clip(1))
 
+    ends = ends[counted]
     own = after_pretraining(ends).to_numpy()
     classes = [f"draws/{name}" for name in class_names(per_class.shape[1])]
     counts = pd.DataFrame(per_class[own], columns=classes).assign(**ends[own][index].reset_index(drop=True))
@@ -222,14 +227,16 @@ def convergence(curves: pd.DataFrame) -> Figure:
 def draws(curves: pd.DataFrame) -> Figure:
     """Where a method's draws go: distinct examples per epoch (above), the classes against the baseline's (below)."""
     panels, points = layout(curves) or {"": ()}, draws_data(curves)
+    longest = max((len(method) for methods in panels.values() for method in methods), default=3)
     caption = _caption(curves, _band_statement(curves) + " Classes: all draws after pre-training, mean over seeds.")
     with matplotlib.rc_context(RC):
         figure, grid = page(
             (2, len(panels)),
             size=(6.0, 2.2),
             gap=(1.6, 0.75),
-            right=1.05,
+            right=0.9 + 0.05 * longest,
             bottom=0.95,
+            left=0.66 + 0.05 * max(longest - 7, 0),
             heading=data_statement(curves),
             handles=_handles(curves, panels),
             caption=caption,
@@ -240,7 +247,8 @@ def draws(curves: pd.DataFrame) -> Figure:
             above.set_xlabel(_epochs_title(curves))
             _end_of_pretraining(above, curves[curves.panel == panel])
             above.set_title(panel, loc="left")
-            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], baseline(curves))
+            ran = set(curves[curves.panel == panel].method)
+            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], baseline(curves), ran)
     return figure
 
 
@@ -325,8 +333,12 @@ def distinct_examples(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) 
     return axes
 
 
-def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str], baseline: str = "MB") -> Axes:
+def class_shares(
+    axes: Axes, points: pd.DataFrame, methods: Sequence[str], baseline: str = "MB", ran: Collection[str] = ()
+) -> Axes:
     """Draw how often each class is drawn relative to the baseline (evenly, without it), from :func:`draws_data`'s rows.
+
+    Methods that ``ran`` and have no rows did not count their classes.
 
     The number beside a row is its effective number of classes, exp(entropy of the shares), per seed and then averaged:
     it shows a concentration that differs from seed to seed and so leaves no trace in the mean shares.
@@ -355,7 +367,7 @@ def class_shares(axes: Axes, points: pd.DataFrame, methods: Sequence[str], basel
     entropies = -(per_seed * np.log(per_seed.where(per_seed > 0, 1))).groupby(points.method).sum(min_count=1)
     axes.text(1.02, 1.02, "effective\nclasses", transform=axes.transAxes, va="bottom", color=QUIET, fontsize=7.5)
     for position, method in enumerate(methods):
-        text, color = "not run", QUIET
+        text, color = "not counted" if method in ran else "not run", QUIET
         if method in done:
             text, color = f"{np.exp(entropies.loc[method]).mean():.1f} of {len(shares)}", INK
         axes.text(1.02, 1 - (position + 0.5) / len(methods), text, transform=axes.transAxes, va="center", color=color)

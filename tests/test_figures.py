@@ -275,6 +275,17 @@ def test_trajectory_data(two_panels):
     np.testing.assert_allclose(row[["seed 0", "seed 1", "seed 2"]].astype(float), wanted["acc/val"])
 
 
+def test_a_run_that_did_not_count_its_classes_shows_its_distinct_examples():
+    made = curves(methods=("MB", "PEB"), seeds=1)
+    whole = figures.draws_data(made)
+    made.loc[made.method == "PEB", "draws/per-class"] = None
+    points = figures.draws_data(made)
+    wanted, got = (frame[(frame.metric == "draws/distinct") & (frame.method == "PEB")] for frame in (whole, points))
+    assert got["mean"].tolist() == pytest.approx(wanted["mean"].tolist(), rel=1e-6)
+    assert set(points[points.metric != "draws/distinct"].method) == {"MB"}
+    assert "not counted" in [text.get_text() for text in figures.draws(made).axes[1].texts]
+
+
 def test_draws_data_by_hand():
     tiny = curves(methods=("MB", "PEB"), seeds=1, epochs=3, classes=2, pretrain=1.0)
     ends = tiny["draws/distinct"].notna() & (tiny.method == "PEB")
