@@ -67,7 +67,7 @@ def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
     by_prototype = [record for record in records if "computed_by" in record.provenance]
     assert sorted(record.run.method for record in by_prototype if record.run.method == "LB") == ["LB"] * 24
     assert len(by_prototype) == 252 + 24
-    assert {record.provenance["data"]["fingerprint"] for record in records} == {"28d45bbd1f1ce314"}
+    assert {record.provenance["data"]["fingerprint"] for record in by_prototype} == {"28d45bbd1f1ce314"}
     for record in by_prototype:
         assert len(record.rows) == 21
         assert all(math.isfinite(value) for row in record.rows for value in row if isinstance(value, float))
@@ -126,7 +126,7 @@ def test_the_committed_replicates_follow_from_the_two_stores(store, tmp_path):
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
 def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, store, tmp_path):
     curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
-    assert curves.attrs["missing"] == 0
+    assert curves.attrs["missing"] == 3 * (name == "controls")  # those in a new order
     metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
     drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
     if name == "figure-1":
@@ -150,7 +150,7 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
     experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
     curves = store.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
     methods = [method for method in contest.BY_NAME if method not in set(curves.method)]
-    assert methods == ["KAKURENBO's rate", "MB 2x updates"]  # the controls, of which no run is stored
+    assert sorted(methods) == ["KAKURENBO's rate", "LB", "MB 2x updates"]  # of which no run is stored
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
     assert curves.attrs["missing"] == len(methods) * len(settings) * curves.seed.nunique()
     assert set(curves[curves.method == "MB"].groupby("panel").seed.nunique()) == {curves.seed.nunique()}
@@ -158,7 +158,7 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
     written += standings.save(standings.table(curves), tmp_path / name)
     check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
     text = (tmp_path / f"{name}-statistics.md").read_text()
-    assert set(standings.winners(standings.table(curves)).tests) == {13}  # of what was run
+    assert set(standings.winners(standings.table(curves)).tests) == {12}  # of what was run
     assert text.split("**In short**\n\n")[1].split("\n\n")[0] in (ROOT / "README.md").read_text()
     for word in ("established", "told apart", "cannot be told"):
         assert word not in text
@@ -300,7 +300,7 @@ def test_what_readme_says_of_fewer_letters_is_so():
     accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
     words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
     assert words == ["inconclusive", "significant"]
-    assert f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won} of 12 seeds" in said
+    assert f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won:.0f} of 12 seeds" in said
     assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
 
