@@ -25,6 +25,7 @@ PARTS = {
     "step": "The training step of the letters CNN, one thread",
     "precision": "What bf16 does to paper A's results",
     "choosing": "Choosing",
+    "lb": "LB's step",
     "rounds": "Hard mini-batches",
     "samplers": "Samplers in a training loop of one's own",
     "fused": "The fused step of twelve seeds on a GPU",

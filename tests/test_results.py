@@ -300,7 +300,9 @@ def test_what_readme_says_of_fewer_letters_is_so():
     accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
     words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
     assert words == ["inconclusive", "significant"]
-    assert f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won:.0f} of 12 seeds" in said
+    assert (
+        f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won:.0f} of 12 seeds" in said
+    )
     assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
 
