@@ -1,4 +1,4 @@
-"""What choosing costs: a draw of 32 with their new values, and a whole step of base-value methods against uniform draws.
+"""What choosing costs: a draw of 32 with their new values, and a whole step of base-value methods against SMB's.
 
 Every rival does what it must to draw from the current values and to store 32 new ones. Trees are timed over 500 calls
 in a row. What passes over all values is timed over fewer, and so is the tree beside it, which is slower then: what it
