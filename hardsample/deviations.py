@@ -135,12 +135,13 @@ DEVIATIONS = (
     ),
     Deviation(
         "A",
-        "LB: what a mini-batch writes into the vector of probabilities",
+        "LB: what a mini-batch writes into the vector of probabilities, and draws from it",
         "the optimal method of Duda et al. 2020 (4), not defined",
-        "a reading, not shown to be the paper's: its utilities, normalised to what the whole vector sums to. What the"
-        " study of the readings found is in lb-readings",
-        {"write": "normalized"},
-        ({"write": "kept"}, {"write": "raw"}),
+        "a reading, not shown to be the paper's: its utilities, normalised to what the whole vector sums to; draws"
+        " without replacement, by rounds of draws with it or by exponential keys, the same distribution by other random"
+        " numbers. What the study of the readings found is in lb-readings",
+        {"write": "normalized", "draws": "rounds"},
+        ({"draws": "keys"}, {"write": "kept", "draws": "keys"}, {"write": "raw", "draws": "keys"}),
         ("LB",),
     ),
     Deviation(
@@ -150,16 +151,6 @@ DEVIATIONS = (
         "tanh(loss) / times drawn",
         {"utility": "tanh/count"},
         ({"utility": "exp/count"}, {"utility": "exp"}),
-        ("LB",),
-    ),
-    Deviation(
-        "A",
-        "LB: draws without replacement",
-        "not defined",
-        "by rounds of draws with replacement, repeats passed over; or by exponential keys, the same distribution by"
-        " other random numbers",
-        {"draws": "rounds"},
-        ({"draws": "keys"},),
         ("LB",),
     ),
     Deviation(

@@ -311,7 +311,7 @@ class Cohort:
 def cohorts(data: str, precision: str, figures: Sequence[str] = FIGURES, *, tiny: bool = False) -> list[Cohort]:
     """The runs of paper A's figures, each once, figure by figure."""
     found: dict[Run, tuple[str, list[Run]]] = {}
-    profile, seeds, examples = ("smoke", 2, 32) if tiny else ("paper", 0, 0)
+    profile, seeds, examples = ("smoke", 2, 64) if tiny else ("paper", 0, 0)
     for figure in figures:
         grid = experiments.grid(figure, profile=profile, data=data, seeds=seeds, examples=examples, precision=precision)
         for run in grid.runs:

@@ -293,7 +293,7 @@ def test_figures_draws_what_is_stored_computes_nothing_and_names_what_is_missing
     assert cli.main(["figures", *SMOKE, "--seeds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "base-values/figure-1: 1 of 3 runs missing, and said to be"
-    assert lines[-1] == "1 of 1 figures drawn, 5 files written; nothing computed"
+    assert lines[-1] == "1 of 1 figures drawn, 6 files written; nothing computed"
     assert files(tmp_path / "runs" / "base-values") == stored
     table = (tmp_path / "figures" / "base-values" / "figure-1-statistics.md").read_text()
     assert "| default hyper-parameters | PLB | not run |" in table and "Runs still missing: 1 (PLB)." in table
@@ -303,8 +303,8 @@ def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "_notebook", None)
     assert cli.main(["figures", "--profile", "smoke", "--figure", "base-values"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
-    assert lines[-1] == "0 of 5 figures drawn, 0 files written; nothing computed"
+    assert len(lines) == 7 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
+    assert lines[-1] == "0 of 6 figures drawn, 0 files written; nothing computed"
     assert cli.main(["figures", "--profile", "smoke", "--figure", "table-1"]) == 1
     assert files(tmp_path) == []
 

@@ -92,7 +92,7 @@ def test_what_is_no_deviation_exists():
 
 
 def test_the_methods_are_the_papers_streams_and_rounds():
-    modules = {f"hardsample.{name}" for name in ("streams", "rounds")}
+    modules = {f"hardsample.{name}" for name in ("streams", "loss_based", "rounds")}
     assert OF_PAPERS == {name for name, method in methods.METHODS.items() if method.__module__ in modules}
 
 

@@ -186,6 +186,7 @@ def test_curves_come_in_the_order_of_the_experiment(store):
         "cells": {"slow": ("", ""), "fast": ("", "")},
         "settings": {"slow": {}, "fast": {}},
         "costs": {},
+        "rates": {},
         "measured": (None,),
     }
 
