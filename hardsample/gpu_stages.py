@@ -45,6 +45,7 @@ from hardsample import (
 from hardsample.configuration import Run
 from hardsample.data import Dataset, load
 from hardsample.errors import InputError
+from hardsample.loss_based import NEAREST, READINGS
 from hardsample.randomness import Stream
 from hardsample.runs import (
     Store,
@@ -192,7 +193,7 @@ def correctness(task: Task) -> dict[str, Any]:
     """The plain float32 step against the one that a CPU took, then the way that is taken against the plain."""
     result: dict[str, Any] = {"reference": _against_reference(task)}
     task.keep(result)
-    methods = ("PEB",) if task.tiny else ("MB", "SMB", "PLB", "PEB")
+    methods = ("PEB",) if task.tiny else ("MB", "SMB", "LB", "PLB", "PEB")
     result["ways"] = {}
     for method in methods:
         result["ways"][method] = _against_plain(task, method)
@@ -259,7 +260,9 @@ def _against_reference(task: Task) -> dict[str, Any]:
 def _against_plain(task: Task, method: str) -> dict[str, Any]:
     """How far steps of the way that is taken are from float32's, relative to plain steps of the same precision."""
     steps, data = (3, random_images(128, 16)) if task.tiny else (10, random_images(4096, 64))
-    runs = [Run(gpu.TINY, method, seed, precision=task.precision) for seed in range(1, task.seeds + 1)]
+    options = READINGS[NEAREST] if method == "LB" else {}
+    seeds = range(1, task.seeds + 1)
+    runs = [Run(gpu.TINY, method, seed, options=options, precision=task.precision) for seed in seeds]
     exact = [dataclasses.replace(run, precision="float32") for run in runs]
     states = []
     with launch.one_thread(task.device):
