@@ -6,6 +6,7 @@ is met by the mean over seeds; its interval is shown beside.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -26,6 +27,7 @@ CLOSE, SIMILAR, CONSIDERABLE, OVERFIT = (
     2.0,
 )  # points; % of the baseline's loss; the same; % of its least
 ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
+TOGETHER = "each test at the largest"
 _MARKERS = ("o", "s")  # of the sizes, smaller first
 COLUMNS = (
     *("reading", "statement", "setting", "test", "letters", "n", "difference", "half_width", "unit"),
@@ -191,22 +193,24 @@ def met(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def together(table: pd.DataFrame) -> pd.DataFrame:
+    """Of every reading and test the row of the largest size that it was run at: what the paper did is full size."""
+    ran = _bare(table).assign(ran=table.met != "not run").sort_values(["ran", "letters"], kind="stable")
+    return ran.drop_duplicates(["reading", "statement", "setting", "test"], keep="last").sort_index()[list(COLUMNS)]
+
+
 def nearest(table: pd.DataFrame) -> str:
-    """The reading that meets most statements; of equals, the one that meets most tests, then the first."""
-    found = met(table)
+    """The reading that meets most statements; of equals, the one that meets most tests, then the first.
+
+    Each test at the largest size that it was run at (:func:`together`).
+    """
+    found = met(together(table))
     return found.sort_values(["statements", "tests"], ascending=False, kind="stable").index[0]
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """Of every size in a sentence or two: is LB identified, and which reading comes nearest?"""
-    by_size = [(letters, _verdict(own)) for letters, own in _bare(table).groupby("letters")]
-    if len(by_size) == 1:
-        return by_size[0][1]
-    return " ".join(f"On {letters:,} letters: {said}" for letters, said in by_size)
-
-
-def _verdict(table: pd.DataFrame) -> str:
-    found = met(table)
+    """In a sentence or two: is LB identified, and which reading comes nearest?"""
+    found = met(together(table))
     if not found.of.any():
         return "No reading has been run yet."
     best, of = nearest(table), f"of the {len(STATEMENTS)} statements"
@@ -227,15 +231,15 @@ def markdown(table: pd.DataFrame) -> str:
     lines = [head, ("---",) * len(head)]
     every = [("letters", "statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
     every += [("---",) * len(every[0])]
-    for letters, own in _bare(table).groupby("letters"):
+    for letters, own in _sizes(table):
         for reading, row in met(own).iterrows():
             seeds = tables.seeds_in_words(own.n[own.reading == reading]).removeprefix("n = ").split(" seed")[0]
             if row.of:
                 said = (row[number] for number in numbers)
-                lines.append((f"{letters:,}", seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}"))
+                lines.append((letters, seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}"))
         for (number, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
-            if (rows.met != "not run").any():
-                what = (f"{letters:,}", str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
+            if letters != TOGETHER and (rows.met != "not run").any():
+                what = (letters, str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
                 every.append((*what, *map(_cell, rows.itertuples())))
     blocks = (
         f"**{_heading(table)}**",
@@ -315,6 +319,14 @@ def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]
         return (relative["loss/val"] - relative["loss/train"]).to_numpy(), unit
     metric = name.removeprefix("first ")
     return (100 * (own - twin) if unit == "points" else relative)[metric].to_numpy(), unit
+
+
+def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of every size under its name and, of more than one, those that decide."""
+    by_size = list(_bare(table).groupby("letters"))
+    yield from ((f"{letters:,}", own) for letters, own in by_size)
+    if len(by_size) > 1:
+        yield TOGETHER, together(table)
 
 
 def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
@@ -401,6 +413,10 @@ def _notes(table: pd.DataFrame) -> str:
             " points, losses in % of the other's.",
             f"A test is met by the mean. The bounds are ours: close is within {CLOSE:g} point, similar within"
             f" {SIMILAR:g} %, considerable beyond {CONSIDERABLE:g} %, overfitting a rise of more than {OVERFIT:g} %.",
+            *(
+                ["Each test decides at the largest number of letters that it was run at."]
+                * (table.letters.nunique() > 1)
+            ),
             *table.attrs["notes"],
         )
     )

@@ -128,8 +128,8 @@ def test_two_sizes_stand_side_by_side(faithful):
     larger = faithful.assign(step=faithful.step * 4)
     table = lb_readings.table(faithful, larger)
     assert sorted(table.letters.unique()) == [3200, 12800] and len(table) == 2 * len(lb_readings.table(faithful))
-    assert lb_readings.verdict(table).startswith("On 3,200 letters: ")
-    assert "| 12,800 | 3 | " in lb_readings.markdown(table)
+    text = lb_readings.markdown(table)
+    assert "| 3,200 | 3 | " in text and "| 12,800 | 3 | " in text and f"| {lb_readings.TOGETHER} | 3 | " in text
     labels = [text.get_text() for text in lb_readings.figure(table).legends[0].get_texts()]
     assert labels[:2] == ["3,200 letters", "12,800 letters"]
     alone = lb_readings.table(faithful, larger.iloc[:0])
@@ -176,3 +176,18 @@ def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
     figure = experiments.grid("base-values/figure-3", **knobs).runs
     shared = {run for run in figure if run in study_runs}
     assert {(run.method, run.batch_size) for run in shared} >= {("MB", 4), ("MB", 32), ("MB", 1024), ("PEB", 1024)}
+
+
+def test_the_largest_size_that_a_test_was_run_at_decides(faithful):
+    """OTHER does at full size what FAITHFUL does on fewer letters, in one setting alone."""
+    larger = study({(OTHER, *effect): change for (_, *effect), change in as_the_paper_says(study()).items()})
+    larger = larger[larger.panel == DEFAULT].assign(step=lambda rows: rows.step * 4)
+    both = lb_readings.table(faithful, larger)
+    decides = lb_readings.together(both)
+    assert len(decides) == len(both) / 2
+    own = decides[decides.reading == FAITHFUL]
+    assert set(own[own.setting == DEFAULT].letters) == {12800}
+    assert set(own[own.setting == SMALL_RATE].letters) == {3200}
+    met = lb_readings.met(decides)
+    assert (met.loc[FAITHFUL, 2], met.loc[OTHER, 2]) == ("no", "yes")
+    assert (met.loc[FAITHFUL, 6], met.loc[OTHER, 6]) == ("yes", "no")

@@ -268,7 +268,7 @@ def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_r
     check_equal(written, FULL_SIZE)
     fewer = table[table.letters == 12_000]
     assert set(fewer[fewer.met != "not run"].n) == {3}
-    assert lb_readings.nearest(fewer) == NEAREST
+    assert lb_readings.nearest(table) == NEAREST
 
 
 def test_what_readme_says_of_a_jpeg_copy_is_so():
