@@ -1,8 +1,11 @@
 """Which reading of LB is paper A's? What the paper says of LB, as tests that every reading meets or does not.
 
-The paper ranks LB in words and figures without numbers. The bounds are ours, set before the first run: accuracies are
-close within a point; losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. A test
-is met by the mean over seeds; its interval is shown beside.
+The paper ranks LB in words and figures without numbers. The bounds are ours: accuracies are close within a point;
+losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. They were set before the study's own
+runs, when two readings' full-size results at the default were known, and not changed since. A test is met by the mean
+over seeds; its interval is shown beside, and how many are met by the whole of it. Losses are compared with MB's alone,
+also where the paper speaks of all other methods; what statement 2 asks of the training loss is no more than statement 5
+allows.
 """
 
 import dataclasses
@@ -154,8 +157,10 @@ def table(*studies: pd.DataFrame) -> pd.DataFrame:
 
 def _table(curves: pd.DataFrame) -> pd.DataFrame:
     """The rows of one size."""
-    last = curves.iloc[-1] if len(curves) else None
-    letters = 0 if last is None else round(last.step * last.batch_size / last.epoch)
+    letters = 0
+    if len(curves):  # the smallest mini-batch rounds least
+        last = curves[curves.batch_size == curves.batch_size.min()].iloc[-1]
+        letters = round(last.step * last.batch_size / last.epoch)
     parts, rows = _evaluations(curves), []
     for reading in READINGS:
         for statement in STATEMENTS:
@@ -175,7 +180,8 @@ def _table(curves: pd.DataFrame) -> pd.DataFrame:
 def met(table: pd.DataFrame) -> pd.DataFrame:
     """Of one size, a row per reading, a column per statement: "yes" if all its tests that ran are met, "no", "not run".
 
-    Columns ``statements`` and ``tests`` count what is met, ``of`` the tests that ran.
+    Columns ``statements`` and ``tests`` count what is met, ``wholly`` the tests met by the whole interval, ``of`` those
+    that ran.
     """
     rows = {}
     for reading, own in table.groupby("reading", sort=False):
@@ -188,9 +194,16 @@ def met(table: pd.DataFrame) -> pd.DataFrame:
         rows[reading] = row | {
             "statements": sum(answer == "yes" for answer in row.values()),
             "tests": int((ran.met == "yes").sum()),
+            "wholly": int(
+                ((ran.difference - ran.half_width > ran.low) & (ran.difference + ran.half_width <= ran.high)).sum()
+            ),
             "of": len(ran),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _between(low: pd.Series, high: pd.Series, tests: pd.DataFrame) -> pd.Series:
+    return (low > tests.low) & (high <= tests.high)
 
 
 def together(table: pd.DataFrame) -> pd.DataFrame:
@@ -227,7 +240,7 @@ def verdict(table: pd.DataFrame) -> str:
 def markdown(table: pd.DataFrame) -> str:
     """The study for readers: the verdict, reading by statement, the statements, every test."""
     numbers = [statement.number for statement in STATEMENTS]
-    head = ("letters", "n", "reading", *map(str, numbers), "statements met", "tests met")
+    head = ("letters", "n", "reading", *map(str, numbers), "statements met", "tests met", "by the whole interval")
     lines = [head, ("---",) * len(head)]
     every = [("letters", "statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
     every += [("---",) * len(every[0])]
@@ -236,7 +249,9 @@ def markdown(table: pd.DataFrame) -> str:
             seeds = tables.seeds_in_words(own.n[own.reading == reading]).removeprefix("n = ").split(" seed")[0]
             if row.of:
                 said = (row[number] for number in numbers)
-                lines.append((letters, seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}"))
+                lines.append(
+                    (letters, seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}", str(row.wholly))
+                )
         for (number, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
             if letters != TOGETHER and (rows.met != "not run").any():
                 what = (letters, str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
@@ -256,12 +271,12 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
-    """Write ``stem``.csv and .md, each whole or not at all; equal tables give equal bytes.
+    """Write ``stem``.md, beside the figure and its table in .csv; equal tables give equal bytes.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    return outputs.write(stem, {"csv": outputs.csv(table), "md": markdown(table)})
+    return outputs.write(stem, {"md": markdown(table)})
 
 
 def figure(table: pd.DataFrame) -> Figure:
@@ -294,7 +309,7 @@ def figure(table: pd.DataFrame) -> Figure:
 
 def _evaluations(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
-    after = pd.DataFrame(curves[curves.epoch > curves.pretrain_epochs]).sort_values("step")
+    after = pd.DataFrame(curves[figures.after_pretraining(curves)]).sort_values("step")
     after.attrs = {}  # which pandas would copy with every part
     parts = {}
     for cell, own in after.groupby(["panel", "method"], observed=True):

@@ -6,6 +6,7 @@ are those of the same group's published code; what they leave open are the optio
 """
 
 import itertools
+import math
 from typing import Any
 
 import torch
@@ -16,12 +17,14 @@ from hardsample.base_values import BaseValues
 from hardsample.errors import InputError, check_choice
 from hardsample.randomness import Stream
 from hardsample.streams import FullMiniBatches
+from hardsample.trees import LARGEST
 
 WRITES = ("normalized", "kept", "raw")
 UTILITIES = ("tanh/count", "tanh", "exp/count", "exp", "loss/count", "loss")
 MONITORS = ("held-out", "mini-batch")
 ALARMS = ("fall", "rise")
 DRAWS = ("rounds", "keys")
+_MONITOR_EVERY = 50
 _EVERY_STEP = {"draws": "keys", "monitor": "mini-batch"}
 _NO_RESET = _EVERY_STEP | {"reset": False}
 READINGS: dict[str, dict[str, Any]] = {
@@ -54,7 +57,7 @@ class LossBased(FullMiniBatches):
         alpha, threshold: of the CUSUM.
         reset: False loses the reset, as the method's first published code does.
         held_out: share of the training set that is monitored and never drawn, where ``monitor`` is "held-out".
-        monitor_every: steps between two looks at the monitored loss.
+        monitor_every: steps between two looks at the held-out loss; a mini-batch's is looked at in every step.
         floor: the smallest weight.
         write: how utilities enter the vector: "normalized", the mini-batch's sum to as much as the whole vector did;
             "kept", to as much as the mini-batch's own weights did; or "raw", as they are, into a vector of ones.
@@ -81,7 +84,7 @@ class LossBased(FullMiniBatches):
         threshold: float = 0.1,
         reset: bool = True,
         held_out: float = 0.02,
-        monitor_every: int = 50,
+        monitor_every: int = _MONITOR_EVERY,
         floor: float = 1e-30,
         write: str = "normalized",
         utility: str = "tanh/count",
@@ -102,6 +105,15 @@ class LossBased(FullMiniBatches):
             raise InputError(f'write is {write!r}: with draws="rounds" it is "normalized" alone; give draws="keys".')
         if monitor_every < 1:
             raise InputError(f"monitor_every is {monitor_every}: give at least 1 step.")
+        if monitor == "mini-batch" and monitor_every != _MONITOR_EVERY:
+            raise InputError(
+                f"monitor_every is {monitor_every}: a mini-batch's loss is watched at every step; leave it out."
+            )
+        for name, value in (("alpha", alpha), ("threshold", threshold)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} is {value}: give 0 or a number above it.")
+        if not 0 < floor < LARGEST:
+            raise InputError(f"floor is {floor}: give a value above 0 and below {LARGEST:g}.")
         monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
         if monitored and (not 0 < held_out < 1 or size - monitored < n):
             raise InputError(

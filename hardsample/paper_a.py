@@ -134,5 +134,5 @@ def _note(profile: str, size: Profile, precision: str, *, lb: bool) -> str:
         f"profile {profile}: {train}, {size.epochs:g} epochs, pre-training included; unless a column says otherwise "
         f"{_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
         f"α = {defaults['learning_rate']:g}; {precision}"
-        + (f". LB, which the paper does not define, is the reading nearest to what it says: {NEAREST}" if lb else "")
+        + (f". LB is not defined in the paper: this is the reading nearest to what it says, {NEAREST}" if lb else "")
     )

@@ -231,6 +231,10 @@ def test_lb_by_keys_keeps_its_draws_from_its_held_out_examples_and_goes_on_from_
         ({"alarm": "both"}, "alarm"),
         ({"draws": "rounds", "write": "raw"}, "give draws"),
         ({"monitor_every": 0}, "monitor_every"),
+        ({"monitor_every": 5}, "watched at every step"),
+        ({"alpha": -1.0}, "alpha is -1"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"floor": 0.0}, "floor is 0"),
     ],
 )
 def test_lb_refuses_a_reading_that_there_is_not(options, said):
