@@ -1,11 +1,11 @@
 """Which reading of LB is paper A's? What the paper says of LB, as tests that every reading meets or does not.
 
 The paper ranks LB in words and figures without numbers. The bounds are ours: accuracies are close within a point;
-losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. They were set before the study's own
-runs, when two readings' full-size results at the default were known, and not changed since. A test is met by the mean
-over seeds; its interval is shown beside, and how many are met by the whole of it. Losses are compared with MB's alone,
-also where the paper speaks of all other methods; what statement 2 asks of the training loss is no more than statement 5
-allows.
+losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. They were set before the
+study's own runs, when two readings' full-size results at the default were known, and not changed since. A test is met
+by the mean over seeds; its interval is shown beside, and how many are met by the whole of it. Losses are compared
+with MB's alone, also where the paper speaks of all other methods; what statement 2 asks of the training loss is no
+more than statement 5 allows.
 """
 
 import dataclasses
