@@ -67,6 +67,8 @@ ENTRANTS = (
     Entrant("LPS"),
 )
 BY_NAME = {entrant.name: entrant for entrant in ENTRANTS}
+TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
+"""By method, the options with which it is timed where they are not those with which it enters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +226,8 @@ def _rates(panel: Panel) -> dict[str, float]:
 def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
     """What is timed to tell the methods' costs: whole trainings, small enough for any profile.
 
-    LB is timed in its default reading, whatever reading enters: it looks at a loss besides, in one of fifty updates.
+    LB is timed in its default reading (``TIMED_OPTIONS``), whatever reading enters: it looks at a loss besides, in one
+    of fifty updates.
     """
     examples = TIMED_UPDATES * base.batch_size
     small = dataclasses.replace(
@@ -235,7 +238,7 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
     )
     runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
     timed = (run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
-    return tuple(dataclasses.replace(run, options={}) if run.method == "LB" else run for run in timed)
+    return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
 
 
 def _note(profile: str, size: Profile, base: Run) -> str:
