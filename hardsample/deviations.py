@@ -15,6 +15,7 @@ import pandas as pd
 from hardsample import data, outputs, paths, statistics
 from hardsample.configuration import Run
 from hardsample.errors import InputError
+from hardsample.loss_based import NEAREST, READINGS, reading
 from hardsample.runs import Record, Store, check_fingerprints
 
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
@@ -247,7 +248,8 @@ DEVIATIONS = (
         "B",
         "Initialisation of EfficientNets and MobileNet",
         "timm's networks (4.1), whose rule divides the fan-out of a depthwise convolution by its groups",
-        "timm's rule, named in every experiment's runs; stored runs of before have torchvision's",
+        "timm's rule in the experiments of paper B; in the contest of all methods on images too, but for its"
+        " `small` profile, whose runs have torchvision's, as its figure and tables say",
         {"initialization": "torchvision"},
         ({"initialization": "timm"},),
     ),
@@ -401,8 +403,8 @@ def table(store: Store | None = None) -> pd.DataFrame:
     true labels and the cross-entropy count, of the choice's paper: its methods and, for paper A, its network.
 
     - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
-    - ``data``, ``network``, ``method``, ``train_examples``, ``epochs``: the setting; ``n``: pairs of seeds in it, 0
-      where none are stored; ``devices``: what they were computed on.
+    - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
+      of seeds in it, 0 where none are stored; ``devices``: what they were computed on.
     - ``metric``: a key of ``METRICS``; ``difference``: mean over seeds; ``low``, ``high``: its 95 % t interval, NaN
       from one pair.
 
@@ -413,7 +415,8 @@ def table(store: Store | None = None) -> pd.DataFrame:
     check_fingerprints((run, record.provenance) for run, record in found.items())
     rows = []
     for deviation in DEVIATIONS:
-        about = {name: getattr(deviation, name) for name in ("paper", "question", "says", "here")}
+        about = {name: getattr(deviation, name) for name in ("paper", "question", "says")}
+        about["here"] = _here(deviation)
         about |= {"option": _option(deviation), "default": _values(deviation.default, deviation)}
         others = "; ".join(_values(other, deviation) for other in deviation.others)
         effects = list(_effects(deviation, found))
@@ -461,6 +464,23 @@ def _option(deviation: Deviation) -> str:
     return f"{', '.join(deviation.default)} of {', '.join(deviation.methods) or 'a run'}"
 
 
+def _here(deviation: Deviation) -> str:
+    """What is done here; of LB's options also what the reading that figures and the contest show has."""
+    if deviation.methods != ("LB",):
+        return deviation.here
+    own = {name: value for name, value in READINGS[NEAREST].items() if name in deviation.default}
+    which = f"has {', '.join(f'{name} {value}' for name, value in own.items())}" if own else "has the same"
+    return f"{deviation.here}. This is LB's default reading; what figures and the contest call LB, {NEAREST!r}, {which}"
+
+
+def _method(run: Run) -> str:
+    """A run's method; LB with its reading, or its options where they are none of the readings."""
+    if run.method != "LB":
+        return run.method
+    options = ", ".join(f"{name} {value}" for name, value in run.options.items())
+    return f"LB, {'default reading' if not run.options else reading(run.options) or options}"
+
+
 def _values(values: Mapping[str, Any], deviation: Deviation) -> str:
     """Values in words, with their names where the choice has several options."""
     texts = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
@@ -477,7 +497,8 @@ def _effects(deviation: Deviation, found: Mapping[Run, Record]) -> Iterator[dict
             if twin in found:
                 settings.setdefault(dataclasses.replace(run, seed=0), []).append((found[twin], record))
         for setting, pairs in settings.items():
-            about = {name: getattr(setting, name) for name in ("data", "network", "method", "train_examples", "epochs")}
+            about = {name: getattr(setting, name) for name in ("data", "network", "train_examples", "epochs")}
+            about["method"] = _method(setting)
             devices = sorted({record.provenance["device"] for pair in pairs for record in pair})
             about |= {"other": _values(other, deviation), "n": len(pairs), "devices": " and ".join(devices)}
             for metric in METRICS:

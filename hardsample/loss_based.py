@@ -7,6 +7,7 @@ are those of the same group's published code; what they leave open are the optio
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -42,6 +43,11 @@ NEAREST = "raw exp, no reset"
 
 _LARGEST_EXPONENT = 50.0  # of exp(loss): far beyond any loss that still learns
 _RESCALE_EVERY = 32  # steps; normalized, the sum of the weights at most doubles in each
+
+
+def reading(options: Mapping[str, Any]) -> str:
+    """The name among ``READINGS`` of LB with these options; "" if it is none of them."""
+    return next((name for name, known in READINGS.items() if known == options), "")
 
 
 class LossBased(FullMiniBatches):

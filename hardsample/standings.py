@@ -17,8 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from hardsample import canvas, figures, outputs, paper_a, statistics, tables
-from hardsample.contest import BUDGETS, BY_NAME, NAMES
+from hardsample.contest import BUDGETS, BY_NAME, NAMES, TIMED_OPTIONS
 from hardsample.errors import InputError
+from hardsample.loss_based import reading
 from hardsample.rivals import DIFFERENCES
 
 LEVEL = statistics.LEVEL
@@ -470,6 +471,21 @@ def _no_pretraining(table: pd.DataFrame) -> str:
     )
 
 
+def _timed_otherwise(table: pd.DataFrame) -> str:
+    """Which methods run by the clock were timed in another reading than enters, which is so of LB alone; "" if none."""
+    clocked = table[(table.budget == BUDGETS[2]) & table.cost.notna() & (table.n + table.diverged > 0)]
+    parts = []
+    for method in dict.fromkeys(clocked.method):
+        entered = BY_NAME[method].options
+        timed = TIMED_OPTIONS.get(method, entered)
+        if timed != entered:
+            parts.append(
+                f"{method}'s time per update, from which its updates at equal wall-clock follow, was measured in its"
+                f" reading {reading(timed)!r}, and {method} enters in {reading(entered)!r}."
+            )
+    return " ".join(parts)
+
+
 def _divergence(table: pd.DataFrame) -> str:
     """How many runs of which methods diverged."""
     sums = (table.assign(seeds=table.n + table.diverged)).groupby("method", sort=False)[["diverged", "seeds"]].sum()
@@ -629,6 +645,8 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
             f"Time per update: training time as measured, relative to {usual}'s, with the passes that choose; at equal"
             " wall-clock a method makes so many times fewer updates."
         )
+    if timed := _timed_otherwise(table):
+        notes.append(timed)
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
     return " ".join((*notes, *tables.last_notes(table)))
@@ -790,7 +808,7 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         " to ±1 point, logarithmic beyond."
     )
     parts += [_repeated(found, budget) for budget in BUDGETS]
-    parts += [_unequal(found), _no_pretraining(found)]
+    parts += [_unequal(found), _no_pretraining(found), _timed_otherwise(found)]
     if "cosine" in set(found.schedule):
         parts.append(_COSINE)
     if (points.report_usable < points.pairs).any():

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from hardsample import contest, experiments, methods
+from hardsample import contest, deviations, experiments, methods, paths
 from hardsample.loss_based import NEAREST, READINGS
+from hardsample.models import INITIALIZED_BY_LIBRARY
 from hardsample.panels import variant
+from hardsample.runs import Store
 
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
 
@@ -116,3 +118,30 @@ def test_every_profile_has_its_grid(name, profile):
 def test_lb_enters_in_the_reading_that_figures_name_and_is_timed_in_its_default_one():
     entered = {dict(run.options) == READINGS[NEAREST] for run in LETTERS.runs if run.method == "LB"}
     assert entered == {True} and {not run.options for run in LETTERS.timed if run.method == "LB"} == {True}
+
+
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+def test_the_images_start_as_timm_s_do_but_for_the_stored_runs_and_the_note_says_which(profile):
+    experiment = experiments.grid("rivals/images", profile=profile)
+    choice = {(run.network in INITIALIZED_BY_LIBRARY, run.initialization) for run in experiment.runs + experiment.timed}
+    expected = {"small": (True, "torchvision"), "paper": (False, "torchvision")}  # ResNet-18 has one alone
+    assert choice == {expected.get(profile, (True, "timm"))}
+    said = "" if profile == "paper" else f" with {experiment.runs[0].initialization}'s initialisation"
+    assert f"{said}, SGD" in experiment.note and ("initialisation" in experiment.note) == bool(said)
+    (entry,) = (one for one in deviations.DEVIATIONS if "initialization" in one.default)
+    assert "`small`" in entry.here and "torchvision's" in entry.here
+
+
+def test_networks_with_one_initialisation_name_none():
+    assert "initialisation" not in LETTERS.note
+
+
+def test_the_stored_runs_of_the_images_keep_their_keys():
+    experiment, store = (
+        experiments.grid("rivals/images", profile="small", data="cifar10-jpeg"),
+        Store(paths.project_root() / "runs"),
+    )
+    assert experiment.runs[0].key == "ee7bd10227be3aba"
+    own = experiment.panels[0]
+    found = {own.variant(run) for run in own.runs if store.path(run).exists()}
+    assert found >= {*TIMED} - {"LB"}

@@ -15,6 +15,7 @@ from hardsample.configuration import Run
 from hardsample.deviations import DEVIATIONS, NO_DEVIATION, Deviation
 from hardsample.errors import InputError
 from hardsample.figures import METRICS
+from hardsample.loss_based import NEAREST, READINGS
 from hardsample.runs import Store
 from hardsample.training import COLUMNS, Outcome
 
@@ -157,6 +158,30 @@ def test_what_is_not_the_papers_does_not_count(changed, tmp_path):
     for value, rows in (("constant", (0.5,)), ("cosine", (0.6,))):
         store(here, dataclasses.replace(run, learning_rate_schedule=value), rows, (1.0,))
     assert set(effects(deviations.table(here), schedule).n) == {0}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, "default reading"), (READINGS[NEAREST], NEAREST), ({"utility": "loss"}, "utility loss")],
+)
+def test_an_effect_on_lb_names_the_reading(options, said, tmp_path):
+    here, schedule = Store(tmp_path / "stored"), NAMED["A", "Learning-rate schedule"]
+    run = dataclasses.replace(RUN, method="LB", options=options)
+    for value, rows in (("constant", (0.5,)), ("cosine", (0.6,))):
+        store(here, dataclasses.replace(run, learning_rate_schedule=value), rows, (1.0,))
+    table = deviations.table(here)
+    assert set(effects(table, schedule).method) == {f"LB, {said}"}
+    assert f"cosine, LB, {said}: +0.100 (own-letters" in deviations.markdown(table)
+
+
+def test_the_entries_on_lb_say_that_figures_and_the_contest_show_another_reading(tmp_path):
+    entries = deviations.table(Store(tmp_path)).set_index("question").here
+    own = [choice for choice in OPTIONAL if choice.methods == ("LB",)]
+    shown = dict.fromkeys(entries[[choice.question for choice in own]].index)
+    assert len(shown) == 5 and all(f"call LB, {NEAREST!r}, has " in entries[question] for question in shown)
+    said = " ".join(entries[question] for question in shown)
+    assert all(f"{name} {value}" in said for name, value in READINGS[NEAREST].items())
+    assert NEAREST not in entries["Dropout while scoring"]
 
 
 def test_other_data_of_the_same_name_are_refused(pairs):

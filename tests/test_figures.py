@@ -102,7 +102,11 @@ def test_no_pretraining_no_line():
     ("attrs", "said"),
     [
         ({}, "stand-in data: glyphs"),
-        ({"data": "ocr-letters", "stand_in": False, "substitute": True}, "ocr-letters, not emnist-letters"),
+        (
+            {"data": "ocr-letters", "stand_in": False, "substitute": True},
+            "handwritten letters of the Kassel/Taskar OCR set",
+        ),
+        ({"data": "own-letters", "stand_in": False, "substitute": True}, "own-letters, not emnist-letters"),
         ({"data": "emnist-letters", "stand_in": False}, "emnist-letters"),
         ({"data": "sd19-letters", "stand_in": False, "substitute": True}, "NIST SD19 letters, in EMNIST's shape"),
     ],

@@ -152,6 +152,12 @@ def test_the_projects_notebooks_hold_no_output():
     subprocess.run([sys.executable, "-m", "nbstripout", "--verify", *files], check=True)
 
 
+@pytest.mark.parametrize("name", [name for name in PROJECT if not name.startswith("hard-samples")])
+def test_a_notebook_that_lists_letters_lists_those_of_nist(name):
+    text = (paths.notebooks_dir() / f"{name}.ipynb").read_text()
+    assert "emnist-letters" not in text or "sd19-letters" in text
+
+
 @pytest.mark.parametrize("name", PROJECT)
 def test_a_notebook_has_a_caption_and_one_parameters_cell(name):
     path = paths.notebooks_dir() / f"{name}.ipynb"

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic import curves
 
-from hardsample import contest, experiments, figures, paper_a, rivals, runs, standings, statistics
+from hardsample import contest, experiments, figures, loss_based, paper_a, rivals, runs, standings, statistics
 from hardsample.errors import InputError
 
 # What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
@@ -591,3 +591,21 @@ def test_a_figure_is_saved_with_what_it_draws(tmp_path):
     files = figures.save(standings.figure(made), points, tmp_path / "letters")
     assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
     assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
+
+
+def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypatch):
+    made = rival_curves(schedules=("constant",), noises=(0.0,))
+    said = "LB's time per update, from which its updates at equal wall-clock follow, was measured in its reading"
+    names = [f"{loss_based.reading(options)!r}" for options in ({}, contest.BY_NAME["LB"].options)]
+    whole = f"{said} {names[0]}, and LB enters in {names[1]}."
+
+    def texts(frame):
+        table = standings.table(frame)
+        yield standings.markdown(table)
+        yield standings._caption(table, standings.figure_data(frame))
+
+    assert all(whole in text for text in texts(made))
+    assert not any(said in text for text in texts(one_panel()))
+    assert not any(said in text for text in texts(without(made, made.method == "LB")))
+    monkeypatch.setattr(standings, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
+    assert not any(said in text for text in texts(made))
