@@ -343,7 +343,7 @@ def _notes(table: pd.DataFrame) -> str:
 
 
 def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
-    """How the differences were tested; or that so few seeds can establish nothing."""
+    """How the differences were tested; or that with so few seeds none can be significant."""
     tests, least = table.attrs["tests"], table.attrs["least_pairs"]
     if not tests:
         return
@@ -357,8 +357,8 @@ def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
     if least < needed:
         whose = "No p is shown" if table.p.isna().all() else "Rows of too few seeds have no p"
         yield (
-            f"{whose}: {least} seed{'s' * (least != 1)} can establish nothing among {tests} tests, whatever the size of"
-            f" the difference; it takes {needed}."
+            f"{whose}: no difference among {tests} test{'s' * (tests != 1)} can be significant with {least}"
+            f" seed{'s' * (least != 1)}, whatever its size; it takes {needed}."
         )
 
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import UNSAID
 
 from hardsample import data, models, paper_b, printed, side_by_side, statistics
 from hardsample.errors import InputError
@@ -207,6 +208,7 @@ def test_files_are_equal_bytes_and_hold_what_was_read(named, tmp_path):
 def test_markdown_and_latex_say_the_same(named):
     _, table = named
     marks = {"$\\delta$": "δ", "$\\Delta$": "Δ", "$\\pm$": "±", "$\\dagger$": "†", "$-$": "-", "\\%": "%"}
+    assert not any(word in side_by_side.markdown(table) for word in UNSAID)
     text = side_by_side.latex(table)
     for spelled, character in marks.items():
         text = text.replace(spelled, character)
