@@ -435,6 +435,15 @@ def test_missing_seeds_are_said():
     assert "Runs still missing: 1." in side_by_side.markdown(table)
 
 
+@pytest.mark.parametrize("name", ["table-3", "table-6"])
+def test_what_the_runs_were_made_on_and_what_pairs_mix_is_said(name):
+    unlike = {"AMD EPYC, torch 2.1": ("δ = 1",), "NVIDIA H200, torch 2.2": ("δ = 0.5", "δ = 0.2")}
+    made = curves(name, hardware={"AMD EPYC": 6, "NVIDIA H200": 3}, unlike=unlike)
+    table = side_by_side.table_3(made) if name == "table-3" else side_by_side.table_6(made)
+    said = "Hardware: AMD EPYC (6 runs), NVIDIA H200 (3 runs). Some pairs differ in more than the method: δ = 1 from"
+    assert f"{said} AMD EPYC, torch 2.1; δ = 0.5, δ = 0.2 from NVIDIA H200, torch 2.2." in side_by_side.markdown(table)
+
+
 def test_one_seed_missing_everywhere_is_said():
     assert set(side_by_side.table_3(curves(missing=8)).status) == {"incomplete", "not run"}
 
