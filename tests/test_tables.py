@@ -181,16 +181,25 @@ def test_markdown_reads(by_hand):
     assert "the others are left out of it" in lines[-1]
 
 
-def test_the_half_width_over_images_is_that_of_the_images_counted():
-    made = curves(seeds=3, epochs=4)
-    made["acc/val"] = (made["acc/val"] * 997).round() / 997
+def test_the_half_width_over_images_is_that_of_the_images_known():
+    made = curves(seeds=3, epochs=4, attrs={"tested": (997,)})
     table = tables.final_metrics(made)
-    assert table.attrs["test_images"] == 997
     means = table[table.metric == "acc/val"]["mean"]
     low, high = sorted(196 * np.sqrt(mean * (1 - mean) / 997) for mean in (means.min(), means.max()))
     text = tables.markdown(table)
     assert "all of the test set (997 images)" in text
     assert f"a 95 % half-width of {low:.2f} to {high:.2f} points (binomial)" in text
+    for unknown in ((None,), (997, 500), ()):
+        made.attrs["tested"] = unknown
+        text = tables.markdown(tables.final_metrics(made))
+        assert "all of the test set;" in text and "binomial" not in text
+
+
+def test_pretraining_is_spoken_of_where_there_is_one():
+    for pretrain in (0.0, 2.0):
+        text = tables.markdown(tables.final_metrics(curves(seeds=2, pretrain=pretrain)))
+        assert ("count pre-training" in text) == (pretrain > 0) and "Updates to MB's accuracy" in text
+    assert "count pre-training" not in tables.markdown(tables.final_metrics(hard_curves(seeds=2)))
 
 
 def test_every_pair_is_compared_the_later_method_first():
