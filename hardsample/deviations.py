@@ -21,20 +21,8 @@ PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
 METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
 COLUMNS = (
     *("paper", "question", "says", "here", "option", "default", "other"),
-    *(
-        "data",
-        "network",
-        "method",
-        "train_examples",
-        "epochs",
-        "n",
-        "devices",
-        "unlike",
-        "metric",
-        "difference",
-        "low",
-        "high",
-    ),
+    *("data", "network", "method", "train_examples", "epochs", "n"),
+    *("devices", "unlike", "metric", "difference", "low", "high"),
 )
 
 _PERSISTENT, _HARD = ("PLB", "PEB"), ("HMB", "RMB", "HE")

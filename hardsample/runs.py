@@ -273,6 +273,7 @@ def data_choice(run: Run) -> tuple:
 
 
 ASPECTS = ("device", "precision", "torch", "code")
+"""What :func:`made` tells of a run."""
 
 
 def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
