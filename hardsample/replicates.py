@@ -16,7 +16,7 @@ from hardsample import data, outputs, paths, statistics
 from hardsample.configuration import PRECISIONS, Run
 from hardsample.errors import InputError
 from hardsample.figures import METRICS
-from hardsample.runs import Record, Store, check_fingerprints, made
+from hardsample.runs import ASPECTS, Record, Store, check_fingerprints, made, unlike
 
 COLUMNS = (
     *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
@@ -54,7 +54,7 @@ def compare(store: Store, other: Store) -> pd.DataFrame:
         twins.append(tuple(made(found.run, found.provenance) for found in (same, record)))
         rows += _rows(same, record, alike[dataclasses.replace(same.run, seed=0)])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table.attrs = {"unpaired": unpaired, "unlike": _unlike(twins)}
+    table.attrs = {"unpaired": unpaired, "unlike": unlike(twins, ASPECTS[1:])}
     return table
 
 
@@ -162,8 +162,8 @@ def _notes(table: pd.DataFrame) -> str:
         " deviations; two different seeds of one setting differ by 1.4 (√2) in this measure.",
     ]
     notes.append(_equivalence_note(table[table.metric == "acc/val"].end))
-    if unlike := table.attrs.get("unlike"):
-        sides = [", ".join(" or ".join(words[side]) for words in unlike.values()) for side in (0, 1)]
+    if differing := table.attrs.get("unlike"):
+        sides = [", ".join(" or ".join(words[side]) for words in differing.values()) for side in (0, 1)]
         notes.append(
             f"The pairs differ in more than their hardware: stored runs are of {sides[0]}, replicates of {sides[1]}."
         )
@@ -173,24 +173,16 @@ def _notes(table: pd.DataFrame) -> str:
 
 
 def _equivalence_note(differences: pd.Series) -> str:
-    """Are the accuracies shown to be equivalent? Where the pairs are as few as no test takes, that they are few."""
+    """Are the accuracies shown to be equivalent? From fewer pairs than a sign-flip test takes that is not said."""
     found = statistics.equivalence(differences, statistics.MARGIN)
     pairs, mean = f"{found.n} pair{'s' * (found.n != 1)}", f"{100 * found.difference:+.2f} points"
     said = f"The mean difference in test accuracy over {pairs} is {mean}"
     needed, margin = statistics.seeds_needed(1), f"{100 * statistics.MARGIN:g} points"
     if found.n < needed:
-        return f"{said}: too few to show that they are equivalent, which takes {needed} at least."
+        return f"{said}: too few to be called equivalent or not: we ask for {needed} pairs."
     low, high = (100 * end for end in (found.interval.low, found.interval.high))
     shown = "equivalent" if found.p < statistics.LEVEL else "not shown to be equivalent"
     return f"{said} [90 % {low:+.2f}, {high:+.2f}]: {shown} within {margin} (two one-sided t tests, p = {found.p:.2g})."
-
-
-def _unlike(twins: list[tuple[dict[str, str], dict[str, str]]]) -> dict[str, tuple[list[str], list[str]]]:
-    aspects = [aspect for aspect in ("precision", "torch", "code") if any(a[aspect] != b[aspect] for a, b in twins)]
-    return {
-        aspect: tuple(list(dict.fromkeys(how[aspect] for how in side)) for side in zip(*twins, strict=True))
-        for aspect in aspects
-    }
 
 
 if __name__ == "__main__":

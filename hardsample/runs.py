@@ -272,6 +272,10 @@ def data_choice(run: Run) -> tuple:
     return run.data, run.train_examples, run.test_examples
 
 
+ASPECTS = ("device", "precision", "torch", "code")
+"""What :func:`made` tells of a run."""
+
+
 def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
     """What the numbers of a finished run depend on beside its fields, and its precision, in words.
 
@@ -286,6 +290,17 @@ def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
         "precision": run.precision,
         "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
         "code": about.get("computed_by", code),
+    }
+
+
+def unlike(
+    twins: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], aspects: Sequence[str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Those of the aspects of :func:`made` in which a pair differs: aspect -> the words of either side, each once."""
+    return {
+        aspect: tuple(list(dict.fromkeys(how[aspect] for how in side)) for side in zip(*twins, strict=True))
+        for aspect in aspects
+        if any(one[aspect] != other[aspect] for one, other in twins)
     }
 
 
@@ -400,7 +415,7 @@ def _unlike(experiment: "Experiment", found: Mapping[Run, Record]) -> dict[str, 
     differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
     aspects = [
         aspect
-        for aspect in ("device", "precision", "torch", "code")
+        for aspect in ASPECTS
         if any(how[aspect] != about[0][1][aspect] for about in differing for _, how in about)
     ]
     unlike: dict[str, dict[str, None]] = {}

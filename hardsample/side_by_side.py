@@ -581,12 +581,13 @@ def _notes_6() -> list[str]:
 
 
 def _notes(curves: pd.DataFrame, rows: Sequence[Mapping]) -> list[str]:
-    """What went wrong or is missing, and the doubts about printed numbers."""
+    """What went wrong or is missing, what the runs were made on, and the doubts about printed numbers."""
     notes = []
     if any(row["diverged"] for row in rows):
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
     if curves.attrs["missing"]:
         notes.append(f"Runs still missing: {curves.attrs['missing']}.")
+    notes.append(figures.hardware_statement(curves))
     doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt"))
     return notes + [f"{DOUBTFUL} {doubt[0].upper()}{doubt[1:].rstrip('.')}." for doubt in doubts]
 

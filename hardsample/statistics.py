@@ -15,8 +15,6 @@ LEVEL = 0.05  # a difference is significant where its p, adjusted over its famil
 MARGIN = 0.005  # of an accuracy: two are equivalent that differ by less than half a point
 MOST_EXACT_PAIRS = 20  # 2^20 sign patterns take a moment; beyond that the sample of them is fixed
 SAMPLED_PATTERNS = 2**18
-MOST_COUNTED = 200_000  # examples, of which an accuracy is a share
-LEAST_SHARES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,22 +197,6 @@ def binomial_half_width(shares: ArrayLike, trials: int) -> np.ndarray:
 
     shares = np.asarray(shares, dtype=float)
     return stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(shares * (1 - shares) / trials)
-
-
-def counted(shares: ArrayLike) -> int | None:
-    """The number of things that shares [M], such as accuracies, are counted of: the smallest that makes all whole.
-
-    None where no number up to ``MOST_COUNTED`` does, or where fewer than ``LEAST_SHARES`` different shares leave it to
-    chance: half of it would do if all counts were even.
-    """
-    shares = np.asarray(shares, dtype=float)
-    shares = np.unique(shares[np.isfinite(shares)])
-    if len(shares) < LEAST_SHARES:
-        return None
-    counts = np.arange(1, MOST_COUNTED + 1)
-    for share in shares:
-        counts = counts[np.abs(counts * share - np.round(counts * share)) < 1e-4]
-    return int(counts[0]) if len(counts) else None
 
 
 def updates_to_reach(

@@ -74,8 +74,8 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
       its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
       divided by the number the twin itself took to get there first. For accuracies alone.
 
-    NaN where there is nothing to compare. ``attrs`` are those of the curves, the number of ``tests``, the number of
-    ``test_images`` (None where the accuracies do not tell it) and the ``effects`` beside those that the paper prints.
+    NaN where there is nothing to compare. ``attrs`` are those of the curves, the number of ``tests``, whether a run
+    was ``pretrained`` and the ``effects`` beside those that the paper prints.
     """
     usual = baseline(curves)
     rows = [
@@ -138,6 +138,12 @@ def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
     if pairs is not None and len(pairs):
         blocks.append(_pairs_table(pairs))
     return "\n\n".join(blocks) + "\n"
+
+
+def pairs_markdown(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """The table of :func:`pairs` alone, for readers, of the runs whose :func:`final_metrics` are ``table``."""
+    notes = " ".join((*_image_notes(table, pairs.attrs["tests"]), *last_notes(pairs)))
+    return "\n\n".join((heading(table), _pairs_table(pairs), notes)) + "\n"
 
 
 def save(table: pd.DataFrame, stem: Path, pairs: pd.DataFrame | None = None) -> tuple[Path, ...]:
@@ -227,7 +233,7 @@ def _tested(rows: list[dict], columns: tuple[str, ...], curves: pd.DataFrame, **
     table = table[list(columns)]
     table.attrs = curves.attrs | attrs
     table.attrs |= {"tests": tests, "least_pairs": 0 if np.isnan(least) else int(least)}
-    table.attrs |= {"test_images": statistics.counted(curves["acc/val"]), "missing_runs": missing_statement(curves)}
+    table.attrs |= {"pretrained": bool((curves.pretrain_epochs > 0).any()), "missing_runs": missing_statement(curves)}
     return table
 
 
@@ -329,11 +335,11 @@ def _notes(table: pd.DataFrame) -> str:
         "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
         f"Differences are paired by seed: method minus {usual}, the baseline [95 % t interval].",
         *_test_notes(table, "the whole table"),
-        *_image_notes(table),
-        f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy count pre-training, and are a"
-        f" mean over the seeds that ever have the final accuracy of their twin under {usual}: how many do is in"
-        " brackets, and the others are left out of it; the ratio is to the updates after which the twin itself first"
-        " had it, seed by seed.",
+        *_image_notes(table, table.attrs["tests"]),
+        f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy"
+        f"{' count pre-training, and' if table.attrs['pretrained'] else ''} are a mean over the seeds that ever have"
+        f" the final accuracy of their twin under {usual}: how many do is in brackets, and the others are left out of"
+        " it; the ratio is to the updates after which the twin itself first had it, seed by seed.",
     ]
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
@@ -343,7 +349,7 @@ def _notes(table: pd.DataFrame) -> str:
 
 
 def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
-    """How the differences were tested; or that so few seeds can establish nothing."""
+    """How the differences were tested; or that with so few seeds none can be significant."""
     tests, least = table.attrs["tests"], table.attrs["least_pairs"]
     if not tests:
         return
@@ -357,16 +363,17 @@ def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
     if least < needed:
         whose = "No p is shown" if table.p.isna().all() else "Rows of too few seeds have no p"
         yield (
-            f"{whose}: {least} seed{'s' * (least != 1)} can establish nothing among {tests} tests, whatever the size of"
-            f" the difference; it takes {needed}."
+            f"{whose}: no difference among {tests} test{'s' * (tests != 1)} can be significant with {least}"
+            f" seed{'s' * (least != 1)}, whatever its size; it takes {needed}."
         )
 
 
-def _image_notes(table: pd.DataFrame) -> Iterator[str]:
-    """What the tests do not cover, and how much one accuracy depends on the choice of the images."""
-    images, means = table.attrs["test_images"], table[table.metric == "acc/val"]["mean"].dropna()
+def _image_notes(table: pd.DataFrame, tests: int) -> Iterator[str]:
+    """What the tests, if any, do not cover, and how much one accuracy depends on the choice of the images."""
+    counts = table.attrs.get("tested") or ()
+    images, means = counts[0] if len(counts) == 1 else None, table[table.metric == "acc/val"]["mean"].dropna()
     what = f"all of the test set ({images:,} images)" if images else "all of the test set"
-    if table.attrs["tests"]:
+    if tests:
         yield f"Test metrics are of {what}; the tests cover seeds, not the choice of test images."
     if images and len(means):
         half = 100 * statistics.binomial_half_width(means, images)

@@ -25,6 +25,7 @@ VARIANTS = {
 }
 DELTAS = ("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2")
 UPDATES, BATCH = 100, 32  # per epoch, per update
+UNSAID = ("establish", "told apart", "cannot be told")  # words of no verdict: it is significant or inconclusive
 
 
 def curves(

@@ -7,6 +7,7 @@ import http.server
 import io
 import os
 import pickle
+import re
 import socket
 import struct
 import subprocess
@@ -203,6 +204,13 @@ def test_an_npz_file_of_the_archives_content_has_its_fingerprint(name, folder, t
     assert data.load(save(tmp_path / "order.npz", **members)).fingerprint != archive.fingerprint
 
 
+def test_the_number_of_test_examples_is_the_one_in_words():
+    counts = {name: about.tests for name, about in catalogue.KNOWN.items() if re.search(r"[\d,]+ / [\d,]+", about.what)}
+    assert len(counts) >= 7
+    for name, count in counts.items():
+        assert f" / {count:,} " in catalogue.KNOWN[name].what
+
+
 REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.KNOWN.items() if about.fingerprint}
 
 
@@ -210,7 +218,9 @@ REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.KNOW
 def test_a_prepared_set_at_hand_is_the_known_one(name, monkeypatch):
     if not REAL[name].is_file():
         pytest.skip(f"there is no {REAL[name]}")
-    assert data.load(str(REAL[name])).fingerprint == catalogue.KNOWN[name].fingerprint
+    loaded = data.load(str(REAL[name]))
+    assert loaded.fingerprint == catalogue.KNOWN[name].fingerprint
+    assert len(loaded.y_test) == catalogue.KNOWN[name].tests
 
 
 @pytest.mark.skipif(not REAL["cifar10-rebuilt"].is_file(), reason="there is no cifar10-rebuilt.npz")

@@ -35,13 +35,14 @@ def options(method):
     return inspect.signature(methods.METHODS[method]).parameters
 
 
-def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16):
+def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16, **made):
     rows = []
     for step, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True)):
         row = dict.fromkeys((*METRICS, "acc/choose", "acc/report"), 0.0)
         row |= {"step": step, "acc/val": accuracy, "loss/val": loss}
         rows.append(tuple(row.get(column) for column in COLUMNS))
-    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), {"device": device, "data": {"fingerprint": fingerprint}})
+    about = {"device": device, "data": {"fingerprint": fingerprint}} | made
+    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), about)
 
 
 # the list
@@ -130,14 +131,29 @@ def test_an_effect_is_the_paired_difference_at_the_end(pairs):
     assert text in deviations.markdown(table)
 
 
-def test_one_pair_has_no_interval_and_other_devices_are_named(tmp_path):
+def test_one_pair_has_no_interval_and_what_else_sets_it_apart_is_named(tmp_path):
     here = Store(tmp_path / "stored")
     store(here, RUN, (0.5,), (1.0,))
     store(here, dataclasses.replace(RUN, options={"score": "after"}), (0.6,), (1.0,), device="GPU")
     found = effects(deviations.table(here), SCORE)
     assert found.low.isna().all() and set(found.devices) == {"CPU and GPU"}
-    text = "after, PEB: +0.100 (own-letters, all examples, 10 epochs, n = 1, on CPU and GPU)"
+    text = "n = 1; some pairs differ in more: the other value from GPU, the default from CPU)"
     assert text in deviations.markdown(deviations.table(here))
+
+
+def test_other_versions_and_other_code_are_named_and_the_choice_itself_is_not(tmp_path):
+    here = Store(tmp_path / "stored")
+    after = dataclasses.replace(RUN, options={"score": "after"})
+    for run, torch_version, source in ((RUN, "2.1", "a" * 64), (after, "2.2", "b" * 64)):
+        store(here, run, (0.5,), (1.0,), versions={"torch": torch_version}, source=source)
+    said = "the other value from torch 2.2, source bbbbbbb, the default from torch 2.1, source aaaaaaa"
+    found = effects(deviations.table(here), SCORE)
+    assert set(found.unlike) == {said} and said in deviations.markdown(deviations.table(here))
+    for choice in OPTIONAL:
+        if choice.paper == "A" and "precision" in choice.default:
+            other = dataclasses.replace(RUN, **choice.others[0])
+            store(here, other, (0.5,), (1.0,), versions={"torch": "2.1"}, source="a" * 64)
+            assert set(effects(deviations.table(here), choice).unlike) == {""}
 
 
 def test_options_that_go_together_change_together(tmp_path):

@@ -233,3 +233,15 @@ def test_figures_name_the_reading_of_lb_nearest_to_the_paper_and_draws_shows_the
     figure = experiments.grid("base-values/figure-3", profile="paper", seeds=1)
     assert {frozenset(run.options) for run in figure.runs if run.method == "LB"} == {frozenset(READINGS[NEAREST])}
     assert NEAREST not in experiments.grid("base-values/figure-1", profile="paper").note
+
+
+@pytest.mark.parametrize(
+    ("data", "profile", "count"),
+    [("sd19-letters", "paper", 20_800), ("stand-in", "smoke", paper_a.PROFILES["smoke"].test_examples)],
+)
+def test_the_test_examples_of_a_known_set_or_a_stand_in_are_known(data, profile, count):
+    assert experiments.grid("base-values/figure-1", profile=profile, data=data).attrs["tested"] == (count,)
+
+
+def test_the_test_examples_of_a_file_of_ones_own_are_not_known():
+    assert experiments.grid("base-values/figure-1", profile="small", data="own.npz").attrs["tested"] == (None,)

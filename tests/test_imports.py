@@ -57,6 +57,7 @@ ORDER = (
     "diagrams",
     "pictures",
     "tables",
+    "large_batches",
     "standings",
     "side_by_side",
     "lb_readings",

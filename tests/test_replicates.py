@@ -56,7 +56,7 @@ def test_differences_are_replicate_minus_stored_beside_the_spread_of_the_seeds(s
     text = replicates.markdown(table)
     assert "+0.0500 = +0.5 sd (-0.3000 at 0.5)" in text and "CPU, bf16 | GPU, bf16" in text
     assert "more than their hardware" not in text and "counterpart" not in text
-    assert "test accuracy over 1 pair is +5.00 points: too few to show that they are equivalent" in text
+    assert "test accuracy over 1 pair is +5.00 points: too few to be called equivalent or not" in text
 
 
 def test_a_run_of_another_precision_stands_in_and_is_said(stores):
@@ -89,7 +89,7 @@ def test_six_pairs_are_tested_for_equivalence_and_five_are_not(tmp_path, apart, 
     table = replicates.compare(here, there)
     assert f"{said} 0.5 points (two one-sided t tests, p = " in replicates.markdown(table)
     five = replicates.markdown(table[table.seed < 5])
-    assert "too few to show that they are equivalent, which takes 6" in five and "one-sided" not in five
+    assert "too few to be called equivalent or not: we ask for 6 pairs" in five and "one-sided" not in five
 
 
 def test_the_same_precision_goes_first(stores):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import UNSAID
 
 from hardsample import data, models, paper_b, printed, side_by_side, statistics
 from hardsample.errors import InputError
@@ -207,6 +208,7 @@ def test_files_are_equal_bytes_and_hold_what_was_read(named, tmp_path):
 def test_markdown_and_latex_say_the_same(named):
     _, table = named
     marks = {"$\\delta$": "δ", "$\\Delta$": "Δ", "$\\pm$": "±", "$\\dagger$": "†", "$-$": "-", "\\%": "%"}
+    assert not any(word in side_by_side.markdown(table) for word in UNSAID)
     text = side_by_side.latex(table)
     for spelled, character in marks.items():
         text = text.replace(spelled, character)
@@ -431,6 +433,15 @@ def test_missing_seeds_are_said():
     assert cell(table, "resnet18", 0.5).status == "incomplete" and cell(table, "resnet18", 0.2).status == "measured"
     assert lines(table, "resnet18")[2][2] == "2, incomplete"
     assert "Runs still missing: 1." in side_by_side.markdown(table)
+
+
+@pytest.mark.parametrize("name", ["table-3", "table-6"])
+def test_what_the_runs_were_made_on_and_what_pairs_mix_is_said(name):
+    unlike = {"AMD EPYC, torch 2.1": ("δ = 1",), "NVIDIA H200, torch 2.2": ("δ = 0.5", "δ = 0.2")}
+    made = curves(name, hardware={"AMD EPYC": 6, "NVIDIA H200": 3}, unlike=unlike)
+    table = side_by_side.table_3(made) if name == "table-3" else side_by_side.table_6(made)
+    said = "Hardware: AMD EPYC (6 runs), NVIDIA H200 (3 runs). Some pairs differ in more than the method: δ = 1 from"
+    assert f"{said} AMD EPYC, torch 2.1; δ = 0.5, δ = 0.2 from NVIDIA H200, torch 2.2." in side_by_side.markdown(table)
 
 
 def test_one_seed_missing_everywhere_is_said():

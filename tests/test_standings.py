@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from synthetic import curves
+from synthetic import UNSAID, curves
 
 from hardsample import contest, experiments, figures, loss_based, paper_a, rivals, runs, standings, statistics
 from hardsample.errors import InputError
@@ -286,6 +286,7 @@ def test_of_three_seeds_nothing_is_significant_and_there_is_no_p():
     assert table[[name for name in table if name.endswith(("p", "p_holm", "smallest"))]].isna().all(axis=None)
     text, figure = standings.markdown(table), standings.figure(made)
     for said in (text, texts(figure)):
+        assert not any(word in said for word in UNSAID)
         assert "With 3 seeds no difference among 13 tests can be significant, whatever its size" in said
         assert "have no p; it takes 10 seeds" in said and "wins in" not in said and "Significant:" not in said
     assert "**Too few seeds in 4**: constant 0, 40 %; cosine 0, 40 %." in text
@@ -402,6 +403,7 @@ def test_markdown_is_in_words_and_whole(table):
     )
     for lines in text.split("\n\n"):
         assert len({line.count("|") for line in lines.splitlines()}) == 1 or not lines.startswith("|")
+    assert not any(word in text for word in UNSAID)
     assert "only OHEM trained differently; all other runs are those of equal updates" in text
     assert "| constant | 0 % | backward passes | MB, SMB, LB" in text and "| as at equal updates |" in text
     mean, low, high = (f"{row(table, 'MB')[name]:.2f}" for name in ("mean", "low", "high"))

@@ -109,15 +109,6 @@ def test_holm_skips_what_was_not_tested_and_stops_at_one():
     assert statistics.holm([]).shape == (0,)
 
 
-def test_the_number_that_shares_are_counted_of():
-    counts = np.random.default_rng(0).integers(0, 20_801, 40)
-    assert statistics.counted(counts / 20_800) == 20_800
-    assert statistics.counted([*counts / 20_800, np.nan]) == 20_800
-    assert statistics.counted(np.random.default_rng(0).random(40)) is None  # of nothing
-    assert statistics.counted(counts[:10] / 20_800) is None  # so few may all be even
-    assert statistics.counted([]) is None
-
-
 def test_the_half_width_of_a_share_by_hand():
     # 1.95996 * sqrt(0.9 * 0.1 / 20,800)
     np.testing.assert_allclose(statistics.binomial_half_width([0.9, 1.0], 20_800), [0.004077, 0], atol=1e-6)

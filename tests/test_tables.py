@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import curves, hard_curves
+from synthetic import UNSAID, curves, hard_curves
 
 from hardsample import statistics, tables
 from hardsample.errors import InputError
@@ -125,8 +125,9 @@ def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
         assert table[name].notna().any() == shown
     assert (table.difference.notna() == table.pairs.notna()).all()
     text = tables.markdown(table)
-    said = f"No p is shown: {seeds} seeds can establish nothing among 8 tests, whatever the size of the difference; it"
+    said = f"No p is shown: no difference among 8 tests can be significant with {seeds} seeds, whatever its size; it"
     assert (f"{said} takes 9." in text) == (not shown) and ("sign-flip" in text) == shown
+    assert not any(word in tables.markdown(table, pairs) for word in UNSAID)
     assert pairs.attrs["tests"] == 4 and pairs.p.notna().any() == (seeds >= statistics.seeds_needed(4))
 
 
@@ -135,13 +136,14 @@ def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
     set_curve(made, "PEB", 0, "loss/val", [3.0, np.nan, np.nan])
     table = tables.final_metrics(made)  # four tests take 8 pairs
     assert np.isnan(row(table, "PEB", "loss/val").p) and row(table, "PEB", "acc/val").p > 0
-    assert "Rows of too few seeds have no p: 7 seeds can establish nothing among 4 tests" in tables.markdown(table)
+    said = "Rows of too few seeds have no p: no difference among 4 tests can be significant with 7 seeds,"
+    assert said in tables.markdown(table)
 
 
 def test_one_seed_has_no_interval_and_no_evidence():
     table = tables.final_metrics(curves(seeds=1, epochs=2))
     assert table.low.isna().all() and table.sd.isna().all() and table.p.isna().all()
-    assert "1 seed can establish nothing" in tables.markdown(table)
+    assert "can be significant with 1 seed," in tables.markdown(table)
     assert "[" not in next(line for line in tables.markdown(table).splitlines() if "PEB" in line)
 
 
@@ -179,16 +181,25 @@ def test_markdown_reads(by_hand):
     assert "the others are left out of it" in lines[-1]
 
 
-def test_the_half_width_over_images_is_that_of_the_images_counted():
-    made = curves(seeds=3, epochs=4)
-    made["acc/val"] = (made["acc/val"] * 997).round() / 997
+def test_the_half_width_over_images_is_that_of_the_images_known():
+    made = curves(seeds=3, epochs=4, attrs={"tested": (997,)})
     table = tables.final_metrics(made)
-    assert table.attrs["test_images"] == 997
     means = table[table.metric == "acc/val"]["mean"]
     low, high = sorted(196 * np.sqrt(mean * (1 - mean) / 997) for mean in (means.min(), means.max()))
     text = tables.markdown(table)
     assert "all of the test set (997 images)" in text
     assert f"a 95 % half-width of {low:.2f} to {high:.2f} points (binomial)" in text
+    for unknown in ((None,), (997, 500), ()):
+        made.attrs["tested"] = unknown
+        text = tables.markdown(tables.final_metrics(made))
+        assert "all of the test set;" in text and "binomial" not in text
+
+
+def test_pretraining_is_spoken_of_where_there_is_one():
+    for pretrain in (0.0, 2.0):
+        text = tables.markdown(tables.final_metrics(curves(seeds=2, pretrain=pretrain)))
+        assert ("count pre-training" in text) == (pretrain > 0) and "Updates to MB's accuracy" in text
+    assert "count pre-training" not in tables.markdown(tables.final_metrics(hard_curves(seeds=2)))
 
 
 def test_every_pair_is_compared_the_later_method_first():
