@@ -43,7 +43,7 @@ TESTS = {
     "loss/val": "test loss",
     "first loss/train": "train loss at first, the first evaluation after the pre-training",
     "first loss/val": "test loss at first, the first evaluation after the pre-training",
-    "excess": "test loss worse than train loss by",
+    "excess": "test loss beyond train loss, as differences",
     "overfit": "rise of the test loss, its own last value above its least",
     "acc/train, PEB": "train accuracy against PEB",
     "acc/val, PEB": "test accuracy against PEB",

@@ -38,7 +38,7 @@ READINGS: dict[str, dict[str, Any]] = {
     "normalized tanh/count, alarm at a rise": _EVERY_STEP | {"alarm": "rise"},
 }
 """The readings that are compared with what paper A says of LB: their names and options."""
-NEAREST = "raw exp, no reset"
+NEAREST = "normalized tanh/count, mini-batch loss every step"
 """The reading that meets most of what paper A says, by the study: what figures and the contest call LB."""
 
 _LARGEST_EXPONENT = 50.0  # of exp(loss): far beyond any loss that still learns

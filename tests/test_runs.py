@@ -188,6 +188,7 @@ def test_curves_come_in_the_order_of_the_experiment(store):
         "costs": {},
         "rates": {},
         "measured": (None,),
+        "tested": (None,),
     }
 
 
