@@ -65,8 +65,7 @@ def markdown(table: pd.DataFrame, *, everything: bool = False) -> str:
         f" A number follows within half a unit of its last printed digit, or if cut off after it."
     )
     shown = _shown(table if everything else table[~table.follows])
-    lines = [tuple(shown), ("---",) * len(shown.columns), *shown.itertuples(index=False)]
-    return "\n".join((summary, "", *(f"| {' | '.join(line)} |" for line in lines), ""))
+    return f"{summary}\n\n{outputs.markdown_table(tuple(shown), shown.itertuples(index=False))}\n"
 
 
 def _counted(table: pd.DataFrame) -> str:

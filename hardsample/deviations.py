@@ -19,6 +19,7 @@ from hardsample.loss_based import NEAREST, READINGS, reading
 from hardsample.runs import ASPECTS, Record, Store, check_fingerprints, made, unlike
 
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
+_HEADER = ("question", "the paper", "here", "option", "default", "other values", "effect of the other value")
 METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
 COLUMNS = (
     *("paper", "question", "says", "here", "option", "default", "other"),
@@ -431,14 +432,13 @@ def markdown(rows: pd.DataFrame) -> str:
     """The table for readers: a block for each paper, a line for each choice; effects in test accuracy."""
     parts = ["**What the papers leave open, and what is done otherwise here.**", _notes()]
     for paper, title in PAPERS.items():
-        lines = [("question", "the paper", "here", "option", "default", "other values", "effect of the other value")]
-        lines.append(("---",) * len(lines[0]))
+        lines = []
         for _, choice in rows[rows.paper == paper].groupby("question", sort=False):
             first = choice.iloc[0]
             others = "; ".join(dict.fromkeys(choice.other))
             effect = _effect(choice) if first.option else ""
             lines.append((first.question, first.says, first.here, first.option, first.default, others, effect))
-        parts += [f"**{title}**", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+        parts += [f"**{title}**", outputs.markdown_table(_HEADER, lines)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -241,9 +241,8 @@ def markdown(table: pd.DataFrame) -> str:
     """The study for readers: the verdict, reading by statement, the statements, every test."""
     numbers = [statement.number for statement in STATEMENTS]
     head = ("letters", "n", "reading", *map(str, numbers), "statements met", "tests met", "by the whole interval")
-    lines = [head, ("---",) * len(head)]
-    every = [("letters", "statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))]
-    every += [("---",) * len(every[0])]
+    tests = ("letters", "statement", "test", "asked", *(f"reading {i}" for i in range(1, len(READINGS) + 1)))
+    lines, every = [], []
     for letters, own in _sizes(table):
         for reading, row in met(own).iterrows():
             seeds = tables.seeds_in_words(own.n[own.reading == reading]).removeprefix("n = ").split(" seed")[0]
@@ -259,11 +258,11 @@ def markdown(table: pd.DataFrame) -> str:
     blocks = (
         f"**{_heading(table)}**",
         verdict(table),
-        _lines(lines),
+        outputs.markdown_table(head, lines),
         "What paper A says of LB, in our words:",
         "\n".join(f"{s.number}. {s.says} ({s.place})." for s in STATEMENTS),
         "**Every test**: mean difference ± half-width of its 95 % t interval; in bold what the statement asks.",
-        _lines(every),
+        outputs.markdown_table(tests, every),
         "\n".join(f"{i}. {reading}" for i, reading in enumerate(READINGS, 1)),
         _notes(table),
     )
@@ -414,10 +413,6 @@ def _cell(row) -> str:
     width = f" ± {row.half_width:.2g}" if np.isfinite(row.half_width) else ""
     text = f"{row.difference:+.2f}{width}"
     return f"**{text}**" if row.met == "yes" else text
-
-
-def _lines(cells: list[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _notes(table: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """The files of a figure or a table: side by side under one stem, each whole or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def csv(table: "pandas.DataFrame") -> str:
     """A table as text, numbers to nine digits."""
     return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells of text as a table in Markdown, a line a row."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
 
 
 def write(stem: Path, contents: Mapping[str, str | bytes]) -> tuple[Path, ...]:

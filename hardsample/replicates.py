@@ -61,7 +61,7 @@ def compare(store: Store, other: Store) -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """The table of :func:`compare` for readers: a line per run, its difference in every metric."""
     head = ("run", "seed", "replicate", "stored run", *METRICS)
-    lines = [head, ("---",) * len(head)]
+    lines = []
     for _, run in table.groupby([*_SETTING, "precision", "other_precision", "seed"], sort=False):
         first, of = run.iloc[0], run.set_index("metric")
         lines.append(
@@ -75,7 +75,7 @@ def markdown(table: pd.DataFrame) -> str:
             )
         )
     names = ", ".join(data.LABELS.get(name, name) for name in table.data.unique())
-    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    body = outputs.markdown_table(head, lines)
     return f"**The same runs computed twice. {names}.**\n\n{body}\n\n{_notes(table)}\n"
 
 

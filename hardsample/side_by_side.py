@@ -207,12 +207,11 @@ def table_6(curves: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """Any of the tables for readers of Markdown: title, head, a line per row, notes."""
-    lines = [[column.heading for column in _layout(table)], ["---"] * len(_layout(table)), *_cells(table)]
     statement, *others = table.attrs["head"]
     blocks = [
         f"**{table.attrs['title']}**",
         " ".join((f"**{statement}**", *others)),
-        "\n".join(f"| {' | '.join(line)} |" for line in lines),
+        outputs.markdown_table([column.heading for column in _layout(table)], _cells(table)),
         " ".join(table.attrs["notes"]),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

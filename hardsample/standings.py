@@ -529,8 +529,8 @@ def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, without the columns that have nothing in them."""
     rows = list(rows)
     kept = [place for place in range(len(header)) if any(row[place] for row in rows)]
-    lines = ([row[place] for place in kept] for row in (header, ["---"] * len(header), *rows))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    header, *rows = ([row[place] for place in kept] for row in (header, *rows))
+    return outputs.markdown_table(header, rows)
 
 
 def _winners_header(table: pd.DataFrame) -> tuple[str, ...]:

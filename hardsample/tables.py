@@ -122,7 +122,7 @@ def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
     for title in (metric_title(metric, table) for metric in READABLE):
         header += (title, f"{title} - {usual}", "smallest", "p (Holm)", "seeds won")
     header += (f"updates to {usual}'s final {metric_title(READABLE[0], table)}",)
-    lines = [header]
+    lines = []
     for panel, methods in layout(table).items():
         for method in methods:
             rows = table[(table.panel == panel) & (table.method == method)].set_index("metric")
@@ -132,7 +132,7 @@ def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
             lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
         if not methods:
             lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
-    blocks = [heading(table), _lines(lines), _notes(table)]
+    blocks = [heading(table), outputs.markdown_table(header, lines), _notes(table)]
     if table.attrs.get("effects"):
         blocks.append(_effects_table(table.attrs["effects"]))
     if pairs is not None and len(pairs):
@@ -324,11 +324,6 @@ def _as_long(curves: pd.DataFrame, claims: pd.DataFrame) -> bool:
     return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
 
 
-def _lines(rows: list[tuple[str, ...]]) -> str:
-    """Markdown of a table whose first row is the header."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ("---",) * len(rows[0]), *rows[1:]))
-
-
 def _notes(table: pd.DataFrame) -> str:
     usual = baseline(table)
     notes = [
@@ -383,7 +378,7 @@ def _image_notes(table: pd.DataFrame, tests: int) -> Iterator[str]:
 
 def _effects_table(effects: list[dict]) -> str:
     """Our effects beside the paper's, and what share of them they are."""
-    lines = [("the paper's effect", "paper", "here", "share of the paper's")]
+    header, lines = ("the paper's effect", "paper", "here", "share of the paper's"), []
     for effect in effects:
         digits, unit = (2, " points") if effect["unit"] else (3, "")
         mean = f", mean of {effect['panels']} panels" if effect["panels"] > 1 else ""
@@ -392,7 +387,7 @@ def _effects_table(effects: list[dict]) -> str:
         lines.append(
             (f"{effect['claim']} ({effect['place']})", f"{effect['paper']:g}{unit}", here + mean, f"{share:.2f}")
         )
-    return f"Beside the effects that the paper prints as a number:\n\n{_lines(lines)}"
+    return f"Beside the effects that the paper prints as a number:\n\n{outputs.markdown_table(header, lines)}"
 
 
 def _pairs_table(pairs: pd.DataFrame) -> str:
@@ -400,7 +395,7 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
     usual, header = baseline(pairs), ("panel", "pair")
     for title in (metric_title(metric, pairs) for metric in READABLE):
         header += (title, "smallest", "p (Holm)", "seeds won", "bands apart")
-    lines = [header]
+    lines = []
     for (panel, method, other), rows in pairs.dropna(subset="pairs").groupby(["panel", "method", "other"], sort=False):
         rows, line = rows.set_index("metric"), (panel, f"{method} - {other}")
         for metric in READABLE:
@@ -416,7 +411,7 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
         " seeds do not overlap.",
         *_band_counts(pairs),
     ]
-    return f"{_lines(lines)}\n\n{' '.join(note for note in notes if note)}"
+    return f"{outputs.markdown_table(header, lines)}\n\n{' '.join(note for note in notes if note)}"
 
 
 def _band_counts(pairs: pd.DataFrame) -> Iterator[str]:
