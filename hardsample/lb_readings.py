@@ -23,12 +23,9 @@ from hardsample import canvas, figures, outputs, statistics, tables
 from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SMALL_BATCH, SMALL_RATE
 from hardsample.loss_based import READINGS
 
-CLOSE, SIMILAR, CONSIDERABLE, OVERFIT = (
-    1.0,
-    5.0,
-    10.0,
-    2.0,
-)  # points; % of the baseline's loss; the same; % of its least
+CLOSE = 1.0  # points of accuracy
+SIMILAR, CONSIDERABLE = 5.0, 10.0  # % of the baseline's loss
+OVERFIT = 2.0  # % above the own least loss
 ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
 TOGETHER = "each test at the largest"
 _MARKERS = ("o", "s")  # of the sizes, smaller first
@@ -194,21 +191,21 @@ def met(table: pd.DataFrame) -> pd.DataFrame:
         rows[reading] = row | {
             "statements": sum(answer == "yes" for answer in row.values()),
             "tests": int((ran.met == "yes").sum()),
-            "wholly": int(
-                ((ran.difference - ran.half_width > ran.low) & (ran.difference + ran.half_width <= ran.high)).sum()
-            ),
+            "wholly": int(_wholly(ran).sum()),
             "of": len(ran),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _between(low: pd.Series, high: pd.Series, tests: pd.DataFrame) -> pd.Series:
+def _wholly(tests: pd.DataFrame) -> pd.Series:
+    """Which tests are met by the whole of the interval."""
+    low, high = tests.difference - tests.half_width, tests.difference + tests.half_width
     return (low > tests.low) & (high <= tests.high)
 
 
 def together(table: pd.DataFrame) -> pd.DataFrame:
     """Of every reading and test the row of the largest size that it was run at: what the paper did is full size."""
-    ran = _bare(table).assign(ran=table.met != "not run").sort_values(["ran", "letters"], kind="stable")
+    ran = tables.bare(table).assign(ran=table.met != "not run").sort_values(["ran", "letters"], kind="stable")
     return ran.drop_duplicates(["reading", "statement", "setting", "test"], keep="last").sort_index()[list(COLUMNS)]
 
 
@@ -245,11 +242,19 @@ def markdown(table: pd.DataFrame) -> str:
     lines, every = [], []
     for letters, own in _sizes(table):
         for reading, row in met(own).iterrows():
-            seeds = tables.seeds_in_words(own.n[own.reading == reading]).removeprefix("n = ").split(" seed")[0]
             if row.of:
+                ran = own[(own.reading == reading) & (own.n > 0)]
                 said = (row[number] for number in numbers)
                 lines.append(
-                    (letters, seeds, reading, *said, str(row.statements), f"{row.tests} of {row.of}", str(row.wholly))
+                    (
+                        letters,
+                        tables.span(ran.n),
+                        reading,
+                        *said,
+                        str(row.statements),
+                        f"{row.tests} of {row.of}",
+                        str(row.wholly),
+                    )
                 )
         for (number, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
             if letters != TOGETHER and (rows.met != "not run").any():
@@ -280,7 +285,7 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 
 def figure(table: pd.DataFrame) -> Figure:
     """An axes per test, a line per reading: its mean difference and interval, and in grey what the statement asks."""
-    table = _bare(found := table)
+    table = tables.bare(found := table)
     cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
     cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
     sizes = sorted(table.letters.unique())
@@ -337,7 +342,7 @@ def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]
 
 def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of every size under its name and, of more than one, those that decide."""
-    by_size = list(_bare(table).groupby("letters"))
+    by_size = list(tables.bare(table).groupby("letters"))
     yield from ((f"{letters:,}", own) for letters, own in by_size)
     if len(by_size) > 1:
         yield TOGETHER, together(table)
@@ -392,13 +397,6 @@ def _heading(table: pd.DataFrame) -> str:
     data = figures.data_statement(table)
     letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
     return f"{data[0].upper()}{data[1:]}: {letters} training letters, {tables.seeds_in_words(table.n)}."
-
-
-def _bare(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without its attrs, which pandas copies with every part of it."""
-    bare = table.copy(deep=False)
-    bare.attrs = {}
-    return bare
 
 
 def _asked(row: pd.Series) -> str:

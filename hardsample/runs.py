@@ -165,8 +165,8 @@ class Store:
         import pandas
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        abouts = [(run, record.provenance) for run, record in found.items()]
-        check_fingerprints(abouts)
+        check_fingerprints((run, record.provenance) for run, record in found.items())
+        ways = {run: made(run, record.provenance) for run, record in found.items()}
         rows = []
         for panel in experiment.panels:
             methods = list(dict.fromkeys(map(panel.variant, panel.runs)))
@@ -184,8 +184,8 @@ class Store:
         frame = frame.astype(dict.fromkeys(optional, float))
         frame.attrs = experiment.attrs | {
             "missing": len(experiment.runs) - len(found),
-            "hardware": dict(collections.Counter(made(*about)["device"] for about in abouts)),
-            "unlike": _unlike(experiment, found),
+            "hardware": dict(collections.Counter(way["device"] for way in ways.values())),
+            "unlike": _mixed(experiment, ways),
         }
         return frame
 
@@ -404,24 +404,26 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _unlike(experiment: "Experiment", found: Mapping[Run, Record]) -> dict[str, tuple[str, ...]]:
-    """The methods by how they were made, in what pairs of runs of one seed and panel differ in; empty if in nothing."""
-    twins: dict[tuple[str, int], list[tuple[str, dict[str, str]]]] = {}
+def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The methods by how they were made, in what pairs of runs of one seed and panel differ in; empty if in nothing.
+
+    ``ways`` are the finished runs, as :func:`made` tells of them.
+    """
+    twins: dict[tuple[str, int], list[tuple[str, Mapping[str, str]]]] = {}
     for panel in experiment.panels:
         for run in panel.runs:
-            if run in found:
-                about = panel.variant(run), made(run, found[run].provenance)
-                twins.setdefault((panel.title, run.seed), []).append(about)
+            if run in ways:
+                twins.setdefault((panel.title, run.seed), []).append((panel.variant(run), ways[run]))
     differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
     aspects = [
         aspect
         for aspect in ASPECTS
         if any(how[aspect] != about[0][1][aspect] for about in differing for _, how in about)
     ]
-    unlike: dict[str, dict[str, None]] = {}
+    mixed: dict[str, dict[str, None]] = {}
     for method, how in itertools.chain.from_iterable(differing):
-        unlike.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
-    return {how: tuple(methods) for how, methods in unlike.items()}
+        mixed.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
+    return {how: tuple(methods) for how, methods in mixed.items()}
 
 
 def _stem(run: Run) -> str:

@@ -255,14 +255,10 @@ def _table(
     """The rows in the layout's columns; p values are adjusted over all, and left out where seeds are too few."""
     table = pd.DataFrame(rows, columns=list(COLUMNS[layout]))
     if "p" in table:
-        finite = pd.Series([row.get("finite", 0) for row in rows], dtype=int)
-        tests = int(table.p.notna().sum())
-        table["p_holm"] = statistics.adjusted(table.p.astype(float), finite)
-        table["p"] = table.p.astype(float).where(table.p_holm.notna())
-        intervals = map(statistics.Interval, table.difference_low, table.difference_high)
-        smallest = [statistics.smallest_difference(*pair, tests) for pair in zip(intervals, finite, strict=True)]
-        table["smallest"] = smallest
-        notes = [*notes, _test_note(tests, finite)]
+        usable = [row.get("usable", 0) for row in rows]
+        notes = [*notes, _test_note(int(table.p.notna().sum()), max(usable))]
+        tested = statistics.family(table.p, table.difference_low, table.difference_high, usable)
+        table["p"], table["p_holm"], table["smallest"] = tested
     if "doubt" in table:
         table["doubt"] = table.doubt.fillna("")
     table.attrs = {**attrs, "layout": layout, "title": title, "head": head, "notes": [note for note in notes if note]}
@@ -270,14 +266,13 @@ def _table(
 
 
 def _compared(own: pd.Series, baseline: pd.Series) -> dict[str, float]:
-    """Two accuracies, as shares, in points and by seed; ``finite``: the pairs in which no seed diverged."""
-    finite = int((own - baseline).notna().sum())
-    return tables.compared(100 * own, 100 * baseline) | {"finite": finite}
+    """Two accuracies, as shares, compared in points and by seed."""
+    return tables.compared(100 * own, 100 * baseline)
 
 
 def _against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
     """The same in ``_FRESH``, against reshuffled training; no p, for it is no test of the table."""
-    found = tables.compared(100 * own, 100 * fresh)
+    found = _compared(own, fresh)
     names = ("difference", "difference_low", "difference_high", "pairs")
     return {name: found[of] for name, of in zip(_FRESH, names, strict=True)} if found else {}
 
@@ -531,11 +526,11 @@ def _end_notes(rows: Sequence[Mapping]) -> list[str]:
     ]
 
 
-def _test_note(tests: int, finite: pd.Series) -> str:
-    """What the seeds of a family of tests can tell."""
+def _test_note(tests: int, most: int) -> str:
+    """What a family of tests can tell, of which none has more than ``most`` pairs of seeds."""
     if not tests:
         return ""
-    needed, most = statistics.seeds_needed(tests), int(finite.max())
+    needed = statistics.seeds_needed(tests)
     family = f"{tests} test{'s' * (tests > 1)}"
     if most < needed:
         return (

@@ -99,7 +99,7 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
       Of a winner: ``inconclusive``, the methods whose difference to it is not significant, and ``above``, those
       significantly above it. ``left_out``: those with fewer usable seeds than others, which the choice passed over.
     """
-    usual, everyone = figures.baseline(table), _bare(table)
+    usual, everyone = figures.baseline(table), tables.bare(table)
     rows = []
     for panel, setting in _settings(table).items():
         own = everyone[everyone.panel == panel]
@@ -111,12 +111,15 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """The contest for readers: in short, who wins in each panel, every method in each panel, and notes."""
-    found, bare = winners(table), _bare(table)
+    found, bare = winners(table), tables.bare(table)
     held = bare[(bare.control_usable > 0) & (bare.same_as == "")]
     blocks = [
         tables.heading(table),
         *("**In short**", _in_short(table, found)),
-        *("**Who wins**", _lines(_winners_header(table), (_winners_cells(row) for _, row in _bare(found).iterrows()))),
+        *(
+            "**Who wins**",
+            _lines(_winners_header(table), (_winners_cells(row) for _, row in tables.bare(found).iterrows())),
+        ),
         *("**Every method**", _lines(_methods_header(table), _methods_cells(bare))),
     ]
     if len(held):
@@ -206,13 +209,6 @@ def _settings(frame: pd.DataFrame) -> dict[str, Mapping]:
     return settings
 
 
-def _bare(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without its attrs, which pandas copies, deeply, with every row that is taken from it."""
-    bare = frame.copy(deep=False)
-    bare.attrs = {}
-    return bare
-
-
 def _before(one: Mapping, other: Mapping) -> bool:
     """Whether two settings differ in the budget alone, and that of ``one`` comes first."""
     alike = all(one[of] == other[of] for of in ("schedule", "noise"))
@@ -222,7 +218,7 @@ def _before(one: Mapping, other: Mapping) -> bool:
 def _ends(curves: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """Each seed's last evaluation, by seed, for every panel and method with runs; no metrics for one that diverged."""
     columns = list(_NOTHING.columns)
-    own = _bare(curves)[curves.panel.isin(_settings(curves))]
+    own = tables.bare(curves)[curves.panel.isin(_settings(curves))]
     last = own.sort_values("step").drop_duplicates(["panel", "method", "seed"], keep="last")
     last = last.astype(dict.fromkeys(columns, float)).sort_values("seed").set_index("seed")
     metrics = list(_MEASURES.values())
@@ -247,24 +243,13 @@ def _table(curves: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -
     numbers = [f"{kind}{column}" for kind in _TESTED for column in _PAIRED]
     found = found.astype(dict.fromkeys(numbers, float))
     for kind in _TESTED:
+        given = [f"{kind}{name}" for name in ("p", "difference_low", "difference_high", "usable")]
+        tested = [f"{kind}{name}" for name in ("p", "p_holm", "smallest")]
         for _, rows in found.groupby("panel", sort=False):
-            found.loc[rows.index, [f"{kind}{name}" for name in ("p", "p_holm", "smallest")]] = _tested(rows, kind)
+            found.loc[rows.index, tested] = np.column_stack(statistics.family(*(rows[name] for name in given)))
     own = {"pretrain_epochs": sorted(set(curves.pretrain_epochs)), "missing_runs": _missing(curves)}
     found.attrs = curves.attrs | own
     return found
-
-
-def _tested(rows: pd.DataFrame, kind: str) -> np.ndarray:
-    """p, adjusted p and the smallest significant difference of one family of tests, a panel's: [rows, 3]."""
-    usable = rows[f"{kind}usable"].fillna(0)
-    adjusted = statistics.adjusted(rows[f"{kind}p"], usable)
-    ends = rows[[f"{kind}difference_low", f"{kind}difference_high"]].to_numpy()
-    tests = int((usable > 0).sum())
-    smallest = [
-        statistics.smallest_difference(statistics.Interval(*interval), int(n), tests)
-        for interval, n in zip(ends, usable, strict=True)
-    ]
-    return np.column_stack([rows[f"{kind}p"].where(np.isfinite(adjusted)), adjusted, smallest])
 
 
 def _missing(curves: pd.DataFrame) -> str:
@@ -436,7 +421,7 @@ def _significance(found: pd.DataFrame) -> str:
 
 def _unequal(table: pd.DataFrame) -> str:
     """Which methods differ from the baseline in learning rate, in updates or in wall-clock, computed from the runs."""
-    usual, run = figures.baseline(table), _bare(table)
+    usual, run = figures.baseline(table), tables.bare(table)
     run = run[(run.n + run.diverged > 0) & (run.same_as == "")]
     updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates)
     parts = [_multiples("learning rate, on average,", run.method, run.method.map(table.attrs.get("rates", {})))]
@@ -678,7 +663,7 @@ def _across(table: pd.DataFrame, decided: int) -> str:
 
 def _points(found: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """The rows of :func:`figure_data`, from those of :func:`table`."""
-    usual, found = figures.baseline(found), _bare(found)
+    usual, found = figures.baseline(found), tables.bare(found)
     found = found[(found.same_as == "") & (found.n + found.diverged > 0)].reset_index(drop=True)
     reported = (f"report_{column}" for column in ("mean", *_PAIRED[:3], "p_holm", "usable"))
     kept = ("panel", "schedule", "noise", "budget", "method", *reported, "pairs")

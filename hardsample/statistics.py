@@ -154,6 +154,24 @@ def smallest_difference(interval: Interval, n: int, tests: int) -> float:
     return float((interval.high - interval.low) / 2 * first_step / usual)
 
 
+def family(
+    p_values: ArrayLike, low: ArrayLike, high: ArrayLike, pairs: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One family of tests [M]: p where its pairs suffice, that :func:`adjusted`, and the :func:`smallest_difference`.
+
+    ``low`` and ``high`` end the t intervals of the differences; ``pairs`` may be NaN for none. All three are NaN where
+    p is, which is no test.
+    """
+    p_values, pairs = np.asarray(p_values, dtype=float), np.nan_to_num(np.asarray(pairs, dtype=float))
+    tests = int((~np.isnan(p_values)).sum())
+    smallest = [
+        np.nan if np.isnan(p) else smallest_difference(Interval(*ends), int(n), tests)
+        for p, *ends, n in zip(p_values, low, high, pairs, strict=True)
+    ]
+    found = adjusted(p_values, pairs)
+    return np.where(np.isnan(found), np.nan, p_values), found, np.array(smallest)
+
+
 @dataclasses.dataclass(frozen=True)
 class Equivalence:
     """Are two things equal to within ``margin``? They are shown to be where ``p`` is below ``LEVEL``."""

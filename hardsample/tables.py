@@ -198,8 +198,19 @@ def seeds_in_words(counts: pd.Series) -> str:
     counts = counts[counts > 0]
     if counts.empty:
         return "no run is done yet"
-    low, high = int(counts.min()), int(counts.max())
-    return f"n = {'' if low == high else f'{low} to '}{high} seed{'s' * (high > 1)}"
+    return f"n = {span(counts)} seed{'s' * int(counts.max() > 1)}"
+
+
+def span(counts: pd.Series) -> str:
+    """The least and the greatest of whole numbers, or the one that they are: "3 to 12", "12"."""
+    return " to ".join(dict.fromkeys(f"{count:.0f}" for count in (counts.min(), counts.max())))
+
+
+def bare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without its attrs, which pandas copies, deeply, with every row that is taken from it."""
+    frame = frame.copy(deep=False)
+    frame.attrs = {}
+    return frame
 
 
 def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
@@ -220,16 +231,11 @@ def last_notes(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _tested(rows: list[dict], columns: tuple[str, ...], curves: pd.DataFrame, **attrs) -> pd.DataFrame:
-    """The rows as a table, their tests made one family; ``finite`` are the pairs of seeds that a row's p is from."""
-    table = pd.DataFrame(rows, columns=[*columns, "finite"])
-    tests, finite = int(table.p.notna().sum()), table.finite.astype(float).fillna(0)
-    table["p_holm"] = statistics.adjusted(table.p, finite)
-    table["smallest"] = [
-        statistics.smallest_difference(statistics.Interval(low, high), int(n), tests) if np.isfinite(p) else np.nan
-        for low, high, n, p in zip(table.difference_low, table.difference_high, finite, table.p, strict=True)
-    ]
-    least = finite[table.p.notna()].min()
-    table["p"] = table.p.where(table.p_holm.notna())
+    """The rows as a table, their tests made one family."""
+    table = pd.DataFrame(rows, columns=[*columns, "usable"])
+    tests, least = int(table.p.notna().sum()), table.usable[table.p.notna()].min()
+    tested = statistics.family(table.p, table.difference_low, table.difference_high, table.usable)
+    table["p"], table["p_holm"], table["smallest"] = tested
     table = table[list(columns)]
     table.attrs = curves.attrs | attrs
     table.attrs |= {"tests": tests, "least_pairs": 0 if np.isnan(least) else int(least)}
@@ -259,9 +265,7 @@ def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str,
 
 
 def _difference(finals: pd.Series, others: pd.Series, metric: str) -> dict[str, float]:
-    """:func:`compared`, and how many pairs are ``finite`` in both."""
-    found = compared(finals, others, higher_is_better=metric.startswith("acc"))
-    return found | {"finite": int(np.isfinite(finals - others).sum())}
+    return compared(finals, others, higher_is_better=metric.startswith("acc"))
 
 
 def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:

@@ -186,6 +186,16 @@ def test_what_could_not_have_been_significant_has_no_p_but_counts_as_a_test():
     assert np.isnan(statistics.adjusted([0.002] * 13, [9] * 13)).all()
 
 
+def test_a_family_of_tests_has_its_p_and_smallest_differences_together():
+    differences = np.random.default_rng(0).normal(0, 1, 12)
+    interval = statistics.t_interval(differences)
+    low, high = [interval.low] * 3, [interval.high] * 3
+    p, p_holm, smallest = statistics.family([0.001, 0.25, np.nan], low, high, [12, 3, np.nan])
+    assert p_holm[0] == pytest.approx(0.002) and p[0] == 0.001
+    assert smallest[0] == pytest.approx(statistics.smallest_difference(interval, 12, 2))
+    assert np.isnan([*p[1:], *p_holm[1:], *smallest[1:]]).all()
+
+
 def test_the_smallest_difference_is_the_half_width_at_the_adjusted_level():
     differences = np.random.default_rng(0).normal(0, 1, 12)
     interval = statistics.t_interval(differences)
