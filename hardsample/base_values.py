@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hardsample import compiled, randomness
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_value
 from hardsample.trees import LARGEST, DeviceTrees, HostTrees, Trees
 
 BLOCK = 8192  # random numbers of a seed made at once
@@ -26,8 +26,7 @@ class BaseValues:
     def __init__(self, size: int, seeds: Tensor, *, floor: float = 1e-8, stream: int = randomness.Stream.DRAW) -> None:
         if size < 1:
             raise InputError(f"base values for {size} examples: give at least 1 example.")
-        if not 0 < floor < LARGEST:
-            raise InputError(f"floor is {floor}: give a value above 0 and below {LARGEST:g}.")
+        check_value("floor", floor, 0 < floor < LARGEST, f"a value above 0 and below {LARGEST:g}")
         self.size, self.seeds, self.floor, self.stream = size, seeds, floor, stream
         self._trees: Trees
         if compiled.serves(seeds.device):

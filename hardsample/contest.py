@@ -119,9 +119,7 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
     The arguments are those of :func:`hardsample.experiments.grid`, checked.
     """
     kind = name.split("/")[1]
-    size = PROFILES[kind][profile]
-    if examples:
-        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    size = paper_a.with_examples(PROFILES[kind][profile], examples)
     own, source = next(iter(sources(_HOMES[kind], data, profile).items()))
     precision = paper_a.settled(precision, size.native_bf16)
     base = Run(

@@ -3,10 +3,9 @@
 import dataclasses
 
 from hardsample import paper_a
-from hardsample.configuration import Run
 from hardsample.data import name_of
 from hardsample.loss_based import READINGS
-from hardsample.panels import Experiment, Panel, amount, named, sources, substitute
+from hardsample.panels import Experiment, amount, named, sources, substitute
 
 NAME = "base-values/lb-readings"
 DEFAULT, SMALL_BATCH, LARGE_BATCH, LARGE_RATE, SMALL_RATE = "default", "n = 4", "n = 1024", "α = 0.1", "α = 0.001"
@@ -29,38 +28,28 @@ def grid(name: str, profile: str, data: str, seeds: int, examples: int, precisio
 
     The arguments are those of :func:`hardsample.experiments.grid`, checked.
     """
-    size = _PROFILES[profile]
-    if examples:
-        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    size = paper_a.with_examples(_PROFILES[profile], examples)
     if precision == "auto":
         precision = _PRECISIONS.get(profile) or paper_a.settled(precision, size.native_bf16)
     chosen = sources(paper_a.PAPER, data, profile)
-    common = {
-        "data": name_of(*chosen.values()),
-        "precision": precision,
-        "epochs": size.epochs,
-        "train_examples": size.train_examples,
-        "test_examples": size.test_examples,
-        "evaluate_train_examples": size.evaluate_train_examples,
-        "evaluations_per_epoch": 2.0 if profile == "paper" else 1.0,
-    }
-    few = profile in ("smoke", "quick")
-    panels = []
-    for title, varied in SETTINGS.items():
-        if few and title != DEFAULT:
-            continue
-        methods = {"MB": ("MB", {})} | ({"PEB": ("PEB", {})} if title == LARGE_BATCH else {})
-        methods |= {f"LB, {reading}": ("LB", options) for reading, options in READINGS.items()}
-        names = {
-            Run(method=method, options=options, seed=seed, **(common | size.defaults | varied)): name
-            for name, (method, options) in methods.items()
-            for seed in range(1, (seeds or size.seeds) + 1)
-        }
-        panels.append(Panel(title, tuple(names), names=names))
+    common = size.fields | {"data": name_of(*chosen.values()), "precision": precision}
+    common |= {"evaluations_per_epoch": 2.0 if profile == "paper" else 1.0}
+    readings = {f"LB, {reading}": ("LB", options) for reading, options in READINGS.items()}
+    ranked = {"MB": ("MB", {}), "PEB": ("PEB", {})}
+    panels = tuple(
+        paper_a.panel(
+            title,
+            (ranked if title == LARGE_BATCH else {"MB": ("MB", {})}) | readings,
+            seeds or size.seeds,
+            common | varied,
+        )
+        for title, varied in SETTINGS.items()
+        if title == DEFAULT or profile not in ("smoke", "quick")
+    )
     return Experiment(
         name,
         "Readings of LB",
-        tuple(panels),
+        panels,
         profile,
         sources=named(chosen),
         own=tuple(chosen),

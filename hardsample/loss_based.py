@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.base_values import BaseValues
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_value
 from hardsample.randomness import Stream
 from hardsample.streams import FullMiniBatches
 from hardsample.trees import LARGEST
@@ -109,29 +109,23 @@ class LossBased(FullMiniBatches):
             check_choice(name, value, valid)
         if draws == "rounds" and write != "normalized":
             raise InputError(f'write is {write!r}: with draws="rounds" it is "normalized" alone; give draws="keys".')
-        if monitor_every < 1:
-            raise InputError(f"monitor_every is {monitor_every}: give at least 1 step.")
+        check_value("monitor_every", monitor_every, monitor_every >= 1, "at least 1 step")
         if monitor == "mini-batch" and monitor_every != _MONITOR_EVERY:
             raise InputError(
                 f"monitor_every is {monitor_every}: a mini-batch's loss is watched at every step; leave it out."
             )
         for name, value in (("alpha", alpha), ("threshold", threshold)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{name} is {value}: give 0 or a number above it.")
-        if not 0 < floor < LARGEST:
-            raise InputError(f"floor is {floor}: give a value above 0 and below {LARGEST:g}.")
+            check_value(name, value, 0 <= value < math.inf, "0 or a number above it")
         monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
-        if monitored and (not 0 < held_out < 1 or size - monitored < n):
-            raise InputError(
-                f"held_out is {held_out}: give a share above 0 that leaves {n} of {size} examples to draw."
-            )
+        fits = not monitored or (0 < held_out < 1 and size - monitored >= n)
+        check_value("held_out", held_out, fits, f"a share above 0 that leaves {n} of {size} examples to draw")
         if size < n:
             raise InputError(f"a mini-batch of {n} cannot be drawn from {size} examples without replacement.")
         self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every
         self.write, self.monitor, self.alarm = write, monitor, alarm
         self._function, _, self._count = utility.partition("/")
         self.capturable = draws == "keys"  # a round takes as many draws as it needs
-        self._first_step, self._due = first_step, False
+        self._first_step = first_step
         order = torch.arange(size, device=seeds.device).repeat(seeds.numel(), 1)
         if monitored:
             order = randomness.permutations(seeds, Stream.HELD_OUT, 0, size)
@@ -241,6 +235,7 @@ class _ByKeys:
     """Weights that n examples are drawn by as the smallest of exponential keys, in a fixed number of operations."""
 
     def __init__(self, size: int, n: int, seeds: Tensor, floor: float, *, grows: bool) -> None:
+        check_value("floor", floor, 0 < floor < LARGEST, f"a value above 0 and below {LARGEST:g}")
         self.values = torch.ones(seeds.numel(), size, dtype=torch.float64, device=seeds.device)
         self._n, self._seeds, self._floor, self._grows = n, seeds, floor, grows
 

@@ -1,8 +1,9 @@
 """Paper A's grids: the runs behind each of its figures, at the size that a profile sets."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hardsample.configuration import Run
 from hardsample.data import name_of
@@ -27,6 +28,12 @@ class Profile:
     batch_sizes: tuple[int, int, int]
     learning_rates: tuple[float, ...]
     native_bf16: bool  # bf16 where the CPU computes in it
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What all runs of this size have in common, at section 4.1's default hyper-parameters."""
+        names = ("epochs", "train_examples", "test_examples", "evaluate_train_examples")
+        return {name: getattr(self, name) for name in names} | self.defaults
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -82,39 +89,47 @@ NAMES = tuple(_FIGURES)
 
 def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
     """The runs of one figure; the arguments are those of :func:`hardsample.experiments.grid`, checked."""
-    size = PROFILES[profile]
-    if examples:
-        size = dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+    size = with_examples(PROFILES[profile], examples)
     precision = settled(precision, size.native_bf16)
     chosen = sources(PAPER, data, profile)
     title, columns = _FIGURES[name]
-    common = {
-        "data": name_of(*chosen.values()),
-        "precision": precision,
-        "epochs": size.epochs,
-        "train_examples": size.train_examples,
-        "test_examples": size.test_examples,
-        "evaluate_train_examples": size.evaluate_train_examples,
-    }
-    panels = []
-    for heading, methods, varied in columns(size):
-        names = {}
-        for shown in methods:
-            method, options = _OPTIONS.get(shown, (shown, {}))
-            for seed in range(1, (seeds or size.seeds) + 1):
-                names[Run(method=method, options=options, seed=seed, **(common | size.defaults | varied))] = shown
-        panels.append(Panel(heading, tuple(names), names=names))
+    common = size.fields | {"data": name_of(*chosen.values()), "precision": precision}
+    panels = tuple(
+        panel(
+            heading, {shown: _OPTIONS.get(shown, (shown, {})) for shown in methods}, seeds or size.seeds, common | own
+        )
+        for heading, methods, own in columns(size)
+    )
     return Experiment(
         name,
         title,
-        tuple(panels),
+        panels,
         profile,
         sources=named(chosen),
         own=tuple(chosen),
-        note=_note(profile, size, common["precision"], lb=any("LB" in panel.names.values() for panel in panels)),
+        note=_note(profile, size, precision, lb=any("LB" in panel.names.values() for panel in panels)),
         baseline="MB",
         folder=substitute(PAPER, chosen),
     )
+
+
+def with_examples(size: Any, examples: int) -> Any:
+    """A profile on so many training examples, and evaluations on fewer; 0 for as many as it has."""
+    if not examples:
+        return size
+    return dataclasses.replace(size, train_examples=examples, evaluate_train_examples=max(1, examples // 4))
+
+
+def panel(
+    title: str, methods: Mapping[str, tuple[str, Mapping[str, Any]]], seeds: int, fields: Mapping[str, Any]
+) -> Panel:
+    """The runs of so many seeds of each method, given by what its curve is called, with these fields in common."""
+    names = {
+        Run(method=method, options=options, seed=seed, **fields): name
+        for name, (method, options) in methods.items()
+        for seed in range(1, seeds + 1)
+    }
+    return Panel(title, tuple(names), names=names)
 
 
 def settled(precision: str, native_bf16: bool) -> str:

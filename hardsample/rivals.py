@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hardsample import randomness
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import check_choice, check_value
 from hardsample.randomness import Stream
 from hardsample.streams import FullMiniBatches, MiniBatches, PersistentLoss
 from hardsample.trees import LARGEST
@@ -69,9 +69,9 @@ class SelectiveBackprop(FullMiniBatches):
         stale_every: int = 1,
     ) -> None:
         super().__init__(size, n)
-        _check("beta", beta, 0 <= beta < math.inf, "0 to keep every candidate, or a number above it to keep fewer")
-        _check("history", history, history >= 1, "at least 1 loss")
-        _check("stale_every", stale_every, stale_every >= 1, "1 for the plain method, or more epochs")
+        check_value("beta", beta, 0 <= beta < math.inf, "0 to keep every candidate, or a number above it to keep fewer")
+        check_value("history", history, history >= 1, "at least 1 loss")
+        check_value("stale_every", stale_every, stale_every >= 1, "1 for the plain method, or more epochs")
         self.beta, self.stale_every = beta, stale_every
         self._size, self._n, self._seeds = size, n, seeds
         self._lane = torch.arange(n, device=seeds.device)
@@ -157,7 +157,9 @@ class _Passes(FullMiniBatches, abc.ABC):
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, epochs: float | None) -> None:
         super().__init__(size, n)
         steps = (epochs or 0) * size / n
-        _check("epochs", epochs, first_step < steps < math.inf, f"the run's length, above {first_step * n / size:g}")
+        check_value(
+            "epochs", epochs, first_step < steps < math.inf, f"the run's length, above {first_step * n / size:g}"
+        )
         self._size, self._n, self._seeds, self._first_step, self._steps = size, n, seeds, first_step, steps
         self._lane = torch.arange(n, device=seeds.device)
         self._queue = torch.zeros(len(seeds), size + n - 1, dtype=torch.int64, device=seeds.device)
@@ -255,8 +257,8 @@ class Kakurenbo(_Passes):
         hide: bool = True,
     ) -> None:
         super().__init__(size, n, seeds, first_step, epochs)
-        _check("fraction", fraction, 0 <= fraction < 1, "the largest share to hide, from 0 to below 1")
-        _check("tau", tau, 0 <= tau <= 1, "a confidence from 0 to 1")
+        check_value("fraction", fraction, 0 <= fraction < 1, "the largest share to hide, from 0 to below 1")
+        check_value("tau", tau, 0 <= tau <= 1, "a confidence from 0 to 1")
         self.fraction, self.tau, self.hide = fraction, tau, hide
         self._easy, self._hidden = torch.zeros(2, len(seeds), size, dtype=torch.bool, device=seeds.device)
 
@@ -347,8 +349,8 @@ class InfoBatch(_Passes):
         delta: float = 0.875,
     ) -> None:
         super().__init__(size, n, seeds, first_step, epochs)
-        _check("ratio", ratio, 0 <= ratio < 1, "the probability of leaving out, from 0 to below 1")
-        _check("delta", delta, 0 <= delta <= 1, "the share of the training that leaves out, from 0 to 1")
+        check_value("ratio", ratio, 0 <= ratio < 1, "the probability of leaving out, from 0 to below 1")
+        check_value("delta", delta, 0 <= delta <= 1, "the share of the training that leaves out, from 0 to 1")
         self.ratio, self.delta = ratio, delta
 
     def draw(self, step: int | Tensor) -> Tensor:
@@ -417,8 +419,8 @@ class Mercury(_Groups):
         mean_over: str = "run",
     ) -> None:
         check_choice("mean_over", mean_over, ("run", "epoch"))
-        _check("group", group, group >= 1, "at least 1 mini-batch")
-        _check("alpha", alpha, 0 <= alpha < math.inf, "0 for no smoothing, or a number above it")
+        check_value("group", group, group >= 1, "at least 1 mini-batch")
+        check_value("alpha", alpha, 0 <= alpha < math.inf, "0 for no smoothing, or a number above it")
         examples = min(group * n, size)
         super().__init__(size, n, seeds, first_step, examples)
         self.alpha, self.mean_over = alpha, mean_over
@@ -471,7 +473,7 @@ class OnlineHardExamples(_Groups):
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, keep: float = 0.5) -> None:
         super().__init__(size, n, seeds, first_step, n)
         count = round(keep * n) if 0 < keep <= 1 else 0
-        _check("keep", keep, count >= 1, f"a share that leaves an example of {n}, up to 1")
+        check_value("keep", keep, count >= 1, f"a share that leaves an example of {n}, up to 1")
         self._hardest = torch.zeros(len(seeds), count, dtype=torch.int64, device=seeds.device)
 
     def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
@@ -506,8 +508,3 @@ class LossProportional(PersistentLoss):
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         pass
-
-
-def _check(name: str, value: float | None, good: bool, advice: str) -> None:
-    if not good:
-        raise InputError(f"{name} is {value}: give {advice}.")

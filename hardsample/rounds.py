@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hardsample import randomness
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_value
 from hardsample.randomness import Stream
 
 WALKS = ("loss", "data")
@@ -68,10 +68,8 @@ class HardMiniBatches:
     ) -> None:
         check_choice("walk", walk, self.walks)
         check_choice("round_length", round_length, ROUND_LENGTHS)
-        if refresh_every < 0:
-            raise InputError(f"refresh_every is {refresh_every}: give a number of rounds, or 0 for never.")
-        if rounds < 0:
-            raise InputError(f"rounds is {rounds}: give a number of rounds, or 0 for as many as the budget has.")
+        check_value("refresh_every", refresh_every, refresh_every >= 0, "a number of rounds, or 0 for never")
+        check_value("rounds", rounds, rounds >= 0, "a number of rounds, or 0 for as many as the budget has")
         self.updates_per_epoch = count = size // n if drop_last else -(-size // n)
         if not count:
             raise InputError(f"{size} examples fill no mini-batch of {n}: choose a smaller one, or drop_last=False.")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.base_values import BaseValues
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import check_choice, check_value
 from hardsample.randomness import Stream
 
 
@@ -111,12 +111,9 @@ class PersistentLoss(FullMiniBatches):
     ) -> None:
         super().__init__(size, n)
         check_choice("score", score, ("before", "after"))
-        if not 0 <= uniform <= 1:
-            raise InputError(f"uniform is {uniform}: give the share of uniform draws, 0 to 1.")
-        if not 0 <= beta < math.inf:
-            raise InputError(f"beta is {beta}: give 0 for equal weights, 1 for unbiased ones, or a number between.")
-        if refresh_every < 0:
-            raise InputError(f"refresh_every is {refresh_every}: give a number of steps, or 0 for never.")
+        check_value("uniform", uniform, 0 <= uniform <= 1, "the share of uniform draws, 0 to 1")
+        check_value("beta", beta, 0 <= beta < math.inf, "0 for equal weights, 1 for unbiased ones, or a number between")
+        check_value("refresh_every", refresh_every, refresh_every >= 0, "a number of steps, or 0 for never")
         self.scored = (score, score == "before" if score_dropout is None else score_dropout)
         self.base_values = BaseValues(size, seeds, floor=floor)
         self._n, self._first_step = n, first_step
