@@ -53,7 +53,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "evaluations_per_epoch": 1.0,
     },
 }
-"""What produced the paper's printed numbers, as far as it can be known, where it differs from the sound protocol.
+"""How the paper's printed numbers seem to have been made, where that differs from the sound protocol.
 
 Below δ = 1 a training also ends as the paper's pseudo-code does, after :func:`hardsample.rounds.whole_rounds`.
 """
