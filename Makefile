@@ -35,7 +35,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures test test-kernels test-all smoke bench gpu data status verify lab clean
+.PHONY: help reproduce figures tables test test-kernels test-all smoke bench gpu data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -49,6 +49,11 @@ reproduce: $(environment) ## compute the runs that are not stored yet, then draw
 
 figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
 	$(hardsample) figures $(what)
+
+tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024
+	$(python) -m hardsample.deviations
+	$(python) -m hardsample.replicates
+	$(python) -m hardsample.large_batches
 
 test: $(environment) ## the tests but for the slowest, in about 5 minutes
 	$(python) -m pytest -m "not slow"
