@@ -6,7 +6,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for every c
 
 import pytest
 import torch
+from committed import store_of_committed
 from hypothesis import settings
+
+from hardsample import paths
+from hardsample.runs import Store
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -18,6 +22,12 @@ def own_folders(tmp_path, monkeypatch):
     """No test reads or writes the checkout's runs and figures."""
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path / "figures"))
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory) -> Store:
+    """The committed runs alone, since a reader trains others beside them."""
+    return store_of_committed(paths.project_root(), tmp_path_factory.mktemp("committed"))
 
 
 def pytest_runtest_setup(item):

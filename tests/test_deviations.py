@@ -234,9 +234,8 @@ def test_the_command_writes_both_files(pairs, monkeypatch):
     assert len(pd.read_csv(written[0])) == len(deviations.table(pairs))
 
 
-def test_the_committed_table_is_what_the_stored_runs_give():
-    root = paths.project_root()
-    written = deviations.write(Store(root / "runs"))
+def test_the_committed_table_is_what_the_committed_runs_give(committed):
+    written = deviations.write(committed)
     assert {path.name: path.read_text() for path in written} == {
-        path.name: path.read_text() for path in (root / "figures").glob("deviations.*")
+        path.name: path.read_text() for path in (paths.project_root() / "figures").glob("deviations.*")
     }

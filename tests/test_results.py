@@ -4,11 +4,13 @@ import hashlib
 import json
 import math
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from committed import store_of_committed
 from synthetic import UNSAID
 
 from hardsample import (
@@ -34,7 +36,6 @@ from hardsample.runs import Store
 ROOT = paths.project_root()
 LETTERS = ROOT / "figures" / "base-values" / "ocr-letters"
 FULL_SIZE = ROOT / "figures" / "base-values" / "sd19-letters"
-FULL_SIZE_RUNS = ROOT / "runs" / "base-values" / "sd19-letters"
 IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-jpeg"
 # As README's commands say.
 REAL_LETTERS = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
@@ -47,24 +48,31 @@ RIVALS = {
 }
 
 
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(ROOT / "runs")
+def test_what_a_reader_trains_is_not_among_the_committed_runs(tmp_path):
+    here = tmp_path / "checkout"
+    names = [here / "runs" / "base-values" / "letters" / f"{name}.json" for name in ("committed", "own")]
+    names[0].parent.mkdir(parents=True)
+    for name in names:
+        name.write_text("{}")
+    assert store_of_committed(here, tmp_path / "unpacked").root == here / "runs"
+    subprocess.run(["git", "init", "--quiet"], cwd=here, check=True)
+    subprocess.run(["git", "add", names[0]], cwd=here, check=True)
+    assert [path.name for path in store_of_committed(here, tmp_path / "links").root.rglob("*.*")] == ["committed.json"]
 
 
-def test_every_committed_run_is_whole_and_its_own(store):
-    assert store.verify() == []
-    assert len(store.records()) >= 60 + 252 + 24
+def test_every_committed_run_is_whole_and_its_own(committed):
+    assert committed.verify() == []
+    assert len(committed.records()) >= 60 + 252 + 24
 
 
-def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
+def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(committed):
     """Their digest is over names and bytes; later runs of the same data are not among them."""
-    files, digest = sorted(FULL_SIZE_RUNS.glob("*.json")), hashlib.sha256()
+    files, digest = sorted((committed.root / "base-values" / "sd19-letters").glob("*.json")), hashlib.sha256()
     for file in files:
         if '"computed_by": "fused step, fast.py ' in (text := file.read_text()):
             digest.update(file.name.encode() + b"\n" + text.encode())
     assert digest.hexdigest() == "0c638bd907886cb2e70c2a4fca6ec66d4cce564d0fc689c7fed1b50aac90e6f2"
-    records = [record for record in store.records() if record.run.data == "sd19-letters"]
+    records = [record for record in committed.records() if record.run.data == "sd19-letters"]
     by_prototype = [record for record in records if "computed_by" in record.provenance]
     assert sorted(record.run.method for record in by_prototype if record.run.method == "LB") == ["LB"] * 24
     assert len(by_prototype) == 252 + 24
@@ -74,8 +82,8 @@ def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(store):
         assert all(math.isfinite(value) for row in record.rows for value in row if isinstance(value, float))
 
 
-def test_committed_runs_were_made_from_committed_code(store):
-    for record in store.records():
+def test_committed_runs_were_made_from_committed_code(committed):
+    for record in committed.records():
         commit = record.provenance["commit"]
         assert len(commit) == 40 and set(commit) <= set("0123456789abcdef"), record.run.label
 
@@ -97,15 +105,15 @@ def check_paper_a(curves, name, tmp_path, folder):
 
 
 @pytest.mark.parametrize("name, missing", [("figure-1", 0), ("draws", 12)])  # LB in the nearest reading
-def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missing, store, tmp_path):
-    curves = store.curves(experiments.grid(f"base-values/{name}", **REAL_LETTERS))
+def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missing, committed, tmp_path):
+    curves = committed.curves(experiments.grid(f"base-values/{name}", **REAL_LETTERS))
     assert curves.attrs["missing"] == missing
     check_paper_a(curves, name, tmp_path, LETTERS)
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_committed_full_size_figures_follow_from_the_committed_runs(name, store, tmp_path):
-    curves = store.curves(experiments.grid(f"base-values/{name}", **NIST_LETTERS))
+def test_committed_full_size_figures_follow_from_the_committed_runs(name, committed, tmp_path):
+    curves = committed.curves(experiments.grid(f"base-values/{name}", **NIST_LETTERS))
     assert curves.attrs["missing"] == MISSING[name]
     assert set(curves.groupby(["panel", "method"]).seed.nunique()) == {12}
     check_paper_a(curves, name, tmp_path, FULL_SIZE)
@@ -114,10 +122,10 @@ def test_committed_full_size_figures_follow_from_the_committed_runs(name, store,
     assert ("| not run" in text) == (MISSING[name] > 0)
 
 
-def test_the_committed_replicates_follow_from_the_two_stores(store, tmp_path):
+def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path):
     other = Store(ROOT / "replicates" / "cpu")
     assert other.verify() == [] and len(other.records()) >= 4
-    table = replicates.compare(store, other)
+    table = replicates.compare(committed, other)
     assert set(table.evaluations) == {21} and table[["end", "sd"]].notna().all(axis=None)
     check_equal(replicates.save(table, tmp_path / "replicates"), FULL_SIZE)
     of_seeds = table[table.precision == table.other_precision]
@@ -125,8 +133,8 @@ def test_the_committed_replicates_follow_from_the_two_stores(store, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
-def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, store, tmp_path):
-    curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
+    curves = committed.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
     assert curves.attrs["missing"] == 3 * (name == "controls")  # those in a new order
     metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
     drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
@@ -138,18 +146,20 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, store
 
 
 @pytest.mark.parametrize("name", ["table-3", "table-6"])
-def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, store, tmp_path):
-    curves = store.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
+    curves = committed.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
     table = side_by_side.table_3(curves) if name == "table-3" else side_by_side.table_6(curves)
     check_equal(side_by_side.save(table, tmp_path / name), IMAGES)
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_them(name, store, tmp_path, monkeypatch):
-    monkeypatch.setenv("HARDSAMPLE_RUNS", str(store.root))  # where the costs are kept
+def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_them(
+    name, committed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(committed.root))  # where the costs are kept
     monkeypatch.setattr(timing, "load", None)  # nothing is measured
     experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
-    curves = store.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
+    curves = committed.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
     methods = [method for method in contest.BY_NAME if method not in set(curves.method)]
     assert sorted(methods) == ["KAKURENBO's rate", "LB", "MB 2x updates"]  # of which no run is stored
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
@@ -197,24 +207,24 @@ def pair(table: pd.DataFrame, method: str, other: str) -> tuple[pd.Series, pd.Se
     return rows.loc["acc/val"], rows.loc["loss/val"]
 
 
-def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_runs(store, tmp_path):
+def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_runs(committed, tmp_path):
     of_figure_3 = {run for run in experiments.grid("base-values/figure-3", **NIST_LETTERS).runs if run.method == "PEB"}
     runs = large_batches.experiment().runs
     assert len(runs) == 24 and {run for run in runs if run.method == "PEB"} <= of_figure_3
-    check_equal(large_batches.save(store, tmp_path / "plb-n1024"), FULL_SIZE)
+    check_equal(large_batches.save(committed, tmp_path / "plb-n1024"), FULL_SIZE)
     text = (FULL_SIZE / "plb-n1024.md").read_text()
     assert "adjusted by Holm over the 4 tests of the pairs without MB" in text and "n = 12 seeds" in text
 
 
-def test_pairs_of_the_stored_runs_are_what_was_found_of_them(store):
+def test_pairs_of_the_stored_runs_are_what_was_found_of_them(committed):
     """Every pair that is not with MB, against values computed from the runs by other code."""
-    default = tables.pairs(store.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS)))
+    default = tables.pairs(committed.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS)))
     accuracy, loss = pair(default, "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (0.14, 10)
     assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.16
     assert (round(loss.difference, 3), loss.seeds_won) == (-0.058, 12)
     assert round((loss.difference_high - loss.difference_low) / 2, 3) == 0.014
-    letters = tables.pairs(store.curves(experiments.grid("base-values/figure-1", **REAL_LETTERS)))
+    letters = tables.pairs(committed.curves(experiments.grid("base-values/figure-1", **REAL_LETTERS)))
     assert [row.seeds_won for row in pair(letters, "PEB", "PLB")] == [3, 12]
     accuracy, _ = pair(pd.read_csv(FULL_SIZE / "plb-n1024.csv"), "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (-1.09, 0)
@@ -259,9 +269,9 @@ def test_readme_quotes_the_full_size_runs():
     assert f"differ at the end by at most {largest:.1f} standard deviations over seeds" in said
 
 
-def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(store, tmp_path):
+def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(committed, tmp_path):
     study = experiments.grid("lb-readings", profile="small", data="sd19-letters")
-    table = lb_readings.table(*map(store.curves, lb_study.sizes(study)))
+    table = lb_readings.table(*map(committed.curves, lb_study.sizes(study)))
     written = [*figures.save(lb_readings.figure(table), table, tmp_path / "lb-readings")]
     written += lb_readings.save(table, tmp_path / "lb-readings")
     check_equal(written, FULL_SIZE)
