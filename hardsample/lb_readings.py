@@ -144,10 +144,7 @@ def table(*studies: pd.DataFrame) -> pd.DataFrame:
     ``attrs`` are those of the first curves with runs, and ``notes`` say the size of all.
     """
     ran = [curves for curves in studies if len(curves)] or list(studies[:1])
-    parts = [_table(curves) for curves in ran]
-    for part in parts:
-        part.attrs = {}
-    found = pd.concat(parts, ignore_index=True)
+    found = pd.concat(map(_table, ran), ignore_index=True)
     found.attrs = ran[0].attrs | {"notes": [note for curves in ran for note in tables.last_notes(curves)]}
     return found
 
@@ -313,8 +310,7 @@ def figure(table: pd.DataFrame) -> Figure:
 
 def _evaluations(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
-    after = pd.DataFrame(curves[figures.after_pretraining(curves)]).sort_values("step")
-    after.attrs = {}  # which pandas would copy with every part
+    after = tables.bare(curves)[figures.after_pretraining(curves)].sort_values("step")
     parts = {}
     for cell, own in after.groupby(["panel", "method"], observed=True):
         seeds = own.groupby("seed")[list(figures.METRICS)]

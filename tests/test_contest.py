@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from hardsample import contest, deviations, experiments, methods, paths
+from hardsample import contest, deviations, experiments, methods
 from hardsample.loss_based import NEAREST, READINGS
 from hardsample.models import INITIALIZED_BY_LIBRARY
 from hardsample.panels import variant
-from hardsample.runs import Store
 
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
 
@@ -136,12 +135,9 @@ def test_networks_with_one_initialisation_name_none():
     assert "initialisation" not in LETTERS.note
 
 
-def test_the_stored_runs_of_the_images_keep_their_keys():
-    experiment, store = (
-        experiments.grid("rivals/images", profile="small", data="cifar10-jpeg"),
-        Store(paths.project_root() / "runs"),
-    )
+def test_the_stored_runs_of_the_images_keep_their_keys(committed):
+    experiment = experiments.grid("rivals/images", profile="small", data="cifar10-jpeg")
     assert experiment.runs[0].key == "ee7bd10227be3aba"
     own = experiment.panels[0]
-    found = {own.variant(run) for run in own.runs if store.path(run).exists()}
+    found = {own.variant(run) for run in own.runs if committed.path(run).exists()}
     assert found >= {*TIMED} - {"LB"}
