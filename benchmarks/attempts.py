@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Broken, Row, Way, compare, first_line, gpu, in_turns, processes
-from hardsample.data import Dataset
+from hardsample.data.dataset import Dataset
 
 NO_GPU = "no GPU was at hand"
 MINUTES = 3.0  # for a part on a GPU; what is not done then is left out
@@ -36,7 +36,7 @@ class Attempts(contextlib.AbstractContextManager):
     """Ways timed in turns, those that break left out.
 
     ``reasons`` says of each way that is missing why it is, and ``computed`` of the others how they are computed, where
-    they say so (:attr:`hardsample.training.Outcome.computed`).
+    they say so (:attr:`hardsample.training.trainer.TrainingResult.computed`).
 
     Args:
         device: "cpu" for the CPU time of a process for each way, "cuda" for the GPU's clock in one process.

@@ -22,7 +22,7 @@ from torch.utils.data import WeightedRandomSampler
 from benchmarks.attempts import NO_GPU, Attempts, captured
 from benchmarks.measure import Row, Way, gpu
 from benchmarks.step import library
-from hardsample.base_values import BaseValues
+from hardsample.methods.base_values import BaseValues
 
 N = 32
 SIZES = {5: (20, 20), 6: (12, 5), 7: (5, 1), 8: (3, 1), 9: (3, 1)}

@@ -15,11 +15,12 @@ from benchmarks import stacked
 from benchmarks.attempts import NO_GPU, Attempts, compute_in, repeated, way_of
 from benchmarks.measure import Row, Way, duration, gpu, summary
 from benchmarks.step import OrdinaryCNN
-from hardsample import experiments, paper_a, training
-from hardsample.configuration import PRECISIONS, Run
-from hardsample.data import Dataset, load
-from hardsample.models import seeds_at_once
-from hardsample.training import stepper
+from hardsample.config import PRECISIONS, Run
+from hardsample.data.dataset import Dataset, load
+from hardsample.experiments import base_values, registry
+from hardsample.training import trainer as training
+from hardsample.training.networks import max_cohort_size
+from hardsample.training.trainer import stepper
 
 SEEDS = 12
 SIZES = (32, 4, 1024)
@@ -206,8 +207,8 @@ def _grid(precision: str) -> str:
 
 def paper_a_runs() -> list[Run]:
     """What paper A's four figures need at the paper's own size."""
-    names = [name for name in paper_a.NAMES if "figure" in name]
-    grids = (experiments.grid(name, profile="paper", data="stand-in") for name in names)
+    names = [name for name in base_values.NAMES if "figure" in name]
+    grids = (registry.grid(name, profile="paper", data="stand-in") for name in names)
     return list(dict.fromkeys(run for grid in grids for run in grid.runs))
 
 
@@ -216,7 +217,7 @@ def cohorts(runs: Iterable[Run]) -> Counter[Run]:
     runs = dict.fromkeys(runs)
     starts = dict.fromkeys(run.start for run in runs if run.start is not None)
     alike = Counter(dataclasses.replace(run, seed=0) for run in (*runs, *starts))
-    return Counter({run: math.ceil(count / seeds_at_once(run.network)) for run, count in alike.items()})
+    return Counter({run: math.ceil(count / max_cohort_size(run.network)) for run, count in alike.items()})
 
 
 def work(run: Run, size: int) -> tuple[int, int]:

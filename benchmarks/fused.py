@@ -10,9 +10,9 @@ from benchmarks import cohort, reckoning
 from benchmarks.attempts import NO_GPU, Attempts, way_of
 from benchmarks.cohort import GRAPHS, TARGETS, TEST, TRAIN, Case
 from benchmarks.measure import Row, Way, duration, gpu, summary
-from hardsample import training
-from hardsample.configuration import PRECISIONS
-from hardsample.training import stepper
+from hardsample.config import PRECISIONS
+from hardsample.training import trainer as training
+from hardsample.training.trainer import stepper
 
 SIZES = (32, 4, 1024)
 METHODS = ("MB", "PEB")

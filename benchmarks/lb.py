@@ -9,11 +9,11 @@ import torch
 
 from benchmarks.attempts import Attempts
 from benchmarks.measure import Row, Way
-from hardsample.configuration import Run
-from hardsample.data import Dataset
-from hardsample.loss_based import READINGS
-from hardsample.paper_a import settled
-from hardsample.training import stepper
+from hardsample.config import Run
+from hardsample.data.dataset import Dataset
+from hardsample.experiments.base_values import settled
+from hardsample.methods.loss_based import READINGS
+from hardsample.training.trainer import stepper
 
 EXAMPLES = 124_800
 SHOWN = ("raw exp, no reset", "normalized tanh/count, mini-batch loss every step")

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from benchmarks.attempts import NO_GPU, Attempts, captured, compute_in, repeated, way_of
 from benchmarks.measure import Row, Way, gpu
-from hardsample import experiments, models
-from hardsample.configuration import PRECISIONS, Run
-from hardsample.data import Dataset, import_torchvision, load
-from hardsample.training import stepper
+from hardsample.config import PRECISIONS, Run
+from hardsample.data.dataset import Dataset, import_torchvision, load
+from hardsample.experiments import registry
+from hardsample.training import networks
+from hardsample.training.trainer import stepper
 
 BATCH, SMALLEST, IMAGE_SIZE, BATCHES = 512, 32, 128, 8
 DELTAS = (1.0, 0.5)
@@ -61,7 +62,7 @@ class Case:
 
     def run(self, delta: float) -> Run:
         """The paper's run, at this mini-batch and image size."""
-        grid = experiments.grid(
+        grid = registry.grid(
             "hard-samples/table-3",
             profile="paper",
             data="stand-in",
@@ -74,7 +75,7 @@ class Case:
 
     def plain_network(self, network: nn.Module | None = None) -> nn.Module:
         """``network``, or the library's without what it does to images, in training mode on the device."""
-        network = network or models.build(self.network, 10, 1).network
+        network = network or networks.build(self.network, 10, 1).network
         return network.to(self.device, memory_format=torch.channels_last).train()
 
 
@@ -192,7 +193,7 @@ def measure() -> list[Row]:
             for rival, least in TARGETS.items()
         ]
     precisions = sorted(PRECISIONS, key=FIRST.index)
-    return rows(Case(network, precision) for precision in precisions for network in models.TITLES)
+    return rows(Case(network, precision) for precision in precisions for network in networks.TITLES)
 
 
 def rows(cases: Iterable[Case]) -> list[Row]:
@@ -211,7 +212,7 @@ def _against_others(attempts: Attempts, case: Case) -> list[Row]:
         TORCHVISION: functools.partial(torchvision_loop, case),
     }
     seconds = attempts.seconds(makers, rounds=ROUNDS, inner=BATCHES // 2)
-    title, found = f"update of {models.TITLES[case.network]}, {case.precision}, n = {case.batch}", []
+    title, found = f"update of {networks.TITLES[case.network]}, {case.precision}, n = {case.batch}", []
     for delta in DELTAS:
         for rival, least in TARGETS.items():
             ours = f"δ = {delta:g}"

@@ -19,7 +19,7 @@ ELEMENT = {"float32": 4, "tf32": 4, "bf16": 2}
 
 CLASSES, EXAMPLES = 26, 124_800
 IMAGE, FIRST, CONVOLVED, POOLED, HIDDEN = 28 * 28, 26 * 26 * 32, 24 * 24 * 64, 12 * 12 * 64, 128
-FANOUT = 256  # base values of a block, hardsample.trees.FANOUT
+FANOUT = 256  # base values of a block, hardsample.methods.trees.FANOUT
 CONVOLUTION_1, CONVOLUTION_2, LINEAR_1 = 9 * 32, 9 * 32 * 64, POOLED * HIDDEN  # weights
 PROTOTYPE = Path(__file__).parent / "results" / "nvidia-h200-prototype.json"
 AIMED = {4: 0.16e-3, 32: 0.25e-3, 1024: 2.7e-3}  # seconds of a step, thought to be in reach

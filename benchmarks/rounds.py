@@ -3,14 +3,14 @@
 import functools
 
 from benchmarks.measure import Row, Way, compare, in_turns
-from hardsample import experiments, paper_b
-from hardsample.data import load
-from hardsample.training import stepper
+from hardsample.data.dataset import load
+from hardsample.experiments import hard_samples, registry
+from hardsample.training.trainer import stepper
 
 
 def hard_mini_batches(delta: float) -> Way:
     """An update of the quick profile's ResNet-18, the sorting of its rounds included."""
-    timed = experiments.grid("hard-samples/table-1").timed
+    timed = registry.grid("hard-samples/table-1").timed
     [run] = (run for run in timed if run.options["delta"] == delta)
     update = stepper(run, load(run.data, train_examples=run.train_examples, test_examples=run.test_examples))
     return lambda _: update()
@@ -18,9 +18,9 @@ def hard_mini_batches(delta: float) -> Way:
 
 def measure() -> list[Row]:
     """A sample is ten updates, N of them: as many as an epoch has, with 1 to 5 rounds begun among them."""
-    makers = {f"δ = {delta:g}": functools.partial(hard_mini_batches, delta) for delta in paper_b.DELTAS}
+    makers = {f"δ = {delta:g}": functools.partial(hard_mini_batches, delta) for delta in hard_samples.DELTAS}
     seconds = in_turns(makers, rounds=10, inner=10)
     return [
         compare("training step of HMB, ResNet-18", seconds, "δ = 1", f"δ = {delta:g}", at_most=1.02)
-        for delta in paper_b.DELTAS[1:]
+        for delta in hard_samples.DELTAS[1:]
     ]

@@ -11,9 +11,9 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 
 from benchmarks.measure import Row, Way, compare, in_turns
 from benchmarks.step import RUN, OrdinaryCNN
-from hardsample.data import load
-from hardsample.indexed import WithIndex
-from hardsample.samplers import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.data.dataset import load
+from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.with_index import WithIndex
 
 N = RUN.batch_size
 STARTS = 3

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.attempts import captured, way_of
-from hardsample import methods, models, pooling
-from hardsample.configuration import Run
-from hardsample.data import Dataset
-from hardsample.models import Cohort
-from hardsample.training import stepper
+from hardsample.config import Run
+from hardsample.data.dataset import Dataset
+from hardsample.methods import registry
+from hardsample.training import networks, pooling
+from hardsample.training.networks import Cohort
+from hardsample.training.trainer import stepper
 
 BACKEND = "inductor"  # of torch.compile
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")  # and not one per core, since several ways compile at once
@@ -108,7 +109,7 @@ WAYS: dict[str, type[Cohort]] = {
     "im2col, compiled": CompiledIm2col,
     "grouped convolutions, compiled": CompiledGrouped,
 }
-"""Networks computed together, for :func:`hardsample.training.stepper`."""
+"""Networks computed together, for :func:`hardsample.training.trainer.stepper`."""
 
 
 def fused(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", way: type[Cohort] = Im2col) -> Callable[[], None]:
@@ -116,7 +117,7 @@ def fused(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", way: type[
     run, data = runs[0], data.to(device)
     seeds = [run.seed for run in runs]
     cohort = way(run.network, data.num_classes, seeds, torch.device(device), run.precision, run.image_size)
-    method = methods.build(run.method, len(data.x_train), run.batch_size, cohort.seeds, options=run.options)
+    method = registry.build(run.method, len(data.x_train), run.batch_size, cohort.seeds, options=run.options)
     tensors = {name: tensor.detach() for name, tensor in cohort.tensors.items()}
     squares, deltas = ({name: torch.zeros_like(t) for name, t in tensors.items()} for _ in range(2))
     arithmetic = torch.compile(functools.partial(_arithmetic, cohort, run), backend=BACKEND, dynamic=False)
@@ -161,7 +162,7 @@ def _arithmetic(
     def objective(tensors: dict[str, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         with torch.autocast(images.device.type, torch.bfloat16, run.precision == "bf16", cache_enabled=False):
             logits = cohort._together(tensors, images, masks).float()
-        losses = models.losses(logits, labels)
+        losses = networks.losses(logits, labels)
         return losses.mean(1).sum(), (logits, losses)
 
     gradients, (logits, losses) = torch.func.grad(objective, has_aux=True)(tensors)

@@ -13,9 +13,9 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.measure import Row, Way, compare, duration, in_turns
-from hardsample.configuration import Run
-from hardsample.data import load
-from hardsample.training import stepper
+from hardsample.config import Run
+from hardsample.data.dataset import load
+from hardsample.training.trainer import stepper
 
 RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
 KINDS = {

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Row, Way, compare, in_turns, processes, summary
-from hardsample import launch as launching
-from hardsample import training
-from hardsample.configuration import Run
-from hardsample.data import load
-from hardsample.launch import cores, launch
-from hardsample.runs import Store
+from hardsample.config import Run
+from hardsample.data.dataset import load
+from hardsample.runs import launch as launching
+from hardsample.runs.launch import cores, launch
+from hardsample.runs.store import Store
+from hardsample.training import trainer
 
 STARTS = 3
 TURNS = 2  # after each start
@@ -120,7 +120,7 @@ def _train(line: Connection) -> None:
     runs = [dataclasses.replace(RUN, epochs=0.1)]
     while True:
         for run in runs:
-            training.train([run], data)
+            trainer.train([run], data)
         line.send(None)
         runs = line.recv()
 
@@ -143,7 +143,7 @@ def _listing(folder: Path) -> dict[str, np.ndarray]:
     store = Store(folder)
     _launch([STORED], 1, store)
     record = store.read(STORED)
-    outcome = training.Outcome(record.columns, record.rows, {})
+    outcome = trainer.TrainingResult(record.columns, record.rows, {})
     with mock.patch("os.fsync"):
         for run in _seeds(STORED, WANTED):
             store.write(run, outcome, record.provenance)

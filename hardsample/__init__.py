@@ -9,26 +9,30 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "BaseValues": "base_values",  # one value per example, drawn in proportion and updated in O(log N)
-    "BaseValuesSampler": "samplers",  # mini-batches in proportion to any score, for any training loop
-    "Dataset": "data",  # images and labels as uint8 and int64 tensors
-    "Experiment": "panels",  # the runs of one figure or table, in panels
-    "HardMiniBatchSampler": "samplers",  # rounds over the hardest mini-batches, for any training loop
+    "BaseValues": "methods.base_values",  # one value per example, drawn in proportion and updated in O(log N)
+    "BaseValuesSampler": "samplers.base",  # mini-batches in proportion to any score, for any training loop
+    "Dataset": "data.dataset",  # images and labels as uint8 and int64 tensors
+    "Experiment": "experiments.panels",  # the runs of one figure or table, in panels
+    "HardMiniBatchSampler": "samplers.base",  # rounds over the hardest mini-batches, for any training loop
     "InputError": "errors",  # bad input, told in one sentence
-    "Outcome": "training",  # what one run measured
-    "Run": "configuration",  # all that decides a run's numbers
-    "Store": "runs",  # finished runs, one file each
-    "WithIndex": "indexed",  # a data set whose items carry their index
-    "grid": "experiments",  # the experiment of a figure's name and a profile
-    "load": "data",  # a data set by name or .npz file
-    "pretrain": "training",  # the start that every method of a seed shares
-    "train": "training",  # runs that differ in their seed alone, trained side by side
+    "Run": "config",  # all that decides a run's numbers
+    "Store": "runs.store",  # finished runs, one file each
+    "TrainingResult": "training.trainer",  # what one run measured
+    "WithIndex": "samplers.with_index",  # a data set whose items carry their index
+    "grid": "experiments.registry",  # the experiment of a figure's name and a profile
+    "load": "data.dataset",  # a data set by name or .npz file
+    "pretrain": "training.trainer",  # the start that every method of a seed shares
+    "train": "training.trainer",  # runs that differ in their seed alone, trained side by side
 }
+
+_RENAMED = {"Outcome": "TrainingResult"}  # old names, for code that has them
 
 __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        return __getattr__(_RENAMED[name])
     if name not in _PUBLIC:
         raise AttributeError(f"module 'hardsample' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"hardsample.{_PUBLIC[name]}"), name)

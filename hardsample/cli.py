@@ -18,8 +18,8 @@ from hardsample import __version__, paths
 from hardsample.errors import InputError
 
 if TYPE_CHECKING:
-    from hardsample.experiments import Experiment
-    from hardsample.launch import Report
+    from hardsample.experiments.registry import Experiment
+    from hardsample.runs.launch import LaunchReport
 
 
 def _count(text: str) -> int:
@@ -135,7 +135,7 @@ def _figures(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from hardsample.runs import Store
+    from hardsample.runs.store import Store
 
     store = Store()
     problems = store.verify()
@@ -146,7 +146,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from hardsample.runs import Store
+    from hardsample.runs.store import Store
 
     store, rows = Store(), [("figure", "wanted", "done", "missing", "minutes")]
     for experiment in _experiments(options):
@@ -161,8 +161,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from hardsample.catalogue import KNOWN
-    from hardsample.data import load
+    from hardsample.data.catalogue import KNOWN
+    from hardsample.data.dataset import load
 
     data = load(options.data)
     known = KNOWN.get(data.name)
@@ -187,13 +187,13 @@ def _compared(found: str, known: str) -> str:
 
 
 def _gpu(options: argparse.Namespace) -> int:
-    from hardsample import gpu
+    from hardsample.gpu import campaign
 
-    data = options.data or (gpu.TINY if options.tiny else gpu.DATA)
-    stages = gpu.campaign(
+    data = options.data or (campaign.TINY if options.tiny else campaign.DATA)
+    stages = campaign.campaign(
         options.out,
         minutes=options.minutes,
-        settings=gpu.Settings(options.device, options.tiny, data),
+        settings=campaign.Settings(options.device, options.tiny, data),
         stages=options.stages,
         say=functools.partial(print, flush=True),
     )
@@ -201,22 +201,22 @@ def _gpu(options: argparse.Namespace) -> int:
 
 
 def _gpu_merge(options: argparse.Namespace) -> int:
-    from hardsample import gpu_merge
+    from hardsample.gpu import merge
 
-    print(*gpu_merge.merge(options.folder), sep="\n")
+    print(*merge.merge(options.folder), sep="\n")
     return 0
 
 
 def _experiments(options: argparse.Namespace) -> "list[Experiment]":
-    from hardsample.experiments import grid, select
+    from hardsample.experiments.registry import grid, select
 
     knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol")
     chosen = {knob: getattr(options, knob) for knob in knobs}
     return [grid(name, **chosen) for name in select(options.figure)]
 
 
-def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "Report":
-    from hardsample.launch import launch
+def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "LaunchReport":
+    from hardsample.runs.launch import launch
 
     return launch(
         [run for experiment in experiments for run in experiment.runs],
@@ -229,15 +229,15 @@ def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") ->
 
 
 def _missing(experiment: "Experiment") -> list:
-    from hardsample.runs import Store
+    from hardsample.runs.store import Store
 
     return Store().missing(experiment.runs)
 
 
 def _begun(experiment: "Experiment") -> bool:
     """Whether anything that the experiment draws is stored, or it needs nothing stored."""
-    from hardsample import timing
-    from hardsample.runs import Store
+    from hardsample.runs import timing
+    from hardsample.runs.store import Store
 
     if experiment.runs:
         return bool(Store().done(experiment.runs))
@@ -277,7 +277,7 @@ def _notebook(name: str, parameters: dict[str, str | int]) -> None:
 
 
 def _outputs(experiment: "Experiment") -> list[Path]:
-    from hardsample import figures
+    from hardsample.report import figures
 
     stem = figures.stem(experiment)
     return sorted({*stem.parent.glob(f"{stem.name}.*"), *stem.parent.glob(f"{stem.name}-*")})

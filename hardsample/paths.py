@@ -19,9 +19,14 @@ _WHY = {
 }
 
 
+def package_dir() -> Path:
+    """The package's own source."""
+    return Path(__file__).resolve().parent
+
+
 def project_root() -> Path:
     """The checkout this package belongs to; the current folder where it is installed without one."""
-    root = Path(__file__).resolve().parents[1]
+    root = package_dir().parent
     return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardsample.compiled import compiled, serves
+from hardsample.jit import compiled, uses_numba
 
 _STEP, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _GOLDEN, *_MULTIPLIERS = (int(word) - (1 << 64) for word in (_STEP, _FIRST, _SECOND))  # as torch has them: signed
@@ -44,7 +44,7 @@ def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
     Returns:
         int64 [S, n].
     """
-    if serves(seeds.device) and isinstance(step, int):
+    if uses_numba(seeds.device) and isinstance(step, int):
         words = np.empty((seeds.numel(), n), np.uint64)
         _fill(seeds.numpy().view(np.uint64), np.uint64(int(stream)), np.uint64(step), words)
         return torch.from_numpy(words.view(np.int64))
@@ -82,7 +82,7 @@ def keep_masks(seeds: Tensor, stream: int, step: int | Tensor, shape: Sequence[i
         raise ValueError(f"a dropout rate of {drop} is not a multiple of 1/256 in [0, 1).")
     size = math.prod(shape)
     octets = bits(seeds, stream, step, -(-size // 8)).view(torch.uint8)
-    if serves(octets.device):
+    if uses_numba(octets.device):
         _at_least(octets.numpy(), np.uint8(threshold))
         keep = octets.view(torch.bool)
     else:

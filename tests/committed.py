@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from hardsample.runs import Store
+from hardsample.runs.store import Store
 
 
 def store_of_committed(root: Path, folder: Path) -> Store:

@@ -10,7 +10,7 @@ from committed import store_of_committed
 from hypothesis import settings
 
 from hardsample import paths
-from hardsample.runs import Store
+from hardsample.runs.store import Store
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from hardsample import models
+from hardsample.training import networks
 
 # A build of torch without CUDA has no guard for such devices, without which no fake tensor can be moved to one.
 _GUARD = """
@@ -83,7 +83,7 @@ def device(folder: Path) -> Iterator[Device]:
         stack.enter_context(mock.patch.object(torch, "allclose", lambda *_, **__: True))
         stack.enter_context(mock.patch.object(torch, "equal", lambda *_, **__: True))
         stack.enter_context(mock.patch.object(torch.autograd, "grad", _gradients))
-        stack.enter_context(mock.patch.object(models, "build", _build))
+        stack.enter_context(mock.patch.object(networks, "build", _build))
         stack.enter_context(mock.patch.object(torch.nn.Module, "to", lambda module, *_, **__: module))
         stack.enter_context(_Tensors(state))
         yield state
@@ -107,7 +107,7 @@ def _gradients(outputs: torch.Tensor, inputs: list[torch.Tensor]) -> list[torch.
 
 def _build(network: str, classes: int, seed: int, image_size: int | None = None, **_: str) -> torch.nn.Module:
     with torch.device("cuda"):
-        return models._module(network, classes, image_size)
+        return networks._module(network, classes, image_size)
 
 
 def _count(state: Device) -> None:

@@ -18,8 +18,9 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from hardsample import base_values, fused, methods
-from hardsample.configuration import Run
+from hardsample.config import Run
+from hardsample.methods import base_values, registry
+from hardsample.training import fused
 
 SIZE, CLASSES = 124_800, 26  # those of the letters: the trees' shapes decide a kernel's registers
 
@@ -42,7 +43,7 @@ class NoDevice:
 
 def launches(precision: str, sizes: list[int]) -> None:
     """A step of every method, which with kernels that do not run computes nothing, and a forward pass."""
-    base_values.compiled.serves = lambda device: False  # trees as on a device
+    base_values.jit.uses_numba = lambda device: False  # trees as on a device
     data = letters(1)
     data = dataclasses.replace(
         data, x_train=data.x_train.expand(SIZE, -1, -1, -1).contiguous(), y_train=data.y_train.repeat(SIZE)
@@ -53,7 +54,7 @@ def launches(precision: str, sizes: list[int]) -> None:
         optimizer, labels = cohort.adadelta(0.95), data.y_train.expand(2, -1)
         for name in ("MB", "SMB", "PEB"):
             run = Run("letters", name, 1, batch_size=n, precision="bf16" if precision == "bf16" else "float32")
-            method = methods.build(name, SIZE, n, cohort.seeds)
+            method = registry.build(name, SIZE, n, cohort.seeds)
             step = fused.FusedStep(run, cohort, optimizer, method, data, labels, counts)
             step.index.zero_()
             method.prepare(0)

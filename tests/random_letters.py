@@ -2,7 +2,7 @@
 
 import torch
 
-from hardsample.data import Dataset
+from hardsample.data.dataset import Dataset
 
 
 def letters(size: int, test: int = 4, classes: int = 26) -> Dataset:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from hardsample import agreement
+from hardsample.training import agreement
 
 BEFORE = {"weights": torch.zeros(1_000), "counts": torch.zeros(10, dtype=torch.int32)}
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hardsample import compiled, randomness
-from hardsample.base_values import BaseValues
+from hardsample import jit, randomness
 from hardsample.errors import InputError
-from hardsample.trees import LARGEST, DeviceTrees, HostTrees
+from hardsample.methods.base_values import BaseValues
+from hardsample.methods.trees import LARGEST, DeviceTrees, HostTrees
 
 SEEDS = torch.tensor([1, 2, 3])
 BOTH = pytest.mark.parametrize("kind", ["host", "device"])
@@ -35,8 +35,8 @@ def sums_hold(values: BaseValues) -> None:
 
 
 def test_the_cpu_has_the_compiled_trees_where_there_is_numba(monkeypatch):
-    assert isinstance(BaseValues(5, SEEDS)._trees, HostTrees if compiled.AVAILABLE else DeviceTrees)
-    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert isinstance(BaseValues(5, SEEDS)._trees, HostTrees if jit.AVAILABLE else DeviceTrees)
+    monkeypatch.setattr(jit, "AVAILABLE", False)
     assert isinstance(BaseValues(5, SEEDS)._trees, DeviceTrees)
 
 
@@ -148,7 +148,7 @@ def test_update_takes_what_was_drawn_what_was_not_and_what_is_not_contiguous(kin
     assert torch.equal(values.values, wanted.scatter_(1, *turned))
 
 
-@pytest.mark.skipif(not compiled.AVAILABLE, reason="torch has its own messages")
+@pytest.mark.skipif(not jit.AVAILABLE, reason="torch has its own messages")
 def test_an_update_that_does_not_fit_is_refused():
     values = store(10, seeds=torch.tensor([1]))
     for index in (-1, 10):

@@ -13,8 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import __main__ as bench
 from benchmarks import attempts, choosing, cohort, measure, precision, reckoning
 from benchmarks.measure import Row
-from hardsample import models, statistics, trees
+from hardsample.methods import trees
 from hardsample.paths import project_root
+from hardsample.report import stats
+from hardsample.training import networks
 
 SECONDS = {"ours": np.array([1.0, 2.0, 4.0]) * 1e-3, "rival": np.array([3.0, 4.0, 4.0]) * 1e-3}
 
@@ -99,7 +101,7 @@ def test_an_accuracy_is_kept_where_it_is_shown_to_be_and_not_where_no_difference
         for by in (0.1 * noise, 2 * noise, 0.01 + 0.1 * noise)
     )
     assert (near.verdict, wide.verdict, away.verdict) == ("yes", "**falls short**", "**falls short**")
-    assert statistics.paired(2 * noise, 0 * noise).p > 0.05  # which would have been called kept before
+    assert stats.paired(2 * noise, 0 * noise).p > 0.05  # which would have been called kept before
     assert away.sides.startswith("float32 0.8000, bf16 0.8100, difference +0.0100 (90 % from +0.00")
     assert away.sides.endswith("two one-sided tests, margin 0.5 points")
 
@@ -112,7 +114,7 @@ def test_a_loss_has_no_margin_and_no_verdict():
 
 def test_no_kept_result_is_judged_by_the_size_of_a_p_or_shows_that_of_no_difference():
     rows = [row for record in bench.results() for part in record["parts"].values() for row in part["rows"]]
-    assert [row["what"] for row in rows if row["unit"].startswith("= p") and row["at_most"] != statistics.LEVEL] == []
+    assert [row["what"] for row in rows if row["unit"].startswith("= p") and row["at_most"] != stats.LEVEL] == []
 
 
 @pytest.mark.parametrize("part", bench.PARTS)
@@ -193,10 +195,10 @@ def test_the_prototype_is_called_one_and_every_row_says_where_it_is_from():
 
 
 def test_the_reckoning_counts_the_package_s_network():
-    assert reckoning.LINEAR_1 + reckoning.rest() == models.parameters("letters-cnn", 26)
+    assert reckoning.LINEAR_1 + reckoning.rest() == networks.parameters("letters-cnn", 26)
     assert (reckoning.FANOUT, reckoning.EXAMPLES) == (trees.FANOUT, cohort.TRAIN)
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        models.LettersCNN(26).eval()(torch.empty(5, 1, 28, 28, dtype=torch.uint8))
+        networks.LettersCNN(26).eval()(torch.empty(5, 1, 28, 28, dtype=torch.uint8))
     forward = [kernel.operations for kernel in reckoning.evaluation(1, 5)]
     assert sum(forward) == counter.get_total_flops()
 
@@ -211,8 +213,8 @@ def test_the_weights_move_26_bytes_a_parameter_in_adadelta_and_2_in_the_forward_
     [update] = (kernel for kernel in reckoning.step(12, 32) if kernel.name.endswith("with Adadelta"))
     activations = 12 * 32 * (2 * 9216 + 128) * 2
     assert update.bytes - activations == 26 * 12 * 9216 * 128
-    assert reckoning.state_bytes(12) == 28 * 12 * models.parameters("letters-cnn", 26)
-    assert reckoning.state_bytes(1, element=4) == 32 * models.parameters("letters-cnn", 26)
+    assert reckoning.state_bytes(12) == 28 * 12 * networks.parameters("letters-cnn", 26)
+    assert reckoning.state_bytes(1, element=4) == 32 * networks.parameters("letters-cnn", 26)
     assert all(reckoning.state_bytes(12) < sum(k.bytes for k in reckoning.step(12, n)) for n in (1, 4, 32))
 
 

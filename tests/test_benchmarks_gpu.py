@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from benchmarks import attempts, cohort, fused, networks, reckoning, stacked
-from hardsample import experiments, models, training
-from hardsample.configuration import PRECISIONS, Run
-from hardsample.data import Dataset, load
-from hardsample.models import Cohort
+from hardsample.config import PRECISIONS, Run
+from hardsample.data.dataset import Dataset, load
+from hardsample.experiments import registry
+from hardsample.training import networks as models
+from hardsample.training import trainer
+from hardsample.training.networks import Cohort
 
 CPU = torch.device("cpu")
 RUNS = [Run("glyphs", "PLB", seed, train_examples=64, test_examples=20, batch_size=4) for seed in (1, 2, 3)]
@@ -109,7 +111,7 @@ def test_written_ways_compute_in_bf16_where_a_seed_alone_does(way, letters):
 
 def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
     way, made = remembered(stacked.Im2col)
-    plain, fused = training.stepper(RUNS, letters, cohort=way), stacked.fused(RUNS, letters, way=way)
+    plain, fused = trainer.stepper(RUNS, letters, cohort=way), stacked.fused(RUNS, letters, way=way)
     before = [parameter.detach().clone() for parameter in made[0].parameters]
     for _ in range(3):
         plain(), fused()
@@ -120,9 +122,9 @@ def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
 
 def test_streams_train_every_run_as_it_trains_alone(letters, monkeypatch):
     way, made = remembered(Cohort)
-    monkeypatch.setattr(stacked, "stepper", functools.partial(training.stepper, cohort=way))
+    monkeypatch.setattr(stacked, "stepper", functools.partial(trainer.stepper, cohort=way))
     together = stacked.streams(RUNS, letters, device="cpu")
-    alone = training.stepper(RUNS[2], letters, cohort=way)
+    alone = trainer.stepper(RUNS[2], letters, cohort=way)
     for _ in range(2):
         together(), alone()
     assert [len(cohort.seeds) for cohort in made] == [1, 1, 1, 1]
@@ -164,9 +166,9 @@ def test_all_that_is_timed_of_the_fused_step_runs(rehearsed, monkeypatch):
 
     def stepper(runs, data, *, device, way):
         asked.append((way, runs[0].method, runs[0].batch_size, runs[0].precision, len(runs)))
-        return training.stepper(runs, data, device=device)
+        return trainer.stepper(runs, data, device=device)
 
-    class Trainer(training._Trainer):
+    class Trainer(trainer._Trainer):
         def __init__(self, *arguments, way="auto", **options):
             super().__init__(*arguments, **options)
             if way != "auto":  # not by a stepper
@@ -222,8 +224,8 @@ def test_work_is_counted_as_the_library_does_it(letters, epochs, before, cadence
     run = dataclasses.replace(
         RUNS[0], batch_size=24, epochs=epochs, pretrain_epochs=before, evaluations_per_epoch=cadence
     )
-    starts = training.pretrain([run.start], letters) if run.start else None
-    rows = training.train([run], letters, starts=starts)[0].rows
+    starts = trainer.pretrain([run.start], letters) if run.start else None
+    rows = trainer.train([run], letters, starts=starts)[0].rows
     first = starts[0].rows if starts else ()
     begun = first[-1][0] if first else 0
     assert cohort.work(run, 64) == (rows[-1][0] - begun, len(rows) - len(first))
@@ -235,7 +237,7 @@ def test_paper_a_is_336_runs_in_28_configurations_after_8_pre_trainings():
     runs = cohort.paper_a_runs()
     assert len(runs) == 336 and {run.batch_size for run in runs} == {4, 32, 1024}
     assert sorted(cohort.cohorts(runs).values()) == [1] * 36
-    figures = {run for k in (1, 2, 3, 4) for run in experiments.grid(f"base-values/figure-{k}", profile="paper").runs}
+    figures = {run for k in (1, 2, 3, 4) for run in registry.grid(f"base-values/figure-{k}", profile="paper").runs}
     assert {(run.method, run.batch_size, run.pretrain_epochs, run.learning_rate) for run in runs} == {
         (run.method, run.batch_size, run.pretrain_epochs, run.learning_rate) for run in figures
     }
@@ -429,7 +431,7 @@ def plainly(runs: list[Run], letters: Dataset) -> list[torch.Tensor]:
     """The cohort's parameters after three steps of the library's own, without a graph."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     way, made = remembered(Cohort)
-    update = training.stepper(runs, letters, device="cuda", cohort=way, graphs=False)
+    update = trainer.stepper(runs, letters, device="cuda", cohort=way, graphs=False)
     for _ in range(3):
         update()
     return made[0].parameters
@@ -447,7 +449,7 @@ def assert_near(parameters: list[torch.Tensor], others: list[torch.Tensor]) -> N
 def test_the_graph_of_every_way_equals_the_plain_loop(way, n, letters):
     expected = plainly(twelve(n), letters)
     remember, made = remembered(stacked.WAYS[way])
-    update = training.stepper(twelve(n), letters, device="cuda", cohort=remember)
+    update = trainer.stepper(twelve(n), letters, device="cuda", cohort=remember)
     for _ in range(3):
         update()
     assert_near(made[0].parameters, expected)
@@ -467,7 +469,7 @@ def test_the_graph_of_the_step_compiled_as_one_equals_the_plain_loop(letters):
 def test_graphs_in_streams_equal_the_plain_loop(letters, monkeypatch):
     expected = plainly(twelve(32), letters)
     way, made = remembered(Cohort)
-    monkeypatch.setattr(stacked, "stepper", functools.partial(training.stepper, cohort=way))
+    monkeypatch.setattr(stacked, "stepper", functools.partial(trainer.stepper, cohort=way))
     update = stacked.streams(twelve(32), letters, device="cuda")
     for _ in range(3):
         update()

@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardsample import catalogue, cli, experiments, launch, runs, training
-from hardsample.launch import Report
+from hardsample import cli
+from hardsample.data import catalogue
+from hardsample.experiments import registry
+from hardsample.runs import launch, store
+from hardsample.runs.launch import LaunchReport
+from hardsample.training import trainer
 
 COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
 WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision", "--networks", "--protocol"}
@@ -41,7 +45,7 @@ def launched(monkeypatch):
     def fake(wanted, **keywords):
         wanted = tuple(dict.fromkeys(wanted))
         calls.append((wanted, keywords))
-        return Report(0, len(wanted), (), 0, 0.0)
+        return LaunchReport(0, len(wanted), (), 0, 0.0)
 
     monkeypatch.setattr(launch, "launch", fake)
     return calls
@@ -53,18 +57,18 @@ def no_training(monkeypatch):
         raise AssertionError("training began")
 
     for name in ("train", "pretrain", "estimate"):
-        monkeypatch.setattr(training, name, refuse)
+        monkeypatch.setattr(trainer, name, refuse)
 
 
-def store_all(experiment: experiments.Experiment) -> None:
+def store_all(experiment: registry.Experiment) -> None:
     """Finished runs of an experiment, made up."""
-    columns = training.Outcome.COLUMNS if hasattr(training.Outcome, "COLUMNS") else ()
+    columns = trainer.TrainingResult.COLUMNS if hasattr(trainer.TrainingResult, "COLUMNS") else ()
     row = {"step": 0, "epoch": 0.0, "draws/distinct": None, "draws/per-class": None}
     rows = (tuple(row.get(column, 0.5) for column in columns),)
     made = {"data": {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 26}}
     made |= {"seconds": {"wall": 24.0}, "cohort": 2}
     for run in experiment.runs:
-        runs.Store().write(run, training.Outcome(columns, rows, {}, None), made)
+        store.Store().write(run, trainer.TrainingResult(columns, rows, {}, None), made)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -205,7 +209,7 @@ def test_the_knobs_reach_the_launch(launched):
     ]
     assert cli.main(["run", *SMOKE, *knobs]) == 0
     [(wanted, keywords)] = launched
-    assert wanted == experiments.grid("base-values/figure-1", profile="smoke", seeds=2).runs
+    assert wanted == registry.grid("base-values/figure-1", profile="smoke", seeds=2).runs
     assert keywords == {
         "sources": {"glyphs": "glyphs"},
         "device": "cpu",
@@ -224,11 +228,11 @@ def test_the_size_of_the_runs_can_be_chosen(launched):
 def test_without_a_figure_the_runs_of_all_are_launched_once(launched):
     assert cli.main(["run", "--profile", "smoke"]) == 0
     [(wanted, _)] = launched
-    every = {run for name in experiments.NAMES for run in experiments.grid(name, profile="smoke").runs}
+    every = {run for name in registry.NAMES for run in registry.grid(name, profile="smoke").runs}
     assert set(wanted) == every
 
 
-@pytest.mark.parametrize("report", [Report(0, 0, (), 3, 1.0), Report(0, 2, (("run", "trace"),), 0, 1.0)])
+@pytest.mark.parametrize("report", [LaunchReport(0, 0, (), 3, 1.0), LaunchReport(0, 2, (("run", "trace"),), 0, 1.0)])
 def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
     monkeypatch.setattr(launch, "launch", lambda *_, **__: report)
     assert cli.main(["run", *SMOKE]) == 1
@@ -237,11 +241,11 @@ def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
 
 
 def test_status_counts_in_aligned_columns(capsys):
-    store_all(experiments.grid("base-values/figure-1", profile="smoke"))
+    store_all(registry.grid("base-values/figure-1", profile="smoke"))
     assert cli.main(["status", "--profile", "smoke"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["figure", "wanted", "done", "missing", "minutes"]
-    assert [line.split()[0] for line in lines] == list(experiments.NAMES)
+    assert [line.split()[0] for line in lines] == list(registry.NAMES)
     assert len({len(line) for line in (head, *lines)}) == 1
     for line in lines:
         wanted, done, missing = map(int, line.split()[1:4])
@@ -251,11 +255,11 @@ def test_status_counts_in_aligned_columns(capsys):
 
 
 def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):
-    experiment = experiments.grid("base-values/figure-1", profile="smoke")
+    experiment = registry.grid("base-values/figure-1", profile="smoke")
     store_all(experiment)
     assert cli.main(["verify"]) == 0
     assert capsys.readouterr().out.startswith(f"{len(experiment.runs)} finished runs")
-    broken = runs.Store().path(experiment.runs[0])
+    broken = store.Store().path(experiment.runs[0])
     broken.write_bytes(broken.read_bytes()[:-10])
     assert cli.main(["verify"]) == 1
     output, error = capsys.readouterr()
@@ -279,7 +283,7 @@ def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, mo
     assert {"figure-1.pdf", "figure-1.png", "figure-1.csv"} <= set(files(figures))
     assert all(str(figures / name) in output for name in files(figures))
     assert output.splitlines()[-1].startswith("1 of 1 figures drawn")
-    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(trainer, "train", None)
     assert cli.main(["run", *SMOKE, "--seeds", "1"]) == 0
     assert " 0 computed" in capsys.readouterr().out.splitlines()[-1]
 
@@ -340,12 +344,12 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
             raise RuntimeError("notebook base-values/figure-2 failed in this cell")
         drawn.append(name)
 
-    monkeypatch.setattr(runs.Store, "missing", lambda *_: [])
+    monkeypatch.setattr(store.Store, "missing", lambda *_: [])
     monkeypatch.setattr(cli, "_begun", lambda *_: True)
     monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.setattr(cli, "_notebook", notebook)
     assert cli.main([command, "--profile", "smoke"]) == 1
     output, error = capsys.readouterr()
     assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"
-    assert set(drawn) == {*experiments.NAMES} - {"base-values/figure-2"}
-    assert output.splitlines()[-1].startswith(f"{len(drawn)} of {len(experiments.NAMES)} figures drawn")
+    assert set(drawn) == {*registry.NAMES} - {"base-values/figure-2"}
+    assert output.splitlines()[-1].startswith(f"{len(drawn)} of {len(registry.NAMES)} figures drawn")

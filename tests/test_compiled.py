@@ -14,7 +14,7 @@ if sys.argv[1] == "without":
 import torch
 torch.set_num_threads(1)
 from hardsample import Run, load, train
-from hardsample.compiled import AVAILABLE
+from hardsample.jit import AVAILABLE
 run = Run(data="glyphs", method="PLB", seed=1, epochs=2.0, batch_size=8, train_examples=64, test_examples=32)
 [outcome] = train([run], load("glyphs", train_examples=64, test_examples=32))
 print(json.dumps([AVAILABLE, outcome.rows]))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hardsample.configuration import Run
+from hardsample.config import Run
 from hardsample.errors import InputError
 
 RUN = Run(data="glyphs", method="PEB", seed=3, pretrain_epochs=2.0, options={"floor": 1e-6})
@@ -36,7 +36,7 @@ def test_every_field_is_in_the_key():
 
 
 def test_the_key_is_the_same_in_another_process():
-    code = f"from hardsample.configuration import Run; print(Run.from_dict({RUN.to_dict()!r}).key)"
+    code = f"from hardsample.config import Run; print(Run.from_dict({RUN.to_dict()!r}).key)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == RUN.key
 
 

@@ -3,10 +3,13 @@
 import pytest
 import torch
 
-from hardsample import contest, deviations, experiments, methods
-from hardsample.loss_based import NEAREST, READINGS
-from hardsample.models import INITIALIZED_BY_LIBRARY
-from hardsample.panels import variant
+from hardsample.experiments import registry as experiments
+from hardsample.experiments import rivals
+from hardsample.experiments.panels import variant
+from hardsample.methods import registry as methods
+from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.report import deviations
+from hardsample.training.networks import INITIALIZED_BY_LIBRARY
 
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
 
@@ -57,8 +60,8 @@ def test_a_control_has_what_it_controls_for_and_no_more():
     own = {panel(LETTERS, "constant", 0.0, "updates").variant(run): run for run in LETTERS.panels[0].runs}
     rate = own["KAKURENBO's rate"]
     assert rate.options == dict(own["KAKURENBO"].options) | {"hide": False}
-    assert {name for name, one in contest.BY_NAME.items() if one.control} == {"KAKURENBO", "OHEM"}
-    assert {one.control for one in contest.BY_NAME.values()} == {"", "KAKURENBO's rate", "MB 2x updates"}
+    assert {name for name, one in rivals.BY_NAME.items() if one.control} == {"KAKURENBO", "OHEM"}
+    assert {one.control for one in rivals.BY_NAME.values()} == {"", "KAKURENBO's rate", "MB 2x updates"}
 
 
 def test_rates_are_the_means_over_the_updates_that_a_training_makes():
@@ -78,14 +81,14 @@ def test_rates_are_the_means_over_the_updates_that_a_training_makes():
 
 
 def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
-    clocked = contest.by_the_clock(LETTERS, costs(SB=2.0, InfoBatch=1.3))
+    clocked = rivals.by_the_clock(LETTERS, costs(SB=2.0, InfoBatch=1.3))
     runs = {variant(run): run for run in panel(clocked, "constant", 0.4, "wall-clock").runs}
     usual = {variant(run): run for run in panel(LETTERS, "constant", 0.4, "updates").runs}
     assert runs["SB"].epochs == usual["SB"].epochs / 2
     assert runs["PLB"] == usual["PLB"] and runs["MB"] == usual["MB"]  # nothing to run anew
     assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
     assert len(clocked.panels) == 3 * 8 and set(LETTERS.runs) < set(clocked.runs)
-    assert contest.by_the_clock(clocked, clocked.costs) == clocked
+    assert rivals.by_the_clock(clocked, clocked.costs) == clocked
     assert clocked.attrs["settings"][clocked.panels[2].title]["budget"] == "wall-clock"
     assert clocked.attrs["costs"]["SB"] == 2.0
 
@@ -93,7 +96,7 @@ def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
 def test_what_has_no_cost_is_not_run_by_the_clock():
     known = costs()
     del known["SB"]
-    runs = {variant(run) for run in panel(contest.by_the_clock(LETTERS, known), "constant", 0.0, "wall-clock").runs}
+    runs = {variant(run) for run in panel(rivals.by_the_clock(LETTERS, known), "constant", 0.0, "wall-clock").runs}
     assert "SB" not in runs and "PEB" in runs and "KAKURENBO's rate" not in runs
 
 
@@ -106,7 +109,7 @@ def test_what_is_timed_is_a_small_training_of_every_method():
         assert all(run.options.get("epochs", run.epochs) == run.epochs for run in timed)
 
 
-@pytest.mark.parametrize("name", contest.NAMES)
+@pytest.mark.parametrize("name", rivals.NAMES)
 @pytest.mark.parametrize("profile", experiments.PROFILES)
 def test_every_profile_has_its_grid(name, profile):
     experiment = experiments.grid(name, profile=profile)

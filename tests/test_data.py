@@ -20,8 +20,11 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import catalogue, data, formats, glyphs, panels, paths
+from hardsample import paths
+from hardsample.data import catalogue, formats, glyphs
+from hardsample.data import dataset as data
 from hardsample.errors import InputError
+from hardsample.experiments import panels
 
 
 @pytest.fixture(autouse=True)
@@ -888,7 +891,8 @@ def test_a_file_in_the_data_folder_goes_before_the_download(folder, no_network, 
 def test_torchvision_is_imported_only_for_its_own_sets(tmp_path):
     path = save(tmp_path / "own.npz", **arrays())
     code = (
-        "import sys; from hardsample import data; data.load('glyphs', train_examples=1, test_examples=1);"
+        "import sys; from hardsample.data import dataset as data;"
+        "data.load('glyphs', train_examples=1, test_examples=1);"
         f"data.load({path!r}); assert not {{'torchvision', 'pandas', 'distributed'}} & set(sys.modules);"
         "data.import_torchvision(); assert sys.modules['torchvision'].models.resnet18"
     )

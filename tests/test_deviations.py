@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 import torch
 
-from hardsample import deviations, methods, paths, statistics
-from hardsample.configuration import Run
-from hardsample.deviations import DEVIATIONS, NO_DEVIATION, Deviation
+from hardsample import paths
+from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.figures import METRICS
-from hardsample.loss_based import NEAREST, READINGS
-from hardsample.runs import Store
-from hardsample.training import COLUMNS, Outcome
+from hardsample.methods import registry
+from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.report import deviations, stats
+from hardsample.report.deviations import DEVIATIONS, NO_DEVIATION, Deviation
+from hardsample.report.figures import METRICS
+from hardsample.runs.store import Store
+from hardsample.training.trainer import COLUMNS, TrainingResult
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Run)}
 NAMED = {(choice.paper, choice.question): choice for choice in DEVIATIONS}
@@ -32,7 +34,7 @@ def title(choice):
 
 
 def options(method):
-    return inspect.signature(methods.METHODS[method]).parameters
+    return inspect.signature(registry.METHODS[method]).parameters
 
 
 def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16, **made):
@@ -42,7 +44,7 @@ def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16, **
         row |= {"step": step, "acc/val": accuracy, "loss/val": loss}
         rows.append(tuple(row.get(column) for column in COLUMNS))
     about = {"device": device, "data": {"fingerprint": fingerprint}} | made
-    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), about)
+    store.write(run, TrainingResult(COLUMNS, tuple(rows), {}, None), about)
 
 
 # the list
@@ -73,7 +75,7 @@ def test_the_other_values_are_others_and_taken(choice):
         assert {**choice.default, **other} != choice.default
         assert dataclasses.replace(RUN, **({} if choice.methods else other)).key
         for method in choice.methods:
-            assert methods.build(method, 64, 8, torch.tensor([1]), options=other)
+            assert registry.build(method, 64, 8, torch.tensor([1]), options=other)
 
 
 def test_every_field_of_a_run_is_a_choice_here_or_said_to_be_none():
@@ -85,17 +87,17 @@ def test_every_field_of_a_run_is_a_choice_here_or_said_to_be_none():
 @pytest.mark.parametrize("method", sorted(OF_PAPERS))
 def test_every_option_of_the_papers_methods_is_a_choice_here_or_said_to_be_none(method):
     chosen = {name for choice in OPTIONAL if method in choice.methods for name in choice.default}
-    assert set(methods.option_names(method)) - NO_DEVIATION.keys() == chosen
+    assert set(registry.option_names(method)) - NO_DEVIATION.keys() == chosen
 
 
 def test_what_is_no_deviation_exists():
-    known = FIELDS.keys() | {name for method in OF_PAPERS for name in methods.option_names(method)}
+    known = FIELDS.keys() | {name for method in OF_PAPERS for name in registry.option_names(method)}
     assert NO_DEVIATION.keys() <= known and all(NO_DEVIATION.values())
 
 
 def test_the_methods_are_the_papers_streams_and_rounds():
-    modules = {f"hardsample.{name}" for name in ("streams", "loss_based", "rounds")}
-    assert OF_PAPERS == {name for name, method in methods.METHODS.items() if method.__module__ in modules}
+    modules = {f"hardsample.methods.{name}" for name in ("streams", "loss_based", "hard_mini_batches")}
+    assert OF_PAPERS == {name for name, method in registry.METHODS.items() if method.__module__ in modules}
 
 
 # effects
@@ -120,7 +122,7 @@ def test_an_effect_is_the_paired_difference_at_the_end(pairs):
     table = deviations.table(pairs)
     assert tuple(table) == deviations.COLUMNS
     found = effects(table, SCORE)
-    expected = statistics.t_interval(np.array([0.1, 0.2, 0.3]))
+    expected = stats.t_interval(np.array([0.1, 0.2, 0.3]))
     assert found.difference["acc/val"] == pytest.approx(0.2) and found.difference["loss/val"] == pytest.approx(-0.5)
     assert (found.low["acc/val"], found.high["acc/val"]) == pytest.approx((expected.low, expected.high))
     assert set(found.n) == {3} and set(found.other) == {"after"} and set(found.devices) == {"CPU"}
@@ -228,7 +230,7 @@ def test_values_are_named_where_there_are_several():
 
 def test_the_command_writes_both_files(pairs, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(pairs.root))
-    ended = subprocess.run([sys.executable, "-m", "hardsample.deviations"], capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-m", "hardsample.report.deviations"], capture_output=True, text=True)
     written = [paths.figures_dir() / f"deviations.{suffix}" for suffix in ("csv", "md")]
     assert ended.stdout.split() == list(map(str, written)), ended.stderr
     assert len(pd.read_csv(written[0])) == len(deviations.table(pairs))

@@ -5,8 +5,8 @@ import itertools
 import pandas as pd
 import pytest
 
-from hardsample import diagrams, figures
 from hardsample.errors import InputError
+from hardsample.report import diagrams, figures
 
 
 @pytest.fixture(scope="module")

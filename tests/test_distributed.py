@@ -14,8 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, TensorDataset
 
 from hardsample.errors import InputError
-from hardsample.indexed import WithIndex
-from hardsample.samplers import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.with_index import WithIndex
 
 pytestmark = pytest.mark.slow
 

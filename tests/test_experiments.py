@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from hardsample import contest, experiments, lb_study, models, panels, paper_a, paper_b
 from hardsample.errors import InputError
-from hardsample.loss_based import NEAREST, READINGS
+from hardsample.experiments import base_values, hard_samples, lb_study, panels, registry, rivals
+from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.training import networks
 
-FIGURES = tuple(name for name in paper_a.NAMES if "figure" in name)
+FIGURES = tuple(name for name in base_values.NAMES if "figure" in name)
 
 
 def test_the_papers_grid_is_28_configurations_of_12_seeds():
-    runs = {run for name in FIGURES for run in experiments.grid(name, profile="paper", data="emnist-letters").runs}
+    runs = {run for name in FIGURES for run in registry.grid(name, profile="paper", data="emnist-letters").runs}
     assert len(runs) == 336
     assert {run.seed for run in runs} == set(range(1, 13))
     assert {run.batch_size for run in runs} == {4, 32, 1024}
@@ -23,15 +24,15 @@ def test_the_papers_grid_is_28_configurations_of_12_seeds():
     }
 
 
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", registry.PROFILES)
 def test_figures_share_the_runs_at_the_defaults(profile):
-    defaults = set(experiments.grid("base-values/figure-1", profile=profile).runs)
-    shared = [set(experiments.grid(name, profile=profile).runs) & defaults for name in FIGURES[1:]]
+    defaults = set(registry.grid("base-values/figure-1", profile=profile).runs)
+    shared = [set(registry.grid(name, profile=profile).runs) & defaults for name in FIGURES[1:]]
     assert all(runs == shared[0] and {run.method for run in runs} == {"MB", "PEB"} for runs in shared)
 
 
 def test_panels_are_the_papers_columns():
-    titles = {name: [panel.title for panel in experiments.grid(name, profile="paper").panels] for name in FIGURES[1:]}
+    titles = {name: [panel.title for panel in registry.grid(name, profile="paper").panels] for name in FIGURES[1:]}
     assert titles == {
         "base-values/figure-2": [
             *("pre-training 0 epochs", "pre-training 1 epoch"),
@@ -40,13 +41,13 @@ def test_panels_are_the_papers_columns():
         "base-values/figure-3": ["n = 4", "n = 32", "n = 1024"],
         "base-values/figure-4": ["α = 0.1", "α = 0.05", "α = 0.01", "α = 0.001"],
     }
-    methods = [run.method for run in experiments.grid("draws", profile="paper", seeds=1).runs]
+    methods = [run.method for run in registry.grid("draws", profile="paper", seeds=1).runs]
     assert methods == ["MB", "SMB", "LB", "LB", "PLB", "PEB"]
 
 
 def test_knobs_reach_the_runs():
     knobs = {"profile": "paper", "data": "mnist", "seeds": 2, "examples": 400, "precision": "bf16"}
-    runs = experiments.grid("base-values/figure-1", **knobs).runs
+    runs = registry.grid("base-values/figure-1", **knobs).runs
     assert len(runs) == 6
     assert {(r.data, r.train_examples, r.evaluate_train_examples, r.precision) for r in runs} == {
         ("mnist", 400, 100, "bf16")
@@ -55,25 +56,25 @@ def test_knobs_reach_the_runs():
 
 @pytest.mark.parametrize("name", ["table-3", "hard-samples/table-3"])
 def test_a_figure_goes_by_its_full_or_its_short_name(name):
-    assert experiments.resolve(name) == "hard-samples/table-3"
+    assert registry.resolve(name) == "hard-samples/table-3"
 
 
 def test_a_name_of_both_papers_must_be_written_in_full():
     with pytest.raises(InputError, match="stands for base-values/figure-1 and hard-samples/figure-1: write one"):
-        experiments.resolve("figure-1")
+        registry.resolve("figure-1")
 
 
 def test_a_papers_name_stands_for_all_of_it():
-    assert experiments.select("hard-samples") == paper_b.NAMES
+    assert registry.select("hard-samples") == hard_samples.NAMES
     assert (
-        experiments.select("")
-        == experiments.NAMES
+        registry.select("")
+        == registry.NAMES
         == (
-            *(*paper_a.NAMES, lb_study.NAME),
-            *(*paper_b.NAMES, *contest.NAMES),
+            *(*base_values.NAMES, lb_study.NAME),
+            *(*hard_samples.NAMES, *rivals.NAMES),
         )
     )
-    assert experiments.select("figure-5") == ("hard-samples/figure-5",)
+    assert registry.select("figure-5") == ("hard-samples/figure-5",)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,12 @@ def test_a_papers_name_stands_for_all_of_it():
 )
 def test_bad_names_and_numbers_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        experiments.grid(**({"name": "base-values/figure-1"} | arguments))
+        registry.grid(**({"name": "base-values/figure-1"} | arguments))
 
 
 def test_data_are_stand_ins_where_minutes_count_and_the_papers_own_elsewhere():
     def names(name, **knobs):
-        return tuple(experiments.grid(name, **knobs).sources)
+        return tuple(registry.grid(name, **knobs).sources)
 
     assert names("draws") == names("draws", profile="paper", data="stand-in") == ("glyphs",)
     assert names("draws", profile="paper") == ("emnist-letters",)
@@ -103,37 +104,39 @@ def test_data_are_stand_ins_where_minutes_count_and_the_papers_own_elsewhere():
     assert names("table-6", profile="paper") == ("cifar10", "cifar100", "stl10")
     assert names("table-5", profile="paper") == ("stl10",)
     assert names("table-4", data="some/photos.npz") == ("photos",)
-    assert experiments.grid("table-4", data="some/photos.npz").sources["photos"] == "some/photos.npz"
-    assert experiments.grid("table-4", data="some/photos.npz").folder == "photos"
-    assert experiments.grid("table-4").folder == experiments.grid("table-4", data="cifar100").folder == ""
-    assert experiments.grid("table-3", data="cifar100").folder == "cifar100"  # which is not that table's
-    assert experiments.grid("table-6", data="cifar100").folder == ""
+    assert registry.grid("table-4", data="some/photos.npz").sources["photos"] == "some/photos.npz"
+    assert registry.grid("table-4", data="some/photos.npz").folder == "photos"
+    assert registry.grid("table-4").folder == registry.grid("table-4", data="cifar100").folder == ""
+    assert registry.grid("table-3", data="cifar100").folder == "cifar100"  # which is not that table's
+    assert registry.grid("table-6", data="cifar100").folder == ""
 
 
 def test_paper_b_is_five_networks_by_three_data_sets_by_four_shares():
-    runs = experiments.grid("table-6", profile="paper", seeds=1).runs
+    runs = registry.grid("table-6", profile="paper", seeds=1).runs
     cells = {(run.network, run.data, run.options.get("delta", run.method)) for run in runs}
     assert len(runs) == len(cells) == 75  # the fifth beside the shares is reshuffled training
     assert {(r.epochs, r.batch_size, r.learning_rate, r.momentum, r.optimizer, r.image_size) for r in runs} == {
         (100.0, 512, 0.005, 0.9, "sgd", 128)
     }
     for name in ("figure-1", "figure-3", "figure-4", "figure-5", "table-3", "table-4", "table-5"):
-        assert set(experiments.grid(f"hard-samples/{name}", profile="paper", seeds=1).runs) <= set(runs)
+        assert set(registry.grid(f"hard-samples/{name}", profile="paper", seeds=1).runs) <= set(runs)
 
 
 @pytest.mark.parametrize("name", ["table-3", "table-5"])
 def test_the_protocols_differ_in_named_options_alone(name):
-    sound = [run for run in experiments.grid(name, profile="paper", seeds=1).runs if run.method != "FMB"]
-    published = experiments.grid(name, profile="paper", protocol="published").runs
+    sound = [run for run in registry.grid(name, profile="paper", seeds=1).runs if run.method != "FMB"]
+    published = registry.grid(name, profile="paper", protocol="published").runs
     assert len(sound) == len(published) == 20  # one seed, and no reshuffled training
     rounds = {1.0: {}, 0.8: {"rounds": 123}, 0.5: {"rounds": 198}, 0.2: {"rounds": 495}}  # int(99 / δ)
     for one, other in zip(sound, published, strict=True):
         differ = {name for name, value in one.to_dict().items() if other.to_dict()[name] != value}
-        assert differ | {"evaluations_per_epoch"} == {"options", *paper_b.PUBLISHED["run"]}
+        assert differ | {"evaluations_per_epoch"} == {"options", *hard_samples.PUBLISHED["run"]}
         assert other.evaluations_per_epoch == 1  # after every N updates, on every data set
         assert one.evaluations_per_epoch == (0.5 if name == "table-5" else 1)
-        assert "below δ = 1 of int(ζ) rounds" in experiments.grid(name, protocol="published").note
-        assert dict(one.options) | paper_b.PUBLISHED["options"] | rounds[one.options["delta"]] == dict(other.options)
+        assert "below δ = 1 of int(ζ) rounds" in registry.grid(name, protocol="published").note
+        assert dict(one.options) | hard_samples.PUBLISHED["options"] | rounds[one.options["delta"]] == dict(
+            other.options
+        )
 
 
 # Keys of runs that are stored: what the grids ask for must go on finding them.
@@ -151,7 +154,7 @@ STORED = {
 
 def test_runs_of_resnets_leave_the_initialisation_out_and_keep_their_keys():
     runs = [run for name in ("controls", "table-3", "table-6")
-            for run in experiments.grid(name, profile="small", data="cifar10-jpeg").runs]  # fmt: skip
+            for run in registry.grid(name, profile="small", data="cifar10-jpeg").runs]  # fmt: skip
     found = {}
     for run in dict.fromkeys(runs):
         found.setdefault((run.network, panels.variant(run)), []).append(run.key)
@@ -160,37 +163,37 @@ def test_runs_of_resnets_leave_the_initialisation_out_and_keep_their_keys():
     assert {name: tuple(keys) for name, keys in found.items() if name in STORED} == STORED
     folder = Path(__file__).parents[1] / "runs" / "hard-samples" / "cifar10-jpeg"
     assert all(len(list(folder.glob(f"*-{key}.json"))) == 1 for keys in STORED.values() for key in keys)
-    everyone = experiments.grid("table-6", profile="paper", seeds=1, networks="all").runs
-    assert {run.network for run in everyone if run.initialization == "timm"} == set(models.INITIALIZED_BY_LIBRARY)
+    everyone = registry.grid("table-6", profile="paper", seeds=1, networks="all").runs
+    assert {run.network for run in everyone if run.initialization == "timm"} == set(networks.INITIALIZED_BY_LIBRARY)
 
 
 def test_the_column_against_reshuffled_training_adds_less_than_a_quarter_to_paper_b():
-    names = [name for name in paper_b.NAMES if "audit" not in name]
-    runs = {run for name in names for run in experiments.grid(name, profile="quick").runs}
-    shared = set(experiments.grid("controls", profile="quick").runs)
+    names = [name for name in hard_samples.NAMES if "audit" not in name]
+    runs = {run for name in names for run in registry.grid(name, profile="quick").runs}
+    shared = set(registry.grid("controls", profile="quick").runs)
     added = sum(run.epochs for run in runs - shared if run.method == "FMB")
     assert added < sum(run.epochs for run in runs) / 5 and any(run.method == "FMB" for run in shared)
 
 
 def test_networks_that_are_not_chosen_are_panels_without_runs():
-    by_network = {panel.network: panel for panel in experiments.grid("table-3").panels}
-    assert list(by_network) == list(paper_b.TITLES)
-    assert {network for network, panel in by_network.items() if panel.runs} == set(paper_b.TWO)
-    chosen = experiments.grid("table-3", networks="resnet50, efficientnet_b4").runs
+    by_network = {panel.network: panel for panel in registry.grid("table-3").panels}
+    assert list(by_network) == list(hard_samples.TITLES)
+    assert {network for network, panel in by_network.items() if panel.runs} == set(hard_samples.TWO)
+    chosen = registry.grid("table-3", networks="resnet50, efficientnet_b4").runs
     assert {run.network for run in chosen} == {"resnet50", "efficientnet_b4"}
-    assert {run.network for run in experiments.grid("table-3", networks="all").runs} == set(paper_b.TITLES)
-    assert experiments.grid("hard-samples/figure-4").runs == ()
-    assert len(experiments.grid("hard-samples/figure-4", networks="all").runs) == 12
+    assert {run.network for run in registry.grid("table-3", networks="all").runs} == set(hard_samples.TITLES)
+    assert registry.grid("hard-samples/figure-4").runs == ()
+    assert len(registry.grid("hard-samples/figure-4", networks="all").runs) == 12
 
 
 def test_controls_stand_beside_the_four_shares():
-    [panel] = experiments.grid("controls", seeds=1).panels
+    [panel] = registry.grid("controls", seeds=1).panels
     assert list(map(panels.variant, panel.runs)) == [
         *("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2"),
         *("random δ = 0.5", "random δ = 0.2", "new order", "reshuffled", "examples δ = 0.5"),
     ]
     assert len({(run.epochs, run.batch_size, run.learning_rate) for run in panel.runs}) == 1
-    published = experiments.grid("controls", protocol="published").runs
+    published = registry.grid("controls", protocol="published").runs
     assert all(run.options["drop_last"] for run in published)
     walks = {panels.variant(run): run.options.get("walk") for run in published}
     assert walks.pop("new order") == "drawn" and {walks.pop(name) for name in ("reshuffled", "examples δ = 0.5")} == {
@@ -200,16 +203,16 @@ def test_controls_stand_beside_the_four_shares():
 
 
 def test_a_network_may_have_a_budget_of_its_own():
-    budgets = {(run.network, run.epochs, run.learning_rate) for run in experiments.grid("table-3").runs}
+    budgets = {(run.network, run.epochs, run.learning_rate) for run in registry.grid("table-3").runs}
     assert budgets == {("resnet18", 6.0, 0.02), ("mobilenet_v3_small", 16.0, 0.05)}
-    assert "(MobileNetV3-S: 16 epochs, 0.05)" in experiments.grid("table-3").note
-    assert "MobileNetV3-S:" not in experiments.grid("table-3", profile="paper").note
+    assert "(MobileNetV3-S: 16 epochs, 0.05)" in registry.grid("table-3").note
+    assert "MobileNetV3-S:" not in registry.grid("table-3", profile="paper").note
 
 
 def test_table_1_times_one_run_of_each_share_and_trains_none():
-    experiment = experiments.grid("table-1")
-    assert experiment.runs == () and [run.options["delta"] for run in experiment.timed] == list(paper_b.DELTAS)
-    assert set(experiment.timed) < set(experiments.grid("table-3").runs)
+    experiment = registry.grid("table-1")
+    assert experiment.runs == () and [run.options["delta"] for run in experiment.timed] == list(hard_samples.DELTAS)
+    assert set(experiment.timed) < set(registry.grid("table-3").runs)
 
 
 @pytest.mark.parametrize("profile", ["quick", "small", "paper"])
@@ -219,7 +222,7 @@ def test_no_evaluation_costs_more_than_a_third_of_the_training_it_follows(profil
     The published protocol evaluates as the paper does, whatever it costs.
     """
     sizes = {"cifar10": (50_000, 10_000), "cifar100": (50_000, 10_000), "stl10": (5_000, 8_000)}
-    for run in experiments.grid("table-6", profile=profile, seeds=1).runs:
+    for run in registry.grid("table-6", profile=profile, seeds=1).runs:
         train, test = sizes.get(run.data, (run.train_examples, run.test_examples))
         train, test = min(train, run.train_examples or train), min(test, run.test_examples or test)
         evaluated = min(train, run.evaluate_train_examples or train) + test
@@ -227,21 +230,21 @@ def test_no_evaluation_costs_more_than_a_third_of_the_training_it_follows(profil
 
 
 def test_figures_name_the_reading_of_lb_nearest_to_the_paper_and_draws_shows_the_collapsed_one():
-    shown = experiments.grid("draws", profile="paper", seeds=1, data="sd19-letters")
+    shown = registry.grid("draws", profile="paper", seeds=1, data="sd19-letters")
     options = {name: dict(run.options) for run, name in shown.panels[0].names.items()}
     assert options["LB"] == READINGS[NEAREST] and options["LB, collapsed"] == {} and NEAREST in shown.note
-    figure = experiments.grid("base-values/figure-3", profile="paper", seeds=1)
+    figure = registry.grid("base-values/figure-3", profile="paper", seeds=1)
     assert {frozenset(run.options) for run in figure.runs if run.method == "LB"} == {frozenset(READINGS[NEAREST])}
-    assert NEAREST not in experiments.grid("base-values/figure-1", profile="paper").note
+    assert NEAREST not in registry.grid("base-values/figure-1", profile="paper").note
 
 
 @pytest.mark.parametrize(
     ("data", "profile", "count"),
-    [("sd19-letters", "paper", 20_800), ("stand-in", "smoke", paper_a.PROFILES["smoke"].test_examples)],
+    [("sd19-letters", "paper", 20_800), ("stand-in", "smoke", base_values.PROFILES["smoke"].test_examples)],
 )
 def test_the_test_examples_of_a_known_set_or_a_stand_in_are_known(data, profile, count):
-    assert experiments.grid("base-values/figure-1", profile=profile, data=data).attrs["tested"] == (count,)
+    assert registry.grid("base-values/figure-1", profile=profile, data=data).attrs["tested"] == (count,)
 
 
 def test_the_test_examples_of_a_file_of_ones_own_are_not_known():
-    assert experiments.grid("base-values/figure-1", profile="small", data="own.npz").attrs["tested"] == (None,)
+    assert registry.grid("base-values/figure-1", profile="small", data="own.npz").attrs["tested"] == (None,)

@@ -7,12 +7,12 @@ import fake_cuda
 import pytest
 import torch
 
-from hardsample import cuda_graph, models, training
-from hardsample.configuration import PRECISIONS, Run
-from hardsample.data import Dataset
+from hardsample.config import PRECISIONS, Run
+from hardsample.data.dataset import Dataset
 from hardsample.errors import InputError
-from hardsample.methods import METHODS
-from hardsample.models import TITLES
+from hardsample.methods.registry import METHODS
+from hardsample.training import cuda_graph, networks, trainer
+from hardsample.training.networks import TITLES
 
 pytestmark = pytest.mark.skipif(not fake_cuda.AVAILABLE, reason="needs g++ to make the device")
 
@@ -57,7 +57,7 @@ COLOURS = made(72, 40, (3, 32, 32), 10)
 def traced(run: Run, data: Dataset, seeds: int = 2) -> dict:
     """How three updates of the run, as a cohort of so many seeds, are computed."""
     runs = [dataclasses.replace(run, seed=seed) for seed in range(1, seeds + 1)]
-    update = training.stepper(runs, data, device="cuda")
+    update = trainer.stepper(runs, data, device="cuda")
     for _ in range(3):
         update()
     return update.computed
@@ -112,15 +112,15 @@ def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
 
 
 def test_a_gpu_evaluates_as_many_letters_at_once_as_fill_it(device):
-    cuda, cpu = (models.Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
+    cuda, cpu = (networks.Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
     assert (cuda.images_at_once, cpu.images_at_once) == (2_400, 500)
 
 
 def test_a_cohort_goes_on_from_its_pre_training(device):
     runs = [dataclasses.replace(RUN, pretrain_epochs=1.0, seed=seed) for seed in (1, 2)]
-    starts = training.pretrain([run.start for run in runs], MANY_LETTERS, device="cuda")
+    starts = trainer.pretrain([run.start for run in runs], MANY_LETTERS, device="cuda")
     device.replays = 0
-    result = training.train(runs, MANY_LETTERS, device="cuda", starts=starts, save_checkpoint=lambda state: None)[0]
+    result = trainer.train(runs, MANY_LETTERS, device="cuda", starts=starts, save_checkpoint=lambda state: None)[0]
     assert [row[0] for row in result.rows] == [0, 41, 82]
     assert device.replays == 1 + 41 and result.computed["captured"]
 
@@ -146,13 +146,13 @@ def test_a_method_whose_draws_the_host_counts_is_not_captured_and_says_why(devic
 
 
 def test_without_graphs_steps_are_plain(device):
-    result = training.train([RUN], LETTERS, device="cuda", graphs=False)[0]
+    result = trainer.train([RUN], LETTERS, device="cuda", graphs=False)[0]
     assert device.replays == 0 and "graphs are off" in result.computed["reason"]
 
 
 def test_the_estimate_is_of_captured_steps_on_the_device(device):
     runs = [dataclasses.replace(RUN, seed=seed) for seed in (1, 2)]
-    assert training.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
+    assert trainer.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
 
 
 @pytest.mark.parametrize("fault", ["reading", "copying"])
@@ -166,23 +166,23 @@ def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkey
         losses.sum().item() if fault == "reading" else losses.add_(torch.ones(1).to("cuda"))
 
     monkeypatch.setattr(METHODS["PEB"], "observe", waiting)
-    with pytest.raises(cuda_graph.CaptureFailed, match="not permitted.*graphs=False"):
-        training.train([RUN], LETTERS, device="cuda")
+    with pytest.raises(cuda_graph.CaptureError, match="not permitted.*graphs=False"):
+        trainer.train([RUN], LETTERS, device="cuda")
     assert cuda_graph.failed()
 
 
 def test_products_of_float32_are_ieee_s_and_torch_s_settings_are_left_alone(device, monkeypatch):
     matmul, conv, seen = torch.backends.cuda.matmul, torch.backends.cudnn.conv, {}
     before = matmul.fp32_precision, conv.fp32_precision
-    logits = training.Cohort.logits
+    logits = trainer.Cohort.logits
 
     def looking(cohort, *arguments, **options):
         seen[cohort.precision] = {matmul.fp32_precision, conv.fp32_precision}
         return logits(cohort, *arguments, **options)
 
-    monkeypatch.setattr(training.Cohort, "logits", looking)
+    monkeypatch.setattr(trainer.Cohort, "logits", looking)
     for precision in ("float32", "tf32"):
-        training.train([dataclasses.replace(RUN, precision=precision)], LETTERS, device="cuda")
+        trainer.train([dataclasses.replace(RUN, precision=precision)], LETTERS, device="cuda")
     assert seen == {"float32": {"ieee"}, "tf32": {"tf32"}}
     assert (matmul.fp32_precision, conv.fp32_precision) == before
 
@@ -190,4 +190,4 @@ def test_products_of_float32_are_ieee_s_and_torch_s_settings_are_left_alone(devi
 def test_tf32_is_refused_on_a_cpu():
     run = dataclasses.replace(RUN, precision="tf32")
     with pytest.raises(InputError, match="precision 'tf32' is the arithmetic of a GPU.*choose float32 or bf16"):
-        training.train([run], LETTERS)
+        trainer.train([run], LETTERS)

@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
 
-from hardsample import canvas, data, experiments, figures, paths, statistics
+from hardsample import paths
+from hardsample.data import dataset
 from hardsample.errors import InputError
+from hardsample.experiments import registry
+from hardsample.report import figures, stats, style
 
 
 def texts(figure):
@@ -184,7 +187,7 @@ def test_the_figure_says_on_which_examples_train_is_measured(counts, said):
 
 @pytest.mark.parametrize(("profile", "counts"), [("smoke", (64,)), ("small", (3_000,)), ("paper", (None,))])
 def test_captions_of_paper_a_say_what_epochs_and_train_are(profile, counts):
-    experiment = experiments.grid("base-values/figure-2", profile=profile)
+    experiment = registry.grid("base-values/figure-2", profile=profile)
     assert experiment.attrs["measured"] == counts
     assert " epochs, pre-training included" in experiment.note
     titles = [panel.title for panel in experiment.panels]
@@ -227,34 +230,34 @@ def test_one_method_looks_the_same_everywhere(figure):
     for drawn in (figure, figures.draws(curves(methods=tuple(METHODS), seeds=2)), figures.convergence(hard_curves())):
         for axes in drawn.axes:
             for drawn_line in axes.lines:
-                if drawn_line.get_label() in canvas.STYLES:
-                    look = canvas.STYLES[drawn_line.get_label()]
+                if drawn_line.get_label() in style.STYLES:
+                    look = style.STYLES[drawn_line.get_label()]
                     assert (drawn_line.get_color(), drawn_line.get_marker()) == (look.color, look.marker)
 
 
 @pytest.mark.parametrize("methods", [tuple(METHODS), tuple(VARIANTS)])
 def test_every_two_methods_of_a_figure_differ(methods):
-    looks = [canvas.style(method) for method in methods]
+    looks = [style.style(method) for method in methods]
     assert len({(look.color, look.marker) for look in looks}) == len(looks)
     assert len({(look.color, look.line) for look in looks}) == len(looks)
 
 
 @pytest.mark.parametrize("methods", [tuple(METHODS), DELTAS])
 def test_every_two_methods_of_a_grey_print_differ(methods):
-    looks = [canvas.style(method) for method in methods]
+    looks = [style.style(method) for method in methods]
     assert len({look.color for look in looks}) == len({look.marker for look in looks}) == len(looks)
 
 
 def test_smaller_deltas_are_lighter_and_controls_have_their_hue():
-    lightness = [np.dot(matplotlib.colors.to_rgb(canvas.style(delta).color), (0.3, 0.6, 0.1)) for delta in DELTAS]
+    lightness = [np.dot(matplotlib.colors.to_rgb(style.style(delta).color), (0.3, 0.6, 0.1)) for delta in DELTAS]
     assert (np.diff(lightness) > 0.03).all()
-    assert canvas.style("random δ = 0.2").color == canvas.style("δ = 0.2").color
-    assert canvas.style("reshuffled").color == canvas.style("δ = 1").color
+    assert style.style("random δ = 0.2").color == style.style("δ = 0.2").color
+    assert style.style("reshuffled").color == style.style("δ = 1").color
 
 
 def test_a_method_without_a_style_gets_one():
-    assert canvas.style("delta 0.5") == canvas.style("delta 0.5")
-    assert canvas.style("delta 0.5") in canvas.SPARE_STYLES
+    assert style.style("delta 0.5") == style.style("delta 0.5")
+    assert style.style("delta 0.5") in style.SPARE_STYLES
 
 
 def test_drawing_changes_no_global_style():
@@ -371,10 +374,10 @@ def test_ticks_stand_apart_and_are_round():
         axes = figures.Figure().subplots()
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-        canvas.set_ticks(axes, canvas.LOSS_TICKS, np.log10)
+        style.set_ticks(axes, style.LOSS_TICKS, np.log10)
         ticks = np.sort(axes.get_yticks())
         assert 1 <= len(ticks) <= 9 and low <= ticks[0] and ticks[-1] <= high
-        assert set(ticks) <= set(canvas.LOSS_TICKS)
+        assert set(ticks) <= set(style.LOSS_TICKS)
 
 
 ACCURACIES = ("acc/train", "acc/val")
@@ -433,7 +436,7 @@ def test_a_panel_that_was_not_chosen_says_so():
 
 def test_substitutes_of_paper_b_are_named():
     made = hard_curves(attrs={"data": "cifar10-jpeg", "stand_in": False, "substitute": True})
-    assert data.LABELS["cifar10-jpeg"] in texts(figures.convergence(made))
+    assert dataset.LABELS["cifar10-jpeg"] in texts(figures.convergence(made))
 
 
 def test_convergence_data_is_the_statistic_seed_by_seed():
@@ -442,7 +445,7 @@ def test_convergence_data_is_the_statistic_seed_by_seed():
     assert set(points.metric) == {"loss/train", "epoch/converged"}
     found = points[(points.metric == "epoch/converged") & (points.method == "δ = 0.5")].iloc[0]
     runs = made[made.method == "δ = 0.5"].groupby("seed")
-    wanted = [statistics.convergence(run.epoch, run["loss/train"]) for _, run in runs]
+    wanted = [stats.convergence(run.epoch, run["loss/train"]) for _, run in runs]
     assert list(found[["seed 1", "seed 2", "seed 3"]]) == wanted
     assert found["mean"] == pytest.approx(np.mean(wanted)) and found.n == 3
 
@@ -458,7 +461,7 @@ def test_epochs_of_convergence_are_marked_at_the_foot():
         marks = [
             mark
             for mark in linear.lines
-            if mark.get_marker() == canvas.style(method).marker and list(mark.get_xdata()) == [epochs[method]]
+            if mark.get_marker() == style.style(method).marker and list(mark.get_xdata()) == [epochs[method]]
         ]
         assert len(marks) == 1 and 0 < marks[0].get_ydata()[0] < 0.33
         assert f"{epochs[method]:.1f}" in [text.get_text() for text in linear.texts]
@@ -483,7 +486,7 @@ def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
     box = drawn.legends[0].get_window_extent()
     assert box.x1 < drawn.bbox.x1 and box.y0 > drawn.axes[0].get_window_extent().y1
     beside = [mark.get_marker() for mark in drawn.axes[1].lines if list(mark.get_xdata()) == [1.035]]
-    assert sorted(beside) == sorted(canvas.style(variant).marker for variant in VARIANTS)
+    assert sorted(beside) == sorted(style.style(variant).marker for variant in VARIANTS)
 
 
 def test_small_accuracies_fill_their_axes():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from matplotlib.ft2font import FT2Font
 
-from hardsample import glyphs
+from hardsample.data import glyphs
 from hardsample.errors import InputError
 
 CHEAP = ("glyphs", "glyphs10-32", "glyphs10-96")  # glyphs100-32 takes seconds to rasterise

@@ -21,14 +21,20 @@ import pytest
 import torch
 
 import hardsample
-from hardsample import agreement, archive, cli, gpu, gpu_merge, gpu_stages, paths, runs, training
-from hardsample.configuration import Run
-from hardsample.cuda_graph import CaptureFailed
+from hardsample import archive, cli, paths
+from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.gpu import AGAIN, Settings, Stage
-from hardsample.gpu_stages import Task
-from hardsample.runs import Store
-from hardsample.training import COLUMNS, Outcome
+from hardsample.gpu import campaign as gpu
+from hardsample.gpu import merge
+from hardsample.gpu import stages as gpu_stages
+from hardsample.gpu.campaign import AGAIN, Settings, Stage
+from hardsample.gpu.stages import Task
+from hardsample.runs import store as runs
+from hardsample.runs.store import Store
+from hardsample.training import agreement
+from hardsample.training import trainer as training
+from hardsample.training.cuda_graph import CaptureError
+from hardsample.training.trainer import COLUMNS, TrainingResult
 
 ROOT = Path(hardsample.__file__).parents[1]
 FAULTY = (sys.executable, str(Path(__file__).with_name("faulty_stage.py")))
@@ -120,16 +126,16 @@ def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
 
 @pytest.mark.slow
 def test_what_was_brought_home_is_stored_once(undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_merge, "commit", lambda: "c" * 40)
+    monkeypatch.setattr(merge, "commit", lambda: "c" * 40)
     store = Store(tmp_path / "store")
-    told = gpu_merge.merge(undisturbed, store)
+    told = merge.merge(undisturbed, store)
     assert told == [
         "commit ccccccc filled in for 14 runs: this checkout's sources made them",
         f"14 runs stored in {store.root}, 0 there before",
     ]
     assert store.verify() == [] and {record.provenance["commit"] for record in store.records()} == {"c" * 40}
     before = {path: path.read_bytes() for path in store.root.rglob("*.json")}
-    assert gpu_merge.merge(undisturbed, store) == [f"0 runs stored in {store.root}, 14 there before"]
+    assert merge.merge(undisturbed, store) == [f"0 runs stored in {store.root}, 14 there before"]
     assert {path: path.read_bytes() for path in store.root.rglob("*.json")} == before
     assert {path.relative_to(store.root).as_posix(): text.split(b'"rows": [')[1] for path, text in before.items()} == (
         rows(undisturbed)
@@ -157,8 +163,8 @@ def test_killed_again_and_again_it_goes_on_to_the_same_numbers(undisturbed, tmp_
     wanted = {name: content for name, content in rows(undisturbed).items() if "-PLB-" not in name}
     assert rows(folder) == wanted and before.items() <= wanted.items() and len(before) < len(wanted)
     store = Store(tmp_path / "store")
-    assert gpu_merge.merge(folder, store)[-1].startswith("12 runs stored")
-    assert gpu_merge.merge(folder, store)[-1].startswith("0 runs stored")
+    assert merge.merge(folder, store)[-1].startswith("12 runs stored")
+    assert merge.merge(folder, store)[-1].startswith("0 runs stored")
 
 
 def stored(folder: Path) -> int:
@@ -336,9 +342,9 @@ def test_without_a_gpu_it_is_one_sentence(tmp_path, capsys):
 
 
 def test_the_parent_imports_no_torch():
-    code = "import sys, hardsample.gpu; print(*sys.modules)"
+    code = "import sys, hardsample.gpu.campaign; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment()).stdout
-    assert "hardsample.gpu" in loaded.split() and not {"torch", "numpy"} & set(loaded.split())
+    assert "hardsample.gpu.campaign" in loaded.split() and not {"torch", "numpy"} & set(loaded.split())
 
 
 @pytest.mark.parametrize(
@@ -414,7 +420,7 @@ def test_a_step_that_no_graph_can_hold_is_left_to_a_fresh_process_without(task, 
 
     def failing(runs, data, **options):
         if runs[0].label == two[0].label and options.get("graphs", True):
-            raise CaptureFailed("the step could not be captured")
+            raise CaptureError("the step could not be captured")
         return train(runs, data, **options)
 
     monkeypatch.setattr(training, "train", failing)
@@ -424,7 +430,7 @@ def test_a_step_that_no_graph_can_hold_is_left_to_a_fresh_process_without(task, 
     assert task.earlier()["state"] == "done"
 
     def networks(task):
-        raise CaptureFailed("the step could not be captured")
+        raise CaptureError("the step could not be captured")
 
     monkeypatch.setitem(gpu_stages.STAGES, "networks", networks)
     other = dataclasses.replace(task, stage="networks")
@@ -444,7 +450,7 @@ def test_a_cohort_begins_only_where_it_should_end_in_time(task, two, trained, mo
 def test_pretrainings_are_shared_and_stored_runs_are_not_trained(task, two, trained, monkeypatch):
     calls, pretrain = [], training.pretrain
     monkeypatch.setattr(training, "pretrain", lambda runs, *a, **k: calls.append(runs) or pretrain(runs, *a, **k))
-    Store().write(two[0].runs[0], Outcome(COLUMNS, made_up(), {}), made())  # at home
+    Store().write(two[0].runs[0], TrainingResult(COLUMNS, made_up(), {}), made())  # at home
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_stages, "check_fingerprints", lambda *_: None)
         assert gpu_stages.perform(task) == 0
@@ -456,7 +462,7 @@ def test_pretrainings_are_shared_and_stored_runs_are_not_trained(task, two, trai
 
 
 def test_runs_at_home_of_other_data_are_refused(task, two, trained):
-    Store().write(two[0].runs[0], Outcome(COLUMNS, made_up(), {}), made("f" * 16))
+    Store().write(two[0].runs[0], TrainingResult(COLUMNS, made_up(), {}), made("f" * 16))
     assert gpu_stages.perform(task) == 0 and trained == []
     assert task.earlier()["state"] == "failed" and "ffff" in task.earlier()["reason"]
 
@@ -618,7 +624,7 @@ def made(fingerprint: str = "a" * 16, source: str = "") -> dict:
 def store_in(root: Path, seeds, made=made, **options) -> Store:
     store = Store(root)
     for seed in seeds:
-        store.write(Run("glyphs", "MB", seed), Outcome(COLUMNS, made_up(seed, **options), {}), made())
+        store.write(Run("glyphs", "MB", seed), TrainingResult(COLUMNS, made_up(seed, **options), {}), made())
     return store
 
 
@@ -652,7 +658,7 @@ def refused(folder: Path, tmp_path: Path, *told: str) -> None:
     """The merge says so in a sentence, and stores nothing."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as error:
-        gpu_merge.merge(folder, Store(tmp_path / "home"))
+        merge.merge(folder, Store(tmp_path / "home"))
     assert all(words in str(error.value) for words in told), error.value
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -762,7 +768,7 @@ def test_diverged_runs_are_numbers_of_their_own(brought, tmp_path):
     root = store_in(tmp_path / "diverged", [5], diverged=True).root
     (brought / archive.NAME).write_bytes(archive.pack(root))
     store = Store(tmp_path / "home")
-    assert gpu_merge.merge(brought, store)[-1].startswith("1 runs stored")
+    assert merge.merge(brought, store)[-1].startswith("1 runs stored")
     assert math.isnan(store.read(Run("glyphs", "MB", 5)).rows[-1][2])
 
 
@@ -779,10 +785,10 @@ def test_other_data_than_those_of_stored_runs_are_refused(brought, tmp_path):
 
 def test_the_first_writer_wins_and_differences_are_told(brought, tmp_path):
     home = Store(tmp_path / "home")
-    home.write(Run("glyphs", "MB", 1), Outcome(COLUMNS, made_up(9), {}), made())
-    home.write(Run("glyphs", "MB", 2), Outcome(COLUMNS, made_up(2), {}), made())
+    home.write(Run("glyphs", "MB", 1), TrainingResult(COLUMNS, made_up(9), {}), made())
+    home.write(Run("glyphs", "MB", 2), TrainingResult(COLUMNS, made_up(2), {}), made())
     stays = home.path(Run("glyphs", "MB", 1)).read_bytes()
-    differs, total = gpu_merge.merge(brought, home)[-2:] if not_filled() else gpu_merge.merge(brought, home)[::2]
+    differs, total = merge.merge(brought, home)[-2:] if not_filled() else merge.merge(brought, home)[::2]
     assert "seed 1 stays as it is stored" in differs and "acc/val 0.4500 and 0.0500" in differs
     assert total == f"1 runs stored in {home.root}, 2 there before"
     assert home.path(Run("glyphs", "MB", 1)).read_bytes() == stays
@@ -795,8 +801,8 @@ def not_filled() -> bool:
 
 @pytest.mark.parametrize("here", ["unknown", "d" * 40 + "-dirty", "d" * 40])
 def test_a_commit_is_filled_in_only_where_it_is_certain(here, brought, tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_merge, "commit", lambda: here)
-    told = gpu_merge.merge(brought, Store(tmp_path / "home"))
+    monkeypatch.setattr(merge, "commit", lambda: here)
+    told = merge.merge(brought, Store(tmp_path / "home"))
     certain = here == "d" * 40
     assert any("commit ddddddd filled in for 3 runs" in line for line in told) == certain
     assert {record.provenance["commit"] for record in Store(tmp_path / "home").records()} == {
@@ -805,10 +811,10 @@ def test_a_commit_is_filled_in_only_where_it_is_certain(here, brought, tmp_path,
 
 
 def test_other_sources_are_told_and_get_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_merge, "commit", lambda: "d" * 40)
+    monkeypatch.setattr(merge, "commit", lambda: "d" * 40)
     root = store_in(tmp_path / "made", [1], lambda: made(source="5" * 16)).root
     (tmp_path / archive.NAME).write_bytes(archive.pack(root))
-    told = gpu_merge.merge(tmp_path, Store(tmp_path / "home"))
+    told = merge.merge(tmp_path, Store(tmp_path / "home"))
     assert told[0].startswith(f"made by other sources than this checkout's ({'5' * 16}, here {runs.source_hash()})")
     assert Store(tmp_path / "home").records()[0].provenance["commit"] == "unknown"
 

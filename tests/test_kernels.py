@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from interpreter import INTERPRETED, correct_bf16
 
-from hardsample import optimizers, pooling, randomness
+from hardsample import randomness
+from hardsample.methods.trees import LARGEST, DeviceTrees
 from hardsample.randomness import Stream
-from hardsample.trees import LARGEST, DeviceTrees
+from hardsample.training import optimizers, pooling
 
 if not INTERPRETED:
     pytest.skip("needs Triton's interpreter: make test-kernels", allow_module_level=True)
@@ -20,7 +21,7 @@ if not INTERPRETED:
 import triton
 import triton.language as tl
 
-from hardsample import kernels
+from hardsample.training import kernels
 
 SEEDS = torch.tensor([3, -(2**62)])
 STEP = torch.tensor(11)
@@ -30,8 +31,8 @@ EXACT = {"DTYPE": tl.float32, "PRECISION": "ieee"}
 @pytest.fixture(autouse=True)
 def as_on_a_device(monkeypatch):
     correct_bf16(monkeypatch)
-    for module in ("randomness", "optimizers"):
-        monkeypatch.setattr(f"hardsample.{module}.serves", lambda device: False)
+    for module in ("randomness", "training.optimizers"):
+        monkeypatch.setattr(f"hardsample.{module}.uses_numba", lambda device: False)
 
 
 def random(*shape, seed=0):

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import cuda_graph, training
-from hardsample import launch as launching
-from hardsample.configuration import Run
-from hardsample.data import load
+from hardsample.config import Run
+from hardsample.data.dataset import load
 from hardsample.errors import InputError
-from hardsample.launch import Report, duration, launch, parse_duration
-from hardsample.runs import Store, cohort_name
+from hardsample.runs import launch as launching
+from hardsample.runs.launch import LaunchReport, duration, launch, parse_duration
+from hardsample.runs.store import Store, cohort_name
+from hardsample.training import cuda_graph, trainer
 
 SMALL = {"epochs": 2.0, "pretrain_epochs": 1.0, "batch_size": 16}
 RUNS = [Run("dots", method, seed, **SMALL) for method in ("MB", "PEB") for seed in (0, 1)]
@@ -33,13 +33,13 @@ def here(store, runs=RUNS, **options):
 
 
 def count_calls(monkeypatch, name):
-    calls, function = [], getattr(training, name)
+    calls, function = [], getattr(trainer, name)
 
     def counted(runs, *arguments, **options):
         calls.extend(runs)
         return function(runs, *arguments, **options)
 
-    monkeypatch.setattr(training, name, counted)
+    monkeypatch.setattr(trainer, name, counted)
     return calls
 
 
@@ -98,7 +98,7 @@ def test_every_start_is_computed_once_and_what_is_done_is_not_computed_again(tmp
 
 
 def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, capsys, undisturbed):
-    train, pretrain = training.train, training.pretrain
+    train, pretrain = trainer.train, trainer.pretrain
 
     def failing_train(runs, *arguments, **options):
         if runs[0] == RUNS[0]:
@@ -110,8 +110,8 @@ def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, cap
             raise MemoryError("no room")
         return pretrain(runs, *arguments, **options)
 
-    monkeypatch.setattr(training, "train", failing_train)
-    monkeypatch.setattr(training, "pretrain", failing_pretrain)
+    monkeypatch.setattr(trainer, "train", failing_train)
+    monkeypatch.setattr(trainer, "pretrain", failing_pretrain)
     store = Store(tmp_path)
     report = launch(RUNS, device="cpu", workers=1, store=store)
     assert (report.computed, report.missing) == (1, 0)
@@ -134,9 +134,9 @@ def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, 
     def broken(runs, *arguments, **options):
         tried.append(runs[0])
         cuda_graph._failures.append("planted")
-        raise cuda_graph.CaptureFailed("planted")
+        raise cuda_graph.CaptureError("planted")
 
-    monkeypatch.setattr(training, "train", broken)
+    monkeypatch.setattr(trainer, "train", broken)
     elsewhere = launching._elsewhere
     graphs = []
     monkeypatch.setattr(launching, "_elsewhere", lambda task: graphs.append(task.graphs) or elsewhere(task))
@@ -147,7 +147,7 @@ def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, 
 
 
 def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch, undisturbed):
-    monkeypatch.setattr(training, "estimate", lambda *_, **__: 1.0)
+    monkeypatch.setattr(trainer, "estimate", lambda *_, **__: 1.0)
     store, within, between = Store(tmp_path), 0, 0
     for attempt in range(200):
         report = here(store, time_limit=0.4 + attempt / 50)  # a busy machine needs more to come anywhere
@@ -407,9 +407,9 @@ def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
 def test_durations_and_reports_in_words():
     assert [parse_duration(text) for text in ("90s", "9m", "1.5h", "30", 12, 0.5)] == [90, 540, 5400, 30, 12, 0.5]
     assert [duration(seconds) for seconds in (0.4, 59, 303, 7810)] == ["0 s", "59 s", "5 min 3 s", "2 h 10 min"]
-    report = Report(12, 70, ((RUNS[0], "Traceback\nValueError: no"),), 1, 303.0)
+    report = LaunchReport(12, 70, ((RUNS[0], "Traceback\nValueError: no"),), 1, 303.0)
     assert str(report) == "84 runs: 12 found, 70 computed, 1 missing, 1 failed in 5 min 3 s"
-    Report(12, 72, (), 0, 1.0).raise_if_incomplete()
+    LaunchReport(12, 72, (), 0, 1.0).raise_if_incomplete()
 
 
 def test_threads_are_given_back():

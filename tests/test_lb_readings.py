@@ -8,9 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic import curves
 
-from hardsample import experiments, lb_readings, lb_study
-from hardsample.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
-from hardsample.loss_based import READINGS
+from hardsample.experiments import lb_study, registry
+from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
+from hardsample.methods.loss_based import READINGS
+from hardsample.report import lb_readings
 
 NAMES = list(READINGS)
 FAITHFUL, OTHER = NAMES[2], NAMES[3]
@@ -152,7 +153,7 @@ def test_it_is_shown_for_readers(faithful, tmp_path):
 
 
 def test_the_grid_has_every_reading_in_every_setting():
-    experiment = experiments.grid("lb-readings", profile="small", data="sd19-letters")
+    experiment = registry.grid("lb-readings", profile="small", data="sd19-letters")
     assert [panel.title for panel in experiment.panels] == list(SETTINGS)
     for panel in experiment.panels:
         variants = list(dict.fromkeys(map(panel.variant, panel.runs)))
@@ -164,20 +165,20 @@ def test_the_grid_has_every_reading_in_every_setting():
 
 
 def test_the_two_sizes_of_the_study_are_read_together():
-    small = experiments.grid("lb-readings", profile="small", data="sd19-letters")
+    small = registry.grid("lb-readings", profile="small", data="sd19-letters")
     both = lb_study.sizes(small)
     assert both[0] is small and [run.precision for run in (both[0].runs[0], both[1].runs[0])] == ["float32", "bf16"]
     assert len({run.seed for run in both[1].runs}) == 12
-    paper = experiments.grid("lb-readings", profile="paper", data="sd19-letters", precision="bf16")
+    paper = registry.grid("lb-readings", profile="paper", data="sd19-letters", precision="bf16")
     assert [study.runs for study in lb_study.sizes(paper)] == [study.runs for study in both]
-    quick = experiments.grid("lb-readings")
+    quick = registry.grid("lb-readings")
     assert lb_study.sizes(quick) == (quick,)
 
 
 def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
     knobs = {"profile": "paper", "data": "sd19-letters", "precision": "bf16", "seeds": 12}
-    study_runs = set(experiments.grid("lb-readings", **knobs).runs)
-    figure = experiments.grid("base-values/figure-3", **knobs).runs
+    study_runs = set(registry.grid("lb-readings", **knobs).runs)
+    figure = registry.grid("base-values/figure-3", **knobs).runs
     shared = {run for run in figure if run in study_runs}
     assert {(run.method, run.batch_size) for run in shared} >= {("MB", 4), ("MB", 32), ("MB", 1024), ("PEB", 1024)}
 

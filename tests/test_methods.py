@@ -6,18 +6,18 @@ import pytest
 import torch
 from scipy import stats
 
-from hardsample import loss_based, methods, rivals, streams
 from hardsample.errors import InputError
-from hardsample.methods import METHODS
+from hardsample.methods import loss_based, registry, rivals, streams
+from hardsample.methods.registry import METHODS
 
 SEED = torch.tensor([1])
 
 
-def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
-    return methods.build(name, size, n, seeds, options=options)
+def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> registry.Method:
+    return registry.build(name, size, n, seeds, options=options)
 
 
-def stream(method: methods.Method, steps: int, loss=lambda indices: torch.ones(indices.shape)) -> torch.Tensor:
+def stream(method: registry.Method, steps: int, loss=lambda indices: torch.ones(indices.shape)) -> torch.Tensor:
     """The draws of so many steps, [steps, S, n]."""
     drawn = []
     for step in range(steps):
@@ -155,7 +155,7 @@ def test_lb_raises_its_alarm_when_the_held_out_loss_has_fallen_by_more_than_the_
         method._weights.base_values.fill(skewed)
 
 
-def lb(size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
+def lb(size: int, n: int, seeds: torch.Tensor = SEED, **options) -> registry.Method:
     return built("LB", size, n, seeds, **({"draws": "keys", "monitor": "mini-batch", "reset": False} | options))
 
 
@@ -281,7 +281,7 @@ def test_weights_of_beta_1_make_any_mean_unbiased(uniform):
 
 
 def test_base_values_are_refreshed_every_so_many_steps_and_asked_for_once():
-    method = methods.build("PEB", 10, 4, SEED, first_step=3, options={"refresh_every": 5})
+    method = registry.build("PEB", 10, 4, SEED, first_step=3, options={"refresh_every": 5})
     asked = []
     for step in range(3, 15):
         for _ in range(2):

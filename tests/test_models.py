@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.networks import IN_TIMM
-from hardsample import models
 from hardsample.errors import InputError
-from hardsample.models import Cohort, LettersCNN
+from hardsample.training import networks
+from hardsample.training.networks import Cohort, LettersCNN
 
 CPU = torch.device("cpu")
 IMAGES = torch.randint(0, 256, (3, 6, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -20,7 +20,7 @@ def test_paper_a_s_parameter_count():
 
 def test_the_network_computes_what_its_layers_say():
     """Section 4.1's order of layers, written out: ReLU before the pooling, one image at a time."""
-    module = models.build("letters-cnn", 26, 1)
+    module = networks.build("letters-cnn", 26, 1)
     keep = torch.rand(6, 12, 12, 64) > 0.25, torch.rand(6, 128) > 0.5
     x = F.relu(module.convolution_1(IMAGES[0] / 255))
     x = F.max_pool2d(F.relu(module.convolution_2(x)), 2).permute(0, 2, 3, 1)
@@ -34,7 +34,7 @@ def test_the_network_computes_what_its_layers_say():
 def test_initialisation_is_the_seeds_and_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, again, other = (models.build("letters-cnn", 26, seed) for seed in (1, 1, 2))
+    first, again, other = (networks.build("letters-cnn", 26, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first.linear_1.weight, again.linear_1.weight)
     assert not torch.equal(first.linear_1.weight, other.linear_1.weight)
@@ -108,7 +108,7 @@ class Convolutions(TorchDispatchMode):
 
 def test_an_unknown_network_is_refused():
     with pytest.raises(InputError, match="unknown network 'resnet': choose one of letters-cnn"):
-        models.build("resnet", 26, 1)
+        networks.build("resnet", 26, 1)
 
 
 COUNTS = {  # for 10 classes: parameters, and 10^6 FLOPs at 128x128
@@ -120,12 +120,12 @@ COUNTS = {  # for 10 classes: parameters, and 10^6 FLOPs at 128x128
 }
 
 
-@pytest.mark.parametrize("network", models.TITLES)
+@pytest.mark.parametrize("network", networks.TITLES)
 def test_paper_b_s_networks(network):
     parameters, megaflops = COUNTS[network]
-    assert models.parameters(network, 10) == parameters
-    assert models.flops(network, 10, 128) // 10**6 == megaflops
-    module = models.build(network, 100, 1)
+    assert networks.parameters(network, 10) == parameters
+    assert networks.flops(network, 10, 128) // 10**6 == megaflops
+    module = networks.build(network, 100, 1)
     last = list(module.parameters())[-1]
     assert last.shape == (100,)
     assert sum(p.numel() for p in module.parameters()) == parameters + 90 * (list(module.parameters())[-2].shape[1] + 1)
@@ -146,12 +146,12 @@ def colour(n: int, size: int) -> torch.Tensor:
 
 
 def test_images_are_resized_and_normalised_as_torchvision_does():
-    from hardsample.data import import_torchvision
+    from hardsample.data.dataset import import_torchvision
 
     transforms = import_torchvision("torchvision.transforms.v2")
     images, seen = colour(2, 32), []
     for size, given in ((48, images), (24, images), (None, images), (40, images[:, :1])):
-        module = models.build("mobilenet_v3_small", 10, 1, size).eval()
+        module = networks.build("mobilenet_v3_small", 10, 1, size).eval()
         module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         module(given)
         wanted = given.expand(-1, 3, -1, -1).float() / 255
@@ -194,13 +194,13 @@ def test_batch_statistics_are_those_of_the_images_at_once_and_leave_the_network_
 )
 def test_images_that_do_not_fit_are_refused(network, shape, message):
     with pytest.raises(InputError, match=message):
-        models.check_images(network, shape)
-    models.check_images("resnet18", (1, 28, 28))
+        networks.check_images(network, shape)
+    networks.check_images("resnet18", (1, 28, 28))
 
 
 def test_the_letters_cnn_has_a_size_of_its_own():
     with pytest.raises(InputError, match="image_size is 64, but letters-cnn takes images of 28x28 alone"):
-        models.build("letters-cnn", 26, 1, 64)
+        networks.build("letters-cnn", 26, 1, 64)
 
 
 # By kind of layer: a layer's name, and the standard deviation of its weights under timm's rule, by hand.
@@ -238,7 +238,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("network", DRAWN)
 def test_weights_are_drawn_by_timm_s_rule_or_by_torchvision_s(network):
-    module, other = (models.build(network, 10, 1, initialization=name).network for name in ("timm", "torchvision"))
+    module, other = (networks.build(network, 10, 1, initialization=name).network for name in ("timm", "torchvision"))
     for kind, (name, wanted) in DRAWN[network].items():
         assert deviation(module.get_submodule(name).weight) == pytest.approx(wanted, rel=far(module, name)), kind
         apart = deviation(other.get_submodule(name).weight) / wanted
@@ -266,19 +266,19 @@ def far(module: torch.nn.Module, name: str) -> float:
 
 @pytest.mark.parametrize("network", ["letters-cnn", "resnet18", "resnet50"])
 def test_networks_with_one_initialisation_ignore_whose_it_is_and_their_runs_do_not_name_it(network):
-    one, other = (models.build(network, 10, 1, initialization=name) for name in ("timm", "torchvision"))
+    one, other = (networks.build(network, 10, 1, initialization=name) for name in ("timm", "torchvision"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    models.check_initialization(network, "torchvision")
+    networks.check_initialization(network, "torchvision")
     with pytest.raises(InputError, match=f"initialization is 'timm', but {network} has one initialisation alone: leav"):
-        models.check_initialization(network, "timm")
-    models.check_initialization("efficientnet_b4", "timm")
+        networks.check_initialization(network, "timm")
+    networks.check_initialization("efficientnet_b4", "timm")
     with pytest.raises(InputError, match="unknown initialization 'tf': choose one of torchvision, timm"):
-        models.build(network, 10, 1, initialization="tf")
+        networks.build(network, 10, 1, initialization="tf")
 
 
-@pytest.mark.parametrize("network", models.TITLES)
+@pytest.mark.parametrize("network", networks.TITLES)
 def test_the_initialisation_is_timm_s_own_layer_by_layer(network):
-    ours = models.build(network, 10, 1).network  # which imports torchvision in the way that it can be
+    ours = networks.build(network, 10, 1).network  # which imports torchvision in the way that it can be
     theirs = pytest.importorskip("timm").create_model(IN_TIMM[network], num_classes=10)
     kinds = torch.nn.Conv2d, torch.nn.Linear, torch.nn.BatchNorm2d
     layers, others = (sorted_layers(module, kinds) for module in (ours, theirs))

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hardsample import notebooks, paths, statistics
+from hardsample import notebooks, paths
 from hardsample.errors import InputError
+from hardsample.report import stats
 
 PROJECT = (
     "00-tutorial",
@@ -198,7 +199,7 @@ def test_every_notebook_runs(name, shared, monkeypatch):
 def test_notebook_01_computes_its_verdict():
     cells = nbformat.read(paths.notebooks_dir() / "01-your-own-training.ipynb", as_version=4).cells
     (source,) = (cell.source for cell in cells if "def compare(" in cell.source)
-    scope = {"statistics": statistics, "outcomes": None, "seeds": 0}
+    scope = {"stats": stats, "outcomes": None, "seeds": 0}
     exec(source.split("\n\n\n")[0], scope)
 
     def told(gains):

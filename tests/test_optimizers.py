@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hardsample import compiled, optimizers
+from hardsample import jit
+from hardsample.training import optimizers
 
 SHAPES = [(17, 30), (8, 3, 3, 3), (5,)]
 
@@ -11,7 +12,7 @@ SHAPES = [(17, 30), (8, 3, 3, 3), (5,)]
 @pytest.mark.parametrize("available", [True, False])
 def test_adadelta_equals_torchs(available, monkeypatch):
     """The plain operations bit for bit; the compiled loop but for roundings, of which torch makes fewer."""
-    monkeypatch.setattr(compiled, "AVAILABLE", available)
+    monkeypatch.setattr(jit, "AVAILABLE", available)
     generator = torch.Generator().manual_seed(0)
     ours = [torch.randn(shape, generator=generator) for shape in SHAPES]
     ours[1] = ours[1].to(memory_format=torch.channels_last)
@@ -61,7 +62,7 @@ def test_a_stacked_cohort_is_updated_as_its_members_are():
 @pytest.mark.parametrize("rule, options", [(optimizers.Adadelta, {"rho": 0.95}), (optimizers.SGD, {"momentum": 0.9})])
 def test_a_rate_on_the_device_is_the_rate(rule, options, monkeypatch):
     """What a captured step reads, so that a schedule needs no new capture."""
-    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    monkeypatch.setattr(jit, "AVAILABLE", False)
     start = [torch.randn(shape) for shape in SHAPES]
     found = []
     for rate in (torch.zeros(()), None):

@@ -2,7 +2,7 @@
 
 import torch
 
-from hardsample import pictures
+from hardsample.report import pictures
 
 
 def test_examples_stand_under_their_captions():

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hardsample import pooling
+from hardsample.training import pooling
 
 
 def cases(dtype):

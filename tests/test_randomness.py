@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hardsample import compiled, randomness
+from hardsample import jit, randomness
 from hardsample.randomness import Stream
 
 SEEDS = torch.arange(1, 13)
@@ -33,9 +33,9 @@ def test_compiled_and_plain_bits_and_masks_are_the_same(monkeypatch):
         words = [randomness.bits(seeds, stream, step, n) for stream, step, n in ((0, 0, 1), (3, 2**40, 77), (68, 9, 0))]
         return [*words, randomness.keep_masks(seeds, Stream.DROPOUT, 7, (5, 9), 0.25)]
 
-    assert compiled.AVAILABLE
+    assert jit.AVAILABLE
     fast = made()
-    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    monkeypatch.setattr(jit, "AVAILABLE", False)
     for one, other in zip(fast, made(), strict=True):
         assert one.dtype == other.dtype and torch.equal(one, other)
 

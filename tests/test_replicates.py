@@ -7,12 +7,13 @@ import sys
 import pandas as pd
 import pytest
 
-from hardsample import paths, replicates
-from hardsample.configuration import Run
+from hardsample import paths
+from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.figures import METRICS
-from hardsample.runs import Store
-from hardsample.training import COLUMNS, Outcome
+from hardsample.report import replicates
+from hardsample.report.figures import METRICS
+from hardsample.runs.store import Store
+from hardsample.training.trainer import COLUMNS, TrainingResult
 
 RUN = Run(data="own-letters", method="PEB", seed=1, precision="bf16")
 
@@ -25,7 +26,7 @@ def store(store, run, values, device="GPU", fingerprint="a" * 16, **about):
         row = {"step": 10 * index, "epoch": index / 2} | metrics
         rows.append(tuple(row.get(column) for column in COLUMNS))
     about |= {"device": device, "data": {"fingerprint": fingerprint}}
-    store.write(run, Outcome(COLUMNS, tuple(rows), {}, None), about)
+    store.write(run, TrainingResult(COLUMNS, tuple(rows), {}, None), about)
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_other_data_of_the_same_name_are_refused(stores):
 def test_the_command_writes_a_table_for_each_data_set(stores):
     here, there = stores
     store(there, RUN, (0.1, 0.2, 0.95), "CPU")
-    command = [sys.executable, "-m", "hardsample.replicates", str(there.root)]
+    command = [sys.executable, "-m", "hardsample.report.replicates", str(there.root)]
     ended = subprocess.run(command, capture_output=True, text=True)
     folder = paths.figures_dir() / "base-values" / "own-letters"
     assert ended.stdout.split() == [str(folder / "replicates.csv"), str(folder / "replicates.md")], ended.stderr

@@ -13,25 +13,22 @@ import pytest
 from committed import store_of_committed
 from synthetic import UNSAID
 
-from hardsample import (
+from hardsample import paths
+from hardsample.experiments import hard_samples, lb_study, registry, rivals
+from hardsample.methods.loss_based import NEAREST
+from hardsample.report import (
     audit,
-    contest,
     diagrams,
-    experiments,
     figures,
     large_batches,
     lb_readings,
-    lb_study,
-    paper_b,
-    paths,
     replicates,
     side_by_side,
     standings,
     tables,
-    timing,
 )
-from hardsample.loss_based import NEAREST
-from hardsample.runs import Store
+from hardsample.runs import timing
+from hardsample.runs.store import Store
 
 ROOT = paths.project_root()
 LETTERS = ROOT / "figures" / "base-values" / "ocr-letters"
@@ -106,14 +103,14 @@ def check_paper_a(curves, name, tmp_path, folder):
 
 @pytest.mark.parametrize("name, missing", [("figure-1", 0), ("draws", 12)])  # LB in the nearest reading
 def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missing, committed, tmp_path):
-    curves = committed.curves(experiments.grid(f"base-values/{name}", **REAL_LETTERS))
+    curves = committed.curves(registry.grid(f"base-values/{name}", **REAL_LETTERS))
     assert curves.attrs["missing"] == missing
     check_paper_a(curves, name, tmp_path, LETTERS)
 
 
 @pytest.mark.parametrize("name", MISSING)
 def test_committed_full_size_figures_follow_from_the_committed_runs(name, committed, tmp_path):
-    curves = committed.curves(experiments.grid(f"base-values/{name}", **NIST_LETTERS))
+    curves = committed.curves(registry.grid(f"base-values/{name}", **NIST_LETTERS))
     assert curves.attrs["missing"] == MISSING[name]
     assert set(curves.groupby(["panel", "method"]).seed.nunique()) == {12}
     check_paper_a(curves, name, tmp_path, FULL_SIZE)
@@ -134,7 +131,7 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
 def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
-    curves = committed.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+    curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
     assert curves.attrs["missing"] == 3 * (name == "controls")  # those in a new order
     metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
     drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
@@ -147,7 +144,7 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, commi
 
 @pytest.mark.parametrize("name", ["table-3", "table-6"])
 def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
-    curves = committed.curves(experiments.grid(f"hard-samples/{name}", **REAL_IMAGES))
+    curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
     table = side_by_side.table_3(curves) if name == "table-3" else side_by_side.table_6(curves)
     check_equal(side_by_side.save(table, tmp_path / name), IMAGES)
 
@@ -158,9 +155,9 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
 ):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(committed.root))  # where the costs are kept
     monkeypatch.setattr(timing, "load", None)  # nothing is measured
-    experiment = experiments.grid(f"rivals/{name}", **RIVALS[name])
-    curves = committed.curves(contest.by_the_clock(experiment, timing.costs(experiment)))
-    methods = [method for method in contest.BY_NAME if method not in set(curves.method)]
+    experiment = registry.grid(f"rivals/{name}", **RIVALS[name])
+    curves = committed.curves(rivals.by_the_clock(experiment, timing.costs(experiment)))
+    methods = [method for method in rivals.BY_NAME if method not in set(curves.method)]
     assert sorted(methods) == ["KAKURENBO's rate", "LB", "MB 2x updates"]  # of which no run is stored
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
     assert curves.attrs["missing"] == len(methods) * len(settings) * curves.seed.nunique()
@@ -176,7 +173,7 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
     written = [*side_by_side.save(side_by_side.table_2(), tmp_path / "table-2")]
     written += audit.save(audit.findings(), tmp_path / "audit")
-    counts = diagrams.update_counts(98, 100, paper_b.DELTAS)
+    counts = diagrams.update_counts(98, 100, hard_samples.DELTAS)
     written += figures.save(diagrams.training_methods(98, 100), counts, tmp_path / "figure-2")
     check_equal(written, ROOT / "figures" / "hard-samples")
 
@@ -208,7 +205,7 @@ def pair(table: pd.DataFrame, method: str, other: str) -> tuple[pd.Series, pd.Se
 
 
 def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_runs(committed, tmp_path):
-    of_figure_3 = {run for run in experiments.grid("base-values/figure-3", **NIST_LETTERS).runs if run.method == "PEB"}
+    of_figure_3 = {run for run in registry.grid("base-values/figure-3", **NIST_LETTERS).runs if run.method == "PEB"}
     runs = large_batches.experiment().runs
     assert len(runs) == 24 and {run for run in runs if run.method == "PEB"} <= of_figure_3
     check_equal(large_batches.save(committed, tmp_path / "plb-n1024"), FULL_SIZE)
@@ -218,13 +215,13 @@ def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_run
 
 def test_pairs_of_the_stored_runs_are_what_was_found_of_them(committed):
     """Every pair that is not with MB, against values computed from the runs by other code."""
-    default = tables.pairs(committed.curves(experiments.grid("base-values/figure-1", **NIST_LETTERS)))
+    default = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **NIST_LETTERS)))
     accuracy, loss = pair(default, "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (0.14, 10)
     assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.16
     assert (round(loss.difference, 3), loss.seeds_won) == (-0.058, 12)
     assert round((loss.difference_high - loss.difference_low) / 2, 3) == 0.014
-    letters = tables.pairs(committed.curves(experiments.grid("base-values/figure-1", **REAL_LETTERS)))
+    letters = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **REAL_LETTERS)))
     assert [row.seeds_won for row in pair(letters, "PEB", "PLB")] == [3, 12]
     accuracy, _ = pair(pd.read_csv(FULL_SIZE / "plb-n1024.csv"), "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (-1.09, 0)
@@ -270,7 +267,7 @@ def test_readme_quotes_the_full_size_runs():
 
 
 def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(committed, tmp_path):
-    study = experiments.grid("lb-readings", profile="small", data="sd19-letters")
+    study = registry.grid("lb-readings", profile="small", data="sd19-letters")
     table = lb_readings.table(*map(committed.curves, lb_study.sizes(study)))
     written = [*figures.save(lb_readings.figure(table), table, tmp_path / "lb-readings")]
     written += lb_readings.save(table, tmp_path / "lb-readings")

@@ -7,10 +7,17 @@ import pytest
 import torch
 from scipy import stats
 
-from hardsample import methods, rivals
 from hardsample.errors import InputError
-from hardsample.rivals import InfoBatch, Kakurenbo, LossProportional, Mercury, OnlineHardExamples, SelectiveBackprop
-from hardsample.streams import MiniBatches
+from hardsample.methods import registry, rivals
+from hardsample.methods.rivals import (
+    InfoBatch,
+    Kakurenbo,
+    LossProportional,
+    Mercury,
+    OnlineHardExamples,
+    SelectiveBackprop,
+)
+from hardsample.methods.streams import MiniBatches
 
 SEED = torch.tensor([1])
 CLASSES = 3
@@ -541,7 +548,7 @@ def test_every_class_says_what_the_loop_asks_of_a_method():
 
 def test_every_rival_says_what_is_not_its_authors():
     kinds = {kind for kind in vars(rivals).values() if isinstance(kind, type) and kind.__module__ == rivals.__name__}
-    of_methods = {name: kind for name, kind in methods.METHODS.items() if kind in kinds}
+    of_methods = {name: kind for name, kind in registry.METHODS.items() if kind in kinds}
     assert rivals.DIFFERENCES.keys() == of_methods.keys()
     for name in ("SB", "KAKURENBO", "InfoBatch", "Mercury"):
         assert "the authors' code" in rivals.DIFFERENCES[name]

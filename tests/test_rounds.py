@@ -8,17 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardsample import methods, rounds
 from hardsample.errors import InputError
+from hardsample.methods import hard_mini_batches, registry
 
 SEED = torch.tensor([1])
 
 
-def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> methods.Method:
-    return methods.build(name, size, n, seeds, options=options)
+def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -> registry.Method:
+    return registry.build(name, size, n, seeds, options=options)
 
 
-def trained(method: methods.Method, steps: int, loss) -> list[list[int]]:
+def trained(method: registry.Method, steps: int, loss) -> list[list[int]]:
     """The examples of each of so many steps; ``loss`` gives every example's, by step and indices."""
     drawn = []
     for step in range(steps):
@@ -198,9 +198,9 @@ ENDS = [
 
 @pytest.mark.parametrize("epochs, count, delta, number, length, updates", ENDS)
 def test_whole_rounds_end_where_the_papers_pseudo_code_does(epochs, count, delta, number, length, updates):
-    assert rounds.whole_rounds(epochs, delta) == number
+    assert hard_mini_batches.whole_rounds(epochs, delta) == number
     options = {"delta": delta, "round_length": "truncated", "drop_last": True}
-    method = methods.build("HMB", 2 * count, 2, SEED, first_step=7, options=options | {"rounds": number})
+    method = registry.build("HMB", 2 * count, 2, SEED, first_step=7, options=options | {"rounds": number})
     assert method.round_length == length and method.end == 7 + updates == 7 + count + number * length
     assert method._place(method.end - 1) == (number, length - 1)  # the last of its round
     assert built("HMB", 2 * count, 2, **options).end is None
@@ -213,7 +213,7 @@ def test_the_modules_words_on_the_difference_are_so():
     for count, fewer in said.items():
         found = {delta: 100 * count - updates for _, n, delta, *_, updates in ENDS if n == count}
         assert fewer == (found[0.8], found[0.5], found[0.2])
-    words = " ".join(rounds.__doc__.split())
+    words = " ".join(hard_mini_batches.__doc__.split())
     assert "132, 99 and 198 of 9,700" in words and "30, 99 and 396 of 900" in words
 
 

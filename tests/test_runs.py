@@ -14,13 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import hardsample.runs
-from hardsample import paths, runs
-from hardsample.configuration import Run
+import hardsample.runs.store
+from hardsample import paths
+from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.panels import Experiment, Panel
-from hardsample.runs import Store, check_fingerprints, cohort_name, provenance
-from hardsample.training import COLUMNS, Outcome
+from hardsample.experiments.panels import Experiment, Panel
+from hardsample.runs import store as runs
+from hardsample.runs.store import Store, check_fingerprints, cohort_name, provenance
+from hardsample.training.trainer import COLUMNS, TrainingResult
 
 KILLS = 100
 
@@ -40,7 +41,7 @@ def outcome(seed=0, state=None):
         (0, 0.0, 0.1, seed / 7, math.nan, 3.2, None, None, *rest),
         (4, 1.0, 0.2, seed / 3, 0.5, math.nan, 3, [1, 0, 3], *rest),
     ]
-    return Outcome(COLUMNS, tuple(rows), {"train": 1.5, "evaluate": 0.5}, state)
+    return TrainingResult(COLUMNS, tuple(rows), {"train": 1.5, "evaluate": 0.5}, state)
 
 
 def made(fingerprint="0123456789abcdef", stand_in=True):
@@ -194,7 +195,7 @@ def test_curves_come_in_the_order_of_the_experiment(store):
 
 def test_a_record_of_fewer_columns_still_has_its_curve(store):
     """Columns join over time; what an older record lacks is no number."""
-    older = Outcome(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, None)
+    older = TrainingResult(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, None)
     store.write(run(), older, made())
     curves = store.curves(experiment(Panel(title="all", runs=(run(),))))
     assert curves["acc/train"].tolist() == [0.1, 0.2] and curves["acc/report"].isna().all()
@@ -264,7 +265,7 @@ def test_a_start_comes_back_whole_and_belongs_to_its_data(store):
     assert store.read_start(start, "b" * 16) is None
     assert store.records() == [] and store.verify() == []
 
-    older = Outcome(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, state)
+    older = TrainingResult(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, state)
     store.write_start(start, "c" * 16, older)
     assert store.read_start(start, "c" * 16) is None  # of a version with fewer columns: made anew
     store._start(start, "c" * 16).unlink()
@@ -342,7 +343,7 @@ def test_looking_up_reads_each_file_once_and_builds_no_run_anew(store, monkeypat
         opened.append(Path(path))
         return open(path, *arguments, **keywords)
 
-    monkeypatch.setattr(hardsample.runs, "open", counting, raising=False)
+    monkeypatch.setattr(hardsample.runs.store, "open", counting, raising=False)
     monkeypatch.setattr(Run, "from_dict", None)
     assert list(store.done(runs)) == runs[:10]
     assert opened == [store.path(each) for each in runs]
@@ -422,8 +423,8 @@ def test_provenance_says_how_a_run_was_computed(monkeypatch):
 
 def test_the_source_has_a_hash_where_there_is_no_commit(tmp_path, monkeypatch):
     package = tmp_path / "hardsample"
-    shutil.copytree(Path(runs.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(runs, "__file__", str(package / "runs.py"))
+    shutil.copytree(paths.package_dir(), package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(paths, "package_dir", lambda: package)
     assert runs.commit.__wrapped__() == "unknown"
     as_here = runs.source_hash.__wrapped__()
     assert as_here == runs.source_hash() and len(as_here) == 16

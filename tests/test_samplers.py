@@ -9,11 +9,12 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
-from hardsample import methods, ranks
-from hardsample.base_values import BaseValues
 from hardsample.errors import InputError
-from hardsample.indexed import WithIndex
-from hardsample.samplers import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.methods import registry
+from hardsample.methods.base_values import BaseValues
+from hardsample.samplers import process_group
+from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.with_index import WithIndex
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # more workers than cores
@@ -90,7 +91,7 @@ def refused(sampler, message: str, call) -> None:
 
 def test_streams_are_the_methods_own_draws():
     sampler, score = BaseValuesSampler(SIZE, N, seed=3), Scores()
-    method = methods.build("PLB", SIZE, N, torch.tensor([3]))
+    method = registry.build("PLB", SIZE, N, torch.tensor([3]))
     for step in range(30):
         method.prepare(step)
         indices = sampler.draw()
@@ -106,7 +107,7 @@ def test_streams_are_the_methods_own_draws():
 @pytest.mark.parametrize("options", [{}, {"delta": 0.3, "walk": "data", "round_length": "truncated"}])
 def test_hard_mini_batches_are_the_methods_own_draws(options):
     sampler, score = HardMiniBatchSampler(SIZE + 2, N, seed=3, **options), Scores()
-    method = methods.build("HMB", SIZE + 2, N, torch.tensor([3]), options=options)
+    method = registry.build("HMB", SIZE + 2, N, torch.tensor([3]), options=options)
     lengths = set()
     for step in range(40):
         method.prepare(step)
@@ -803,8 +804,8 @@ def test_bad_arguments_are_refused(kind, arguments, message):
 
 
 def test_ranks_that_can_share_the_short_mini_batch_do():
-    ranks = [HardMiniBatchSampler(SIZE + 2, N, lag=99, rank=rank, world_size=2) for rank in (0, 1)]
-    assert [batch for pair in zip(*ranks, strict=True) for batch in [pair[0] + pair[1]]] == [
+    process_group = [HardMiniBatchSampler(SIZE + 2, N, lag=99, rank=rank, world_size=2) for rank in (0, 1)]
+    assert [batch for pair in zip(*process_group, strict=True) for batch in [pair[0] + pair[1]]] == [
         batch for batch in HardMiniBatchSampler(SIZE + 2, N, lag=99)
     ]
 
@@ -940,7 +941,7 @@ def test_a_gpu_draws_as_the_host_does(kind):
 
 def test_a_sampler_made_before_the_processes_started_is_refused_unless_told_to_be_alone(monkeypatch):
     found, alone = BaseValuesSampler(10, 4), BaseValuesSampler(10, 4, rank=0, world_size=1)
-    monkeypatch.setattr(ranks, "_running", lambda: (1, 2))
+    monkeypatch.setattr(process_group, "_running", lambda: (1, 2))
     with pytest.raises(InputError, match="rank 0 of 1, and torch.distributed has rank 1 of 2: start all processes"):
         found.update(found.draw(), torch.ones(4))
     alone.update(alone.draw(), torch.ones(4))

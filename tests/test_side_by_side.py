@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 from synthetic import UNSAID
 
-from hardsample import data, models, paper_b, printed, side_by_side, statistics
+from hardsample.data import dataset
 from hardsample.errors import InputError
+from hardsample.experiments import hard_samples, published
+from hardsample.report import side_by_side, stats
+from hardsample.training import networks as models
 
 CONDITIONS = ["status", "data", "profile", "protocol"]
 COMPARED = ["difference", "difference_low", "difference_high", "p", "p_holm", "smallest", "seeds_won", "pairs"]
@@ -44,7 +47,7 @@ SLOTS = {
     "table-3": ("CIFAR-10",),
     "table-4": ("CIFAR-100",),
     "table-5": ("STL-10",),
-    "table-6": tuple(paper_b.SLOTS),
+    "table-6": tuple(hard_samples.SLOTS),
 }
 FINALS = {1.0: 0.60, 0.8: 0.62, 0.5: 0.64, 0.2: 0.58}  # test accuracy at the end
 EPOCHS = np.arange(11.0)
@@ -137,7 +140,7 @@ def timings(rounds=4):
     rows = [
         {"round": k, "delta": delta, "seconds": (0.01 + 0.001 * k) * (1 if delta == 1 else 1.02)}
         for k in range(rounds)
-        for delta in paper_b.DELTAS
+        for delta in hard_samples.DELTAS
     ]
     frame = pd.DataFrame(rows)
     frame.attrs = curves(seeds=1).attrs | {"name": "hard-samples/table-1", "device": "A CPU", "threads": 1}
@@ -186,7 +189,7 @@ def test_the_csv_has_these_columns_and_the_papers_rows(named, tmp_path):
     assert list(read) == SCHEMAS.get(name, SCHEMAS["table-3"])
     assert len(read) == {"table-1": 4, "table-2": 5, "table-6": 15}.get(name, 20)
     if name in ("table-3", "table-4", "table-5"):
-        paper = printed.read(f"hard-samples-{name}")
+        paper = published.read(f"hard-samples-{name}")
         assert list(zip(read.network, read.delta, strict=True)) == list(zip(paper.network, paper.delta, strict=True))
         assert list(read.test_paper) == list(paper.test) and list(read.e_paper) == list(paper.epoch)
 
@@ -244,7 +247,7 @@ def test_the_head_says_what_was_run(named):
 
 
 def test_data_of_the_paper_and_substitutes_are_told_apart():
-    for substitute, words in ((False, "Cifar10."), (True, f"{data.LABELS['cifar10-jpeg']}.")):
+    for substitute, words in ((False, "Cifar10."), (True, f"{dataset.LABELS['cifar10-jpeg']}.")):
         attrs = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
         text = side_by_side.markdown(side_by_side.table_3(curves(**attrs)))
         assert words in text and "tand-in" not in text
@@ -291,10 +294,10 @@ def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be(
         set_final(made, 0.5, seed, "acc/val", value)
     found = cell(side_by_side.table_3(made), "resnet18", 0.5)
     differences = 100 * (np.array(values) - 0.6 - 0.01 * np.arange(1, 9))
-    raw = {delta: statistics.sign_flip_p(np.full(8, 100 * (FINALS[delta] - 0.6))) for delta in (0.8, 0.2)}
-    family = [raw[0.8], statistics.sign_flip_p(differences), raw[0.2], raw[0.8], 2 / 2**8, raw[0.2]]
-    assert found.p == family[1] and found.p_holm == pytest.approx(statistics.holm(family)[1])
-    assert found.smallest == pytest.approx(statistics.smallest_difference(statistics.t_interval(differences), 8, 6))
+    raw = {delta: stats.sign_flip_p(np.full(8, 100 * (FINALS[delta] - 0.6))) for delta in (0.8, 0.2)}
+    family = [raw[0.8], stats.sign_flip_p(differences), raw[0.2], raw[0.8], 2 / 2**8, raw[0.2]]
+    assert found.p == family[1] and found.p_holm == pytest.approx(stats.holm(family)[1])
+    assert found.smallest == pytest.approx(stats.smallest_difference(stats.t_interval(differences), 8, 6))
     text = side_by_side.markdown(side_by_side.table_3(made))
     assert "p is adjusted by Holm over the table's 6 tests and shown where there are the 8 seeds that they need" in text
     assert "The tests cover seeds, not the choice of test images" in text
@@ -551,7 +554,7 @@ def test_timings_by_hand():
 
 def test_the_networks_are_the_papers_to_the_digit():
     table = ALL["table-2"]()
-    assert list(table.network) == list(printed.read("hard-samples-table-2").network)
+    assert list(table.network) == list(published.read("hard-samples-table-2").network)
     assert (table.parameters_difference == 0).all()
     differing = table[table.flops_difference != 0].set_index("network").flops_difference
     assert differing.to_dict() == {"resnet18": -0.01, "resnet50": -0.03}  # what torch does not count in them

@@ -6,8 +6,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic import UNSAID, curves
 
-from hardsample import contest, experiments, figures, loss_based, paper_a, rivals, runs, standings, statistics
 from hardsample.errors import InputError
+from hardsample.experiments import base_values, registry
+from hardsample.experiments import rivals as contest
+from hardsample.methods import loss_based, rivals
+from hardsample.report import figures, standings, stats
+from hardsample.runs import store
 
 # What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
 EFFECTS = {
@@ -210,7 +214,7 @@ def test_lower_loss_wins():
 @pytest.mark.parametrize("kind", ["", "report_", "gap_", "loss_"])
 def test_holm_is_within_the_panel(table, kind):
     for _, rows in table.groupby("panel"):
-        np.testing.assert_allclose(rows[f"{kind}p_holm"], statistics.holm(rows[f"{kind}p"]))
+        np.testing.assert_allclose(rows[f"{kind}p_holm"], stats.holm(rows[f"{kind}p"]))
         assert (rows[f"{kind}smallest"].notna() == rows[f"{kind}p"].notna()).all()
         assert rows[f"{kind}p"].notna().sum() == len(METHODS) - 1
 
@@ -359,8 +363,8 @@ def test_without_the_baseline_nothing_is_compared():
 
 
 def test_no_run_at_all(tmp_path):
-    experiment = experiments.grid("rivals/letters", profile="smoke", data="stand-in")
-    nothing = runs.Store(tmp_path).curves(experiment)
+    experiment = registry.grid("rivals/letters", profile="smoke", data="stand-in")
+    nothing = store.Store(tmp_path).curves(experiment)
     table = standings.table(nothing)
     assert list(table) == list(standings.COLUMNS) and set(standings.winners(table).verdict) == {"not run"}
     assert "no run is done yet" in standings.markdown(table) and "- Equal wall-clock: not run." in standings.markdown(
@@ -372,8 +376,8 @@ def test_no_run_at_all(tmp_path):
 
 def test_a_budget_that_nothing_enters(tmp_path):
     """By the clock, where no time is known."""
-    experiment = contest.by_the_clock(experiments.grid("rivals/images", profile="smoke", data="stand-in"), {})
-    nothing = runs.Store(tmp_path).curves(experiment)
+    experiment = contest.by_the_clock(registry.grid("rivals/images", profile="smoke", data="stand-in"), {})
+    nothing = store.Store(tmp_path).curves(experiment)
     found = standings.winners(standings.table(nothing))
     assert len(found) == len(experiment.panels) and set(found.verdict) == {"not run"}
 
@@ -533,7 +537,7 @@ def test_what_differs_besides_the_choice_is_computed(table):
 def test_a_missing_pre_training_is_said(pretrain_epochs):
     made = one_panel(seeds=2, methods=("MB", "PEB", "SB"))
     made["pretrain_epochs"] = pretrain_epochs
-    paper = paper_a.PROFILES["paper"]
+    paper = base_values.PROFILES["paper"]
     words = f"paper A's default has {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB"
     for said in (standings.markdown(standings.table(made)), texts(standings.figure(made))):
         assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hardsample import statistics
+from hardsample.report import stats as statistics
 
 
 def test_summary_by_hand():

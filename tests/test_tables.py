@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from synthetic import UNSAID, curves, hard_curves
 
-from hardsample import statistics, tables
 from hardsample.errors import InputError
+from hardsample.report import stats, tables
 
 SCHEMA = [
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
@@ -96,7 +96,7 @@ def test_lower_loss_wins():
 
 def test_holm_is_over_the_whole_table():
     table = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
-    np.testing.assert_allclose(table.p_holm, statistics.holm(table.p))
+    np.testing.assert_allclose(table.p_holm, stats.holm(table.p))
     assert table.p.notna().sum() == 2 * 2 * 4 == table.attrs["tests"]
     assert table.p_holm.max() > table.p.min()
 
@@ -120,7 +120,7 @@ def test_a_diverged_seed_is_counted(by_hand):
 def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
     made = curves(seeds=seeds, epochs=2)
     table, pairs = tables.final_metrics(made), tables.pairs(made[made.method != "MB"])
-    assert statistics.seeds_needed(8) == 9 and table.attrs["tests"] == 8
+    assert stats.seeds_needed(8) == 9 and table.attrs["tests"] == 8
     for name in ("p", "p_holm", "smallest"):
         assert table[name].notna().any() == shown
     assert (table.difference.notna() == table.pairs.notna()).all()
@@ -128,7 +128,7 @@ def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
     said = f"No p is shown: no difference among 8 tests can be significant with {seeds} seeds, whatever its size; it"
     assert (f"{said} takes 9." in text) == (not shown) and ("sign-flip" in text) == shown
     assert not any(word in tables.markdown(table, pairs) for word in UNSAID)
-    assert pairs.attrs["tests"] == 4 and pairs.p.notna().any() == (seeds >= statistics.seeds_needed(4))
+    assert pairs.attrs["tests"] == 4 and pairs.p.notna().any() == (seeds >= stats.seeds_needed(4))
 
 
 def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
@@ -217,7 +217,7 @@ def test_every_pair_is_compared_the_later_method_first():
     with_baseline = table[(table.method == "MB") | (table.other == "MB")]
     assert with_baseline[["p", "p_holm", "smallest"]].isna().all(axis=None)
     rest = table.drop(with_baseline.index)
-    np.testing.assert_allclose(rest.p_holm, statistics.holm(rest.p))
+    np.testing.assert_allclose(rest.p_holm, stats.holm(rest.p))
     assert table.attrs["tests"] == len(rest) == 12
 
 

@@ -2,16 +2,19 @@
 
 import pytest
 
-from hardsample import experiments, paths, timing, training
+from hardsample import paths
 from hardsample.errors import InputError
-from hardsample.panels import variant
-from hardsample.runs import Store
+from hardsample.experiments import registry
+from hardsample.experiments.panels import variant
+from hardsample.runs import timing
+from hardsample.runs.store import Store
+from hardsample.training import trainer
 
-EXPERIMENT = experiments.grid("table-1", profile="smoke")
+EXPERIMENT = registry.grid("table-1", profile="smoke")
 
 
 def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypatch):
-    monkeypatch.setattr(training._Trainer, "_evaluate", None)  # nothing evaluates
+    monkeypatch.setattr(trainer._Trainer, "_evaluate", None)  # nothing evaluates
     timings = timing.measure(EXPERIMENT, device="cpu", turns=2)
     assert [*timings.columns] == ["round", "delta", "seconds"]
     assert timings["round"].tolist() == [0] * 4 + [1] * 4
@@ -19,7 +22,7 @@ def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypa
     assert (timings.seconds > 0).all()
     assert timings.attrs["threads"] == 1 and timings.attrs["device"]
     assert timings.attrs["stand_in"] and timings.attrs["name"] == "hard-samples/table-1"
-    monkeypatch.setattr(training, "stepper", None)  # nothing is measured again
+    monkeypatch.setattr(trainer, "stepper", None)  # nothing is measured again
     again = timing.measure(EXPERIMENT, device="cpu", turns=2)
     assert again.equals(timings) and again.attrs == timings.attrs
     assert len(list((paths.runs_dir() / "hard-samples" / "glyphs10-32").glob("*.timing"))) == 1
@@ -37,7 +40,7 @@ def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
 
         return update
 
-    monkeypatch.setattr(training, "stepper", stepper)
+    monkeypatch.setattr(trainer, "stepper", stepper)
     timing.measure(EXPERIMENT, device="cpu", turns=3)
     assert made == dict.fromkeys((1.0, 0.8, 0.5, 0.2), 4 * 5)  # N = 5: the first pass, then three turns
 
@@ -47,7 +50,7 @@ def test_an_unknown_device_is_refused():
         timing.measure(EXPERIMENT, device="tpu")
 
 
-CONTEST = experiments.grid("rivals/letters", profile="smoke", seeds=2)
+CONTEST = registry.grid("rivals/letters", profile="smoke", seeds=2)
 
 
 def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
@@ -63,12 +66,12 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
 
         return update
 
-    monkeypatch.setattr(training, "stepper", stepper)
+    monkeypatch.setattr(trainer, "stepper", stepper)
     monkeypatch.setattr(timing.time, "process_time", lambda: ticks[0])
     found = timing.costs(CONTEST, device="cpu")
     assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.timed}
     assert set(updates.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
-    monkeypatch.setattr(training, "stepper", None)
+    monkeypatch.setattr(trainer, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
     assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
 

@@ -8,11 +8,12 @@ import time
 import pytest
 import torch
 
-from hardsample import models, optimizers, training
-from hardsample.configuration import PRECISIONS, Run
-from hardsample.data import Dataset, flipped, load
+from hardsample.config import PRECISIONS, Run
+from hardsample.data.dataset import Dataset, flipped, load
 from hardsample.errors import InputError
-from hardsample.methods import METHODS
+from hardsample.methods.registry import METHODS
+from hardsample.training import networks, optimizers
+from hardsample.training import trainer as training
 
 RUN = Run(
     data="glyphs",
@@ -35,17 +36,17 @@ def letters() -> Dataset:
 
 
 @functools.cache
-def started(start: Run, data: Dataset) -> training.Outcome:
+def started(start: Run, data: Dataset) -> training.TrainingResult:
     """The pre-training, trained once for all that go on from it."""
     return training.pretrain([start], data)[0]
 
 
-def outcome(run: Run, data: Dataset, **hooks) -> training.Outcome:
+def outcome(run: Run, data: Dataset, **hooks) -> training.TrainingResult:
     starts = [started(run.start, data)] if run.start else None
     return training.train([run], data, starts=starts, **hooks)[0]
 
 
-def column(result: training.Outcome, name: str) -> list:
+def column(result: training.TrainingResult, name: str) -> list:
     return [row[result.columns.index(name)] for row in result.rows]
 
 
@@ -86,7 +87,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
     whole = training.train([run], letters, starts=starts)[0]
     for steps_before in (0, 5):
         saved = []
-        with pytest.raises(training.OutOfTime):
+        with pytest.raises(training.DeadlineError):
             training.train([run], letters, starts=starts, save_checkpoint=saved.append, deadline=_After(steps_before))
         resumed = training.train([run], letters, starts=starts, checkpoint=saved[-1])[0]
         assert resumed.rows == whole.rows
@@ -106,7 +107,7 @@ class _After(float):
 
 
 def test_a_past_deadline_without_a_checkpoint_hook_still_stops(letters):
-    with pytest.raises(training.OutOfTime, match="6 of 18 steps"):
+    with pytest.raises(training.DeadlineError, match="6 of 18 steps"):
         outcome(RUN, letters, deadline=time.monotonic() - 1)
 
 
@@ -187,7 +188,7 @@ def test_passes_through_the_network_are_counted(letters):
     assert column(found["after"], "forwards")[-1] == 16 * (6 + 2 * 12) + 96
     assert column(found["refreshed"], "forwards")[-1] == 16 * 18 + 96 * 2
     saved = []
-    with pytest.raises(training.OutOfTime):
+    with pytest.raises(training.DeadlineError):
         outcome(runs["refreshed"], letters, save_checkpoint=saved.append, deadline=_After(5))
     assert outcome(runs["refreshed"], letters, checkpoint=saved[-1]).rows == found["refreshed"].rows
 
@@ -200,7 +201,7 @@ def test_weights_multiply_the_losses(letters):
 
 def test_a_focal_loss_of_gamma_0_is_the_cross_entropy_and_others_follow_equation_4(letters):
     p = torch.tensor([0.9, 0.5, 0.01], dtype=torch.float64)
-    assert torch.allclose(models.focal(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
+    assert torch.allclose(networks.focal(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
     assert outcome(dataclasses.replace(RUN, loss="focal", focal_gamma=0.0), letters).rows == outcome(RUN, letters).rows
 
 
@@ -290,7 +291,7 @@ def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
         training.train([RUN], letters)
     other = load("glyphs", train_examples=64, test_examples=40)
     saved = []
-    with pytest.raises(training.OutOfTime):
+    with pytest.raises(training.DeadlineError):
         outcome(RUN, letters, save_checkpoint=saved.append, deadline=0.0)
     with pytest.raises(InputError, match="belongs to another"):
         training.train([RUN], other, starts=training.pretrain([RUN.start], other), checkpoint=saved[0])
@@ -325,7 +326,7 @@ def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
     """Algorithm 1 with torch's own optimiser and data loader, over mini-batches in the data's order, the last short."""
     run = dataclasses.replace(IMAGES, options={"delta": 1.0, "shuffle": False}, image_size=32)
     network = (
-        models.build(run.network, 10, run.seed, 32, initialization=run.initialization)
+        networks.build(run.network, 10, run.seed, 32, initialization=run.initialization)
         .to(memory_format=torch.channels_last)
         .train()
     )
@@ -365,7 +366,7 @@ def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(
     for method, options in (("HMB", {"delta": 0.8}), new_order, ("FMB", {}), ("HE", {"delta": 0.8})):
         run = dataclasses.replace(IMAGES, method=method, options=options)
         whole, saved = outcome(run, digits), []
-        with pytest.raises(training.OutOfTime):
+        with pytest.raises(training.DeadlineError):
             training.train([run], digits, save_checkpoint=saved.append, deadline=_After(8))
         assert training.train([run], digits, checkpoint=saved[-1])[0].rows == whole.rows
 
@@ -393,7 +394,7 @@ def test_the_halves_of_the_test_set_make_up_the_whole(digits):
     assert last["acc/train-sd"] is None and last["batches/val"] is None
 
 
-@pytest.mark.parametrize("network", models.TITLES)
+@pytest.mark.parametrize("network", networks.TITLES)
 def test_every_network_trains(network):
     data = load("glyphs10-32", train_examples=12, test_examples=4)
     sizes = {"batch_size": 6, "train_examples": 12, "test_examples": 4, "epochs": 2.0}
@@ -437,14 +438,14 @@ def test_a_stepper_makes_the_updates_of_the_run(digits):
 SOUND = {"learning_rate": 1e-3, "evaluation_statistics": "batch"}
 
 
-@pytest.mark.parametrize("network", models.TITLES)
+@pytest.mark.parametrize("network", networks.TITLES)
 def test_what_the_graph_is_compared_on_does_not_diverge(network, digits):
     result = outcome(dataclasses.replace(IMAGES, network=network, epochs=1.0, **SOUND), digits)
     assert all(0 < loss < 10 for loss in column(result, "loss/train"))
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("network", models.TITLES)
+@pytest.mark.parametrize("network", networks.TITLES)
 def test_the_graph_of_every_network_equals_the_plain_loop(network, digits):
     run = dataclasses.replace(IMAGES, network=network, **SOUND)
     captured = training.train([run], digits, device="cuda")[0]

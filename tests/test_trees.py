@@ -6,16 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardsample import compiled
-from hardsample import trees as trees_module
-from hardsample.trees import CHILDREN, LEAVES, MOST, DeviceTrees, HostTrees
+from hardsample import jit
+from hardsample.methods import trees as trees_module
+from hardsample.methods.trees import CHILDREN, LEAVES, MOST, DeviceTrees, HostTrees
 
 CPU = torch.device("cpu")
 FLOOR = 1e-6
 ROOT = LEAVES * MOST  # examples, the most below the root alone
 EDGES = [edge + by for edge in (LEAVES, LEAVES * CHILDREN, ROOT, ROOT * CHILDREN) for by in (-1, 0, 1)]
 JUST_BELOW_ONE = 1 - torch.arange(1, 9, dtype=torch.float64) * 2.0**-53
-pytestmark = pytest.mark.skipif(not compiled.AVAILABLE, reason="without Numba the loops are too slow to test")
+pytestmark = pytest.mark.skipif(not jit.AVAILABLE, reason="without Numba the loops are too slow to test")
 
 
 def both(size: int, seeds: int = 1, fanout: int = 24) -> tuple[HostTrees, DeviceTrees]:

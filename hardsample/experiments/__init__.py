@@ -1,0 +1,1 @@
+"""Which runs each figure and table of the papers is drawn from."""

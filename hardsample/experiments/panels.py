@@ -1,0 +1,151 @@
+"""What an experiment is: the runs behind one figure or table, in panels, and the words said of them."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hardsample.config import Run
+from hardsample.data import dataset
+from hardsample.methods.hard_mini_batches import DELTA
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One column of a figure or block of a table: its title and its runs, method by method and seed by seed.
+
+    ``network`` and ``slot`` (the paper's data set that the panel's stands for, "CIFAR-10") say which cell of paper B's
+    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise and budget. ``names``
+    are of runs that :func:`variant` alone would not tell apart.
+    """
+
+    title: str
+    runs: tuple[Run, ...]
+    network: str = ""
+    slot: str = ""
+    setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    names: Mapping[Run, str] = dataclasses.field(default_factory=dict)
+
+    def variant(self, run: Run) -> str:
+        """What the curve of one of its runs is called."""
+        return self.names.get(run) or variant(run)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One figure's or table's runs, and the words that it says of them.
+
+    ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
+    ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
+    :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
+    else. ``costs`` are the methods' measured training times relative to the baseline's, ``rates`` the mean factors of
+    those that change the learning rate.
+    """
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    profile: str
+    sources: Mapping[str, str]
+    own: tuple[str, ...]
+    note: str
+    baseline: str
+    folder: str = ""
+    protocol: str = ""
+    timed: tuple[Run, ...] = ()
+    costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run once, in the order of the panels."""
+        return tuple(dict.fromkeys(run for panel in self.panels for run in panel.runs))
+
+    @property
+    def data(self) -> str:
+        """The names of the data sets, for people."""
+        return ", ".join(self.sources)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What its tables and figures say of it, for the ``attrs`` of a DataFrame.
+
+        ``panels`` maps each panel's title to its variants, ``cells`` to its (network, slot), ``settings`` to its
+        setting; ``stand_in`` says that data are generated, ``substitute`` that they are neither that nor the paper's
+        own, which ``own`` names; ``measured`` are the numbers of examples that train metrics are measured on, None for
+        all of those trained on, and ``tested`` those that test metrics are of, None where it is not known.
+        """
+        names = ("name", "data", "profile", "note", "baseline", "protocol", "costs", "rates")
+        return {name: getattr(self, name) for name in names} | {
+            "own": ", ".join(self.own),
+            "stand_in": any(name in stand_ins for stand_ins in dataset.STAND_INS.values() for name in self.sources),
+            "substitute": bool(self.folder),
+            "panels": {panel.title: tuple(dict.fromkeys(map(panel.variant, panel.runs))) for panel in self.panels},
+            "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
+            "settings": {panel.title: panel.setting for panel in self.panels},
+            "measured": tuple(dict.fromkeys(map(_measured, self.runs))),
+            "tested": tuple(dict.fromkeys(map(_tested, self.runs))),
+        }
+
+
+def _measured(run: Run) -> int | None:
+    count, most = run.evaluate_train_examples, run.train_examples
+    return None if count is None or (most is not None and count >= most) else count
+
+
+def _tested(run: Run) -> int | None:
+    """The whole of a data set known by name, or what is asked for of it; a stand-in is made to what is asked for."""
+    if run.data in dataset.TESTS:
+        return min(dataset.TESTS[run.data], run.test_examples or dataset.TESTS[run.data])
+    generated = any(run.data in names for names in dataset.STAND_INS.values())
+    return run.test_examples if generated else None
+
+
+def variant(run: Run) -> str:
+    """What a run's curve is called: its method, or what sets it apart within paper B or among the rivals."""
+    if run.method == "FMB":
+        return "reshuffled"
+    if run.method == "SB" and run.options.get("stale_every", 1) > 1:
+        return "StaleSB"
+    if run.method == "KAKURENBO" and not run.options.get("hide", True):
+        return "KAKURENBO's rate"
+    if run.method == "MB" and run.loss == "focal":
+        return "focal"
+    if run.method == "RMB" and run.options.get("walk") == "drawn" and run.options.get("delta") == 1:
+        return "new order"
+    rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
+    return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
+
+
+def sources(paper: str, choice: str, profile: str) -> dict[str, str]:
+    """The source for each of a paper's own data sets, in their order, by what the ``data`` knob says.
+
+    "auto" is the stand-in in the smoke and quick profiles and the paper's own data in the others, "stand-in" the
+    stand-in in any; everything else is a source of :func:`hardsample.data.dataset.load`.
+    """
+    own, stand_ins = dataset.PAPER_DATA[paper], dataset.STAND_INS[paper]
+    if choice == "auto":
+        choice = "stand-in" if profile in ("smoke", "quick") else "own"
+    if choice in ("stand-in", "own"):
+        return dict(zip(own, stand_ins if choice == "stand-in" else own, strict=True))
+    return dict.fromkeys(own, choice)
+
+
+def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
+    """Sources by the name of the data set, each once."""
+    return MappingProxyType({dataset.name_of(source): source for source in chosen.values()})
+
+
+def substitute(paper: str, chosen: Mapping[str, str]) -> str:
+    """The name of the data used in place of a paper's own and of their stand-ins; empty if there are none.
+
+    ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is a
+    substitute there, too.
+    """
+    names = {dataset.name_of(source) for own, source in chosen.items() if dataset.name_of(source) != own}
+    return "-".join(sorted(names - {*dataset.STAND_INS[paper]}))
+
+
+def amount(count: int | None, things: str) -> str:
+    """So many of a data set's things in words: "5,000 training images", or "all training images" for None."""
+    return f"all {things}" if count is None else f"{count:,} {things}"

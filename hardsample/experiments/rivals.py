@@ -1,0 +1,253 @@
+"""The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from hardsample.config import SCHEDULES, Run
+from hardsample.data.dataset import name_of
+from hardsample.experiments import base_values
+from hardsample.experiments.panels import Experiment, Panel, amount, named, sources, substitute, variant
+from hardsample.methods import registry
+from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
+
+PAPER = "rivals"
+NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
+BASELINE = "MB"
+BUDGETS = ("updates", "backward passes", "wall-clock")
+TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrant:
+    """A method as it enters, under its ``budgets``; a ``scheduled`` one is told how many epochs its training has.
+
+    One that trains ``times`` as long as the budget does not compete: it stands beside those that do. ``control`` names
+    the entrant that the method is to be compared with, besides the baseline.
+    """
+
+    method: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: str = "cross-entropy"
+    scheduled: bool = False
+    budgets: Sequence[str] = BUDGETS
+    times: float = 1.0
+    control: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its curves are called."""
+        longer = "" if self.times == 1 else f" {self.times:g}x updates"
+        return variant(Run("any", self.method, seed=1, options=self.options, loss=self.loss)) + longer
+
+    @property
+    def backpropagated(self) -> float:
+        """The share of a mini-batch that an update passes backward."""
+        return self.options.get("keep", 1.0)
+
+
+ENTRANTS = (
+    *(Entrant(name) for name in ("MB", "SMB")),
+    Entrant("LB", READINGS[NEAREST]),
+    *(Entrant(name) for name in ("PLB", "PEB")),
+    Entrant("HMB", {"delta": 0.5}),
+    Entrant("SB"),
+    Entrant("SB", {"stale_every": 3}),
+    Entrant("KAKURENBO", scheduled=True, control="KAKURENBO's rate"),
+    # Its learning rate alone: MB's examples in MB's order. Its updates take MB's time, and so it is not timed.
+    Entrant("KAKURENBO", {"hide": False}, scheduled=True, budgets=BUDGETS[:2]),
+    Entrant("InfoBatch", scheduled=True),
+    Entrant("Mercury"),
+    Entrant("OHEM", {"keep": 0.5}, control="MB 2x updates"),
+    Entrant("MB", budgets=BUDGETS[1:2], times=2.0),  # OHEM's number of updates, with whole mini-batches
+    Entrant("MB", loss="focal"),
+    Entrant("LPS"),
+)
+BY_NAME = {entrant.name: entrant for entrant in ENTRANTS}
+TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
+"""By method, the options with which it is timed where they are not those with which it enters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """A size of one of the grids; ``common`` are fields of its runs, ``noises`` the wrong labels by the schedule."""
+
+    seeds: int
+    train_examples: int | None
+    test_examples: int | None
+    evaluate_train_examples: int
+    epochs: float
+    noises: Mapping[str, Sequence[float]]
+    common: Mapping[str, Any]
+    native_bf16: bool = False  # bf16 where the CPU computes in it
+
+
+_NONE = dict.fromkeys(SCHEDULES, (0.0,))
+_ENDS = dict.fromkeys(SCHEDULES, (0.0, 0.4))
+_ALL = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
+_LETTERS = {"network": "letters-cnn", "optimizer": "adadelta", "batch_size": 32}
+_IMAGES = {"optimizer": "sgd", "momentum": 0.9}
+_FAST = _IMAGES | {"network": "mobilenet_v3_small", "learning_rate": 0.05, "image_size": 32}  # half of ResNet-18's time
+_TIMM = _FAST | {"initialization": "timm"}  # as paper B's own experiments; stored "small" runs have torchvision's
+_PAPER_B = {"network": "resnet18", "learning_rate": 0.005, "image_size": 128, "batch_size": 512}
+# Short budgets take larger learning rates than the papers'. In "small" it is that of three (letters 0.2, 0.5, 1; images
+# 0.01, 0.02, 0.05) at which MB did best, alone and with a seed that is not among the runs'.
+PROFILES = {
+    "letters": {
+        "smoke": Profile(2, 64, 32, 32, 2.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
+        "quick": Profile(3, 256, 128, 128, 4.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
+        "small": Profile(12, 1_024, 1_000, 250, 6.0, _ALL, _LETTERS | {"learning_rate": 0.5}, True),
+        "paper": Profile(12, None, None, 5_000, 10.0, _ALL, _LETTERS | {"learning_rate": 0.05}),
+    },
+    "images": {
+        "smoke": Profile(1, 32, 16, 16, 2.0, _NONE, _TIMM | {"batch_size": 8}),
+        "quick": Profile(2, 96, 48, 48, 2.0, _NONE, _TIMM | {"batch_size": 16}),
+        "small": Profile(3, 640, 1_000, 250, 5.0, _ENDS, _FAST | {"batch_size": 32}),
+        "paper": Profile(3, None, None, 5_000, 100.0, _ALL, _IMAGES | _PAPER_B),
+    },
+}
+_TITLES = {"letters": "All methods on letters", "images": "All methods on images"}
+_HOMES = {"letters": "base-values", "images": "hard-samples"}  # the paper whose data each takes, the first of them
+
+
+def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
+    """The runs at equal updates and at equal backward passes; :func:`by_the_clock` adds those of equal wall-clock.
+
+    The arguments are those of :func:`hardsample.experiments.registry.grid`, checked.
+    """
+    kind = name.split("/")[1]
+    size = base_values.with_examples(PROFILES[kind][profile], examples)
+    own, source = next(iter(sources(_HOMES[kind], data, profile).items()))
+    precision = base_values.settled(precision, size.native_bf16)
+    base = Run(
+        data=name_of(source),
+        method=BASELINE,
+        seed=1,
+        epochs=size.epochs,
+        train_examples=size.train_examples,
+        test_examples=size.test_examples,
+        evaluate_train_examples=size.evaluate_train_examples,
+        evaluations_per_epoch=0.5 if size.epochs < 20 else 0.2,
+        precision=precision,
+        **size.common,
+    )
+    count = seeds or size.seeds
+    panels = [
+        _panel(base, count, schedule, noise, budget, {})
+        for schedule in SCHEDULES
+        for noise in size.noises[schedule]
+        for budget in BUDGETS[:2]
+    ]
+    return Experiment(
+        name,
+        _TITLES[kind],
+        tuple(panels),
+        profile,
+        sources=named({own: source}),
+        own=(own,),
+        note=_note(profile, size, base),
+        baseline=BASELINE,
+        folder=substitute(_HOMES[kind], {own: source}),
+        timed=_timed(base, count),
+        rates=_rates(panels[0]),
+    )
+
+
+def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experiment:
+    """The experiment with the panels of equal wall-clock.
+
+    Args:
+        costs: each method's training time relative to MB's at equal updates, as :func:`hardsample.runs.timing.costs`
+            measures it. By the clock a method makes 1 / cost as many updates as MB; one without a cost is not run.
+    """
+    panels = [panel for panel in experiment.panels if panel.setting["budget"] != BUDGETS[2]]
+    base = panels[0].runs[0]
+    count = len({run.seed for run in panels[0].runs})
+    clocked = []
+    for panel in panels:
+        clocked.append(panel)
+        schedule, noise, budget = panel.setting.values()
+        if budget == BUDGETS[1]:
+            clocked.append(_panel(base, count, schedule, noise, BUDGETS[2], costs))
+    return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
+
+
+def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
+    names = {
+        run: entrant.name
+        for entrant in ENTRANTS
+        for seed in range(1, seeds + 1)
+        if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
+    }
+    title = f"{schedule}, {noise:.0%} flipped, equal {budget}".replace("%", " %")
+    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+    return Panel(title, tuple(names), setting=setting, names=names)
+
+
+def _run(
+    base: Run, entrant: Entrant, schedule: str, noise: float, budget: str, costs: Mapping[str, float]
+) -> Run | None:
+    """An entrant's run of one seed in one setting, as long as the budget allows; None if it has none there."""
+    if budget not in entrant.budgets or budget == BUDGETS[2] and entrant.name not in costs:
+        return None
+    epochs = base.epochs * entrant.times
+    if budget == BUDGETS[1]:
+        epochs = epochs / entrant.backpropagated
+    if budget == BUDGETS[2]:
+        epochs = round(epochs / costs[entrant.name], 4)
+    return dataclasses.replace(
+        base,
+        method=entrant.method,
+        options=dict(entrant.options) | ({"epochs": epochs} if entrant.scheduled else {}),
+        loss=entrant.loss,
+        label_noise=noise,
+        learning_rate_schedule=schedule,
+        epochs=epochs,
+    )
+
+
+def _rates(panel: Panel) -> dict[str, float]:
+    """The mean factor over a run's updates, by name, of every method that changes the learning rate."""
+    means = {}
+    for run, name in panel.names.items():
+        if name in means or run.method != "KAKURENBO":
+            continue
+        size = run.train_examples or 100 * run.batch_size  # of all examples the number is not known here
+        method = registry.build(run.method, size, run.batch_size, torch.tensor([run.seed]), options=run.options)
+        means[name] = statistics.fmean(map(method.factor, range(round(run.epochs * size / run.batch_size))))
+    return means
+
+
+def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
+    """What is timed to tell the methods' costs: whole trainings, small enough for any profile.
+
+    LB is timed in its default reading (``TIMED_OPTIONS``), whatever reading enters: it looks at a loss besides, in one
+    of fifty updates.
+    """
+    examples = TIMED_UPDATES * base.batch_size
+    small = dataclasses.replace(
+        base,
+        train_examples=min(examples, base.train_examples or examples),
+        test_examples=min(TIMED_TESTS, base.test_examples or TIMED_TESTS),
+        epochs=float(min(TIMED_EPOCHS, base.epochs)),
+    )
+    runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
+    timed = (run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
+    return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
+
+
+def _note(profile: str, size: Profile, base: Run) -> str:
+    """The size of the runs in words, for the foot of a figure."""
+    sizes = f"{amount(size.train_examples, 'training examples')}, {amount(size.test_examples, 'test examples')}"
+    optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
+    network = ({"letters-cnn": "letters CNN"} | TITLES)[base.network]
+    if base.network in INITIALIZED_BY_LIBRARY:
+        network += f" with {base.initialization}'s initialisation"
+    return (
+        f"profile {profile}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
+        f"learning rate {base.learning_rate:g}, MB {base.epochs:g} epochs; {base.precision}"
+    )

@@ -1,0 +1,1 @@
+"""What a GPU is needed for, in stages, in a few minutes."""

@@ -1,0 +1,1 @@
+"""How the next mini-batch is chosen: a file for each idea, and the registry that names them."""

@@ -1,0 +1,87 @@
+"""The store of one value per example: draw in proportion to the values and update them, both in O(log N)."""
+
+import torch
+from torch import Tensor
+
+from hardsample import jit, randomness
+from hardsample.errors import InputError, check_value
+from hardsample.methods.trees import LARGEST, DeviceTrees, HostTrees, Trees
+
+BLOCK = 8192  # random numbers of a seed made at once
+
+
+class BaseValues:
+    """Base values b of N examples for S seeds, and draws with p_i = b_i / sum(b) (paper A, equation 2).
+
+    Args:
+        size: number of examples N, without a limit but memory.
+        seeds: int64 [S]; the store lives on their device.
+        floor: the smallest value stored, above 0: an example at 0 could never be drawn again.
+        stream: the random stream of the draws.
+
+    Raises:
+        InputError: ``size`` is below 1 or ``floor`` is not between 0 and ``LARGEST``.
+    """
+
+    def __init__(self, size: int, seeds: Tensor, *, floor: float = 1e-8, stream: int = randomness.Stream.DRAW) -> None:
+        if size < 1:
+            raise InputError(f"base values for {size} examples: give at least 1 example.")
+        check_value("floor", floor, 0 < floor < LARGEST, f"a value above 0 and below {LARGEST:g}")
+        self.size, self.seeds, self.floor, self.stream = size, seeds, floor, stream
+        self._trees: Trees
+        if jit.uses_numba(seeds.device):
+            self._trees = HostTrees(size, seeds.numel(), floor)
+        else:
+            self._trees = DeviceTrees(size, seeds.numel(), floor, seeds.device)
+        self._place: tuple[int, int] | None = None  # of the random numbers at hand
+        self.fill(torch.ones(seeds.numel(), 1, device=seeds.device))
+
+    @property
+    def values(self) -> Tensor:
+        """The base values: float32 [S, N], a view of the store."""
+        return self._trees.values
+
+    @property
+    def totals(self) -> Tensor:
+        """The sum of every seed's values: float64 [S]."""
+        return self._trees.totals
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, sums included, by name: live tensors, to be copied out of or into."""
+        return self._trees.tensors
+
+    def fill(self, values: Tensor) -> None:
+        """Set every value: float [S, N], or [S, 1] for all alike. NaN is stored as the floor, as in an update."""
+        self._trees.fill(values.float())
+
+    def prepare(self, step: int, n: int) -> None:
+        """Have the random numbers of ``draw(step, n)`` at hand, in place; only a captured graph needs the call."""
+        steps = max(1, BLOCK // n)
+        if self._place != (step // steps, n):
+            self._place = step // steps, n
+            numbers = randomness.uniforms(self.seeds, self.stream, step // steps, steps * n)
+            self._trees.adopt(numbers.view(-1, steps, n))
+
+    def draw(self, step: int | Tensor, n: int) -> Tensor:
+        """Draw ``n`` examples for every seed, independently and with replacement (paper A, equation 3).
+
+        Args:
+            step: the counter of the random numbers: an int, or in a captured graph an int64 tensor [] after
+                :meth:`prepare`.
+
+        Returns:
+            int64 [S, n].
+        """
+        if isinstance(step, int):
+            self.prepare(step, n)
+        return self._trees.draw(step % max(1, BLOCK // n))
+
+    def update(self, indices: Tensor, values: Tensor) -> None:
+        """Store new values; of duplicates in a seed's indices the last one wins, on every device.
+
+        Args:
+            indices: int64 [S, n].
+            values: float [S, n] without a gradient. NaN is stored as the floor, infinity as ``LARGEST``.
+        """
+        self._trees.update(indices, values)

@@ -1,0 +1,1 @@
+"""Figures, tables and statistics, from curves to files."""

@@ -1,0 +1,194 @@
+"""The same runs computed twice, on other hardware or in another precision: how far they lie apart, row by row.
+
+A run's key does not name the device, so a second computation lives in a store of its own:
+``python -m hardsample.report.replicates replicates/cpu`` compares all of that store with ``runs/`` and writes a table
+for each data set into ``figures/``.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hardsample import paths
+from hardsample.config import PRECISIONS, Run
+from hardsample.data import dataset
+from hardsample.errors import InputError
+from hardsample.report import markup, stats
+from hardsample.report.figures import METRICS
+from hardsample.runs.store import ASPECTS, Store, StoredRun, check_fingerprints, made, unlike
+
+COLUMNS = (
+    *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
+    *("precision", "device", "other_precision", "other_device", "metric"),
+    *("evaluations", "value", "other_value", "end", "largest", "largest_epoch", "sd", "seeds"),
+)
+_SETTING = ("data", "method", "batch_size", "learning_rate", "pretrain_epochs")
+
+
+def compare(store: Store, other: Store) -> pd.DataFrame:
+    """Every run of ``other`` beside the same run of ``store``, one row per run and metric.
+
+    The same run has the same key; where ``store`` lacks it, the run that differs in precision alone stands in.
+
+    - ``value``, ``other_value``: the metric at the end; ``end``: other minus store there.
+    - ``largest``: the difference of greatest size over the ``evaluations`` at equal steps, and its ``largest_epoch``.
+    - ``sd``: standard deviation (ddof 1) of the metric at the end over the ``seeds`` that ``store`` has of the setting.
+
+    ``attrs["unpaired"]`` names the runs of ``other`` that have no counterpart, and ``attrs["unlike"]`` has those of
+    precision, torch and code (:func:`hardsample.runs.store.made`) in which a pair differs: aspect -> both sides' words.
+
+    Raises:
+        InputError: the two were made with different data of the same name.
+    """
+    alike: dict[Run, list[StoredRun]] = {}
+    for record in store.records():
+        alike.setdefault(dataclasses.replace(record.run, seed=0), []).append(record)
+    rows, unpaired, twins = [], [], []
+    for record in other.records():
+        same = _counterpart(record.run, store)
+        if same is None:
+            unpaired.append(f"{record.run.label}-s{record.run.seed}")
+            continue
+        check_fingerprints((found.run, found.provenance) for found in (same, record))
+        twins.append(tuple(made(found.run, found.provenance) for found in (same, record)))
+        rows += _rows(same, record, alike[dataclasses.replace(same.run, seed=0)])
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table.attrs = {"unpaired": unpaired, "unlike": unlike(twins, ASPECTS[1:])}
+    return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table of :func:`compare` for readers: a line per run, its difference in every metric."""
+    head = ("run", "seed", "replicate", "stored run", *METRICS)
+    lines = []
+    for _, run in table.groupby([*_SETTING, "precision", "other_precision", "seed"], sort=False):
+        first, of = run.iloc[0], run.set_index("metric")
+        lines.append(
+            (
+                f"{first.method}, n = {first.batch_size}, α = {first.learning_rate:g},"
+                f" pre-training {first.pretrain_epochs:g}",
+                str(first.seed),
+                f"{first.other_device}, {first.other_precision}",
+                f"{first.device}, {first.precision}",
+                *(_cell(of.loc[metric]) for metric in METRICS),
+            )
+        )
+    names = ", ".join(dataset.LABELS.get(name, name) for name in table.data.unique())
+    body = markup.markdown_table(head, lines)
+    return f"**The same runs computed twice. {names}.**\n\n{body}\n\n{_notes(table)}\n"
+
+
+def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
+    """Write ``stem``.csv and .md, each whole or not at all; equal tables give equal bytes.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    return markup.write(stem, {"csv": markup.csv(table), "md": markdown(table)})
+
+
+def write(folder: Path) -> tuple[Path, ...]:
+    """Compare the store in ``folder`` with the usual one and write ``replicates`` into each data set's figures.
+
+    Raises:
+        InputError: the folder holds no finished run, or what :func:`compare` raises.
+    """
+    other = Store(folder)
+    table = compare(Store(), other)
+    if table.empty:
+        raise InputError(f"{folder} holds no finished run that {paths.runs_dir()} has too: give a folder of runs.")
+    homes = {record.run.data: other.path(record.run).parent.relative_to(other.root) for record in other.records()}
+    written: tuple[Path, ...] = ()
+    for name, rows in table.groupby("data"):
+        rows.attrs = table.attrs
+        written += save(rows, paths.figures_dir() / homes[name] / "replicates")
+    return written
+
+
+def _counterpart(run: Run, store: Store) -> StoredRun | None:
+    others = (dataclasses.replace(run, precision=precision) for precision in PRECISIONS if precision != run.precision)
+    return next((found for wanted in (run, *others) if (found := store.find(wanted)) is not None), None)
+
+
+def _rows(same: StoredRun, record: StoredRun, seeds: list[StoredRun]) -> list[dict]:
+    here, there = _metrics(same), _metrics(record)
+    steps = here.index.intersection(there.index)
+    apart = there.loc[steps] - here.loc[steps]
+    ends = pd.DataFrame([_metrics(seed).iloc[-1] for seed in seeds])
+    about = {name: getattr(same.run, name) for name in _SETTING} | {
+        "seed": same.run.seed,
+        "precision": same.run.precision,
+        "device": same.provenance["device"],
+        "other_precision": record.run.precision,
+        "other_device": record.provenance["device"],
+    }
+    rows = []
+    for metric in METRICS:
+        largest = apart[metric].abs().idxmax()
+        rows.append(
+            about
+            | {
+                "metric": metric,
+                "evaluations": int(apart[metric].notna().sum()),
+                "value": here[metric].iloc[-1],
+                "other_value": there[metric].iloc[-1],
+                "end": apart[metric].iloc[-1],
+                "largest": apart[metric][largest],
+                "largest_epoch": here.epoch[largest],
+                "sd": ends[metric].std(),
+                "seeds": len(ends),
+            }
+        )
+    return rows
+
+
+def _metrics(record: StoredRun) -> pd.DataFrame:
+    return pd.DataFrame(record.rows, columns=list(record.columns)).set_index("step")[["epoch", *METRICS]].astype(float)
+
+
+def _cell(row: pd.Series) -> str:
+    scaled = f" = {row.end / row.sd:+.1f} sd" if row.sd > 0 else ""
+    return f"{row.end:+.4f}{scaled} ({row.largest:+.4f} at {row.largest_epoch:g})"
+
+
+def _notes(table: pd.DataFrame) -> str:
+    sizes, seeds = (table.end / table.sd).abs(), " to ".join(map(str, sorted({table.seeds.min(), table.seeds.max()})))
+    notes = [
+        "Each cell: replicate minus stored run at the end of training, the same in standard deviations (sd) over the"
+        f" {seeds} stored seeds of the setting, and in brackets the largest difference over all evaluations, at its"
+        " epoch.",
+        f"At the end the root mean square of all {len(sizes)} differences is {np.sqrt((sizes**2).mean()):.1f} standard"
+        " deviations; two different seeds of one setting differ by 1.4 (√2) in this measure.",
+    ]
+    notes.append(_equivalence_note(table[table.metric == "acc/val"].end))
+    if differing := table.attrs.get("unlike"):
+        sides = [", ".join(" or ".join(words[side]) for words in differing.values()) for side in (0, 1)]
+        notes.append(
+            f"The pairs differ in more than their hardware: stored runs are of {sides[0]}, replicates of {sides[1]}."
+        )
+    if table.attrs.get("unpaired"):
+        notes.append(f"Without a counterpart: {', '.join(table.attrs['unpaired'])}.")
+    return " ".join(notes)
+
+
+def _equivalence_note(differences: pd.Series) -> str:
+    """Are the accuracies shown to be equivalent? From fewer pairs than a sign-flip test takes that is not said."""
+    found = stats.equivalence(differences, stats.MARGIN)
+    pairs, mean = f"{found.n} pair{'s' * (found.n != 1)}", f"{100 * found.difference:+.2f} points"
+    said = f"The mean difference in test accuracy over {pairs} is {mean}"
+    needed, margin = stats.seeds_needed(1), f"{100 * stats.MARGIN:g} points"
+    if found.n < needed:
+        return f"{said}: too few to be called equivalent or not: we ask for {needed} pairs."
+    low, high = (100 * end for end in (found.interval.low, found.interval.high))
+    shown = "equivalent" if found.p < stats.LEVEL else "not shown to be equivalent"
+    return f"{said} [90 % {low:+.2f}, {high:+.2f}]: {shown} within {margin} (two one-sided t tests, p = {found.p:.2g})."
+
+
+if __name__ == "__main__":
+    try:
+        print(*write(Path(*sys.argv[1:2] or ["replicates/cpu"])), sep="\n")
+    except InputError as error:
+        sys.exit(f"hardsample: {error}")

@@ -1,0 +1,467 @@
+"""The statistics beside a figure: final metrics, what sets each method apart from the baseline, and pairs of others.
+
+All differences are paired by seed, and all tests are of metrics on the whole test set.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hardsample.experiments import published
+from hardsample.report import markup, stats
+from hardsample.report.figures import (
+    METRICS,
+    after_pretraining,
+    baseline,
+    data_statement,
+    hardware_statement,
+    layout,
+    measured_statement,
+    metric_title,
+    missing_statement,
+    trajectory_data,
+)
+
+READABLE = ("acc/val", "loss/val")
+_COMPARED = ("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs")
+COLUMNS = (
+    *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high", *_COMPARED),
+    *("updates", "reached", "updates_ratio"),
+)
+PAIR_COLUMNS = ("panel", "method", "other", "metric", *_COMPARED, "evaluations", "apart", "apart_at_end")
+# The effects of PEB against MB that paper A prints as a number, by the figure that shows them: place and claim as in
+# ``published``, the panel it is said of (None: the mean of all), the metric, and ours in the unit of the claim.
+_PRINTED = (
+    ("figure-1", "Section 1", "final training accuracy of PEB above MB's, on average, about", None, "acc/train", 100),
+    ("figure-1", "Section 1", "final validation accuracy of PEB above MB's, on average, about", None, "acc/val", 100),
+    (
+        "figure-2",
+        "Section 4.2.2",
+        "final training accuracy of PEB above MB's, on average, about",
+        None,
+        "acc/train",
+        100,
+    ),
+    (
+        "figure-2",
+        "Section 4.2.2",
+        "final validation accuracy of PEB above MB's, on average, about",
+        None,
+        "acc/val",
+        100,
+    ),
+    ("figure-2", "Section 4.2.2", "training loss of PEB below MB's", None, "loss/train", -1),
+    ("figure-2", "Section 4.2.2", "validation loss of PEB below MB's", None, "loss/val", -1),
+    (
+        *("figure-3", "Section 4.2.3", "validation accuracy of PEB above MB's at mini-batches of 32, more than"),
+        *("n = 32", "acc/val", 100),
+    ),
+)
+_BANDS = "the bands of PEB and MB overlap in no plot"
+
+
+def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per panel, method and metric, from the last evaluation of every seed.
+
+    - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
+    - ``difference``: the method minus the baseline over the same seeds, with its t interval, exact sign-flip ``p``,
+      ``p_holm`` adjusted over the whole table, the ``smallest`` difference that would have been significant at the
+      spread seen, and the ``seeds_won`` of ``pairs`` seeds run under both. ``p``, ``p_holm`` and ``smallest`` are NaN
+      where the seeds are too few for any difference to be significant (:func:`hardsample.report.stats.seeds_needed`).
+    - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
+      its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
+      divided by the number the twin itself took to get there first. For accuracies alone.
+
+    NaN where there is nothing to compare. ``attrs`` are those of the curves, the number of ``tests``, whether a run
+    was ``pretrained`` and the ``effects`` beside those that the paper prints.
+    """
+    usual = baseline(curves)
+    rows = [
+        {"panel": panel, "method": method, "metric": metric}
+        | _row(curves[curves.panel == panel], method, usual, metric)
+        for panel, methods in layout(curves).items()
+        for method in methods
+        for metric in METRICS
+    ]
+    return _tested(rows, COLUMNS, curves, effects=_effects(curves))
+
+
+def pairs(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per panel, pair of methods and metric: the method minus the ``other`` one, the later of the order first.
+
+    - ``difference`` to ``pairs``: as in :func:`final_metrics`. Pairs with the baseline have no ``p`` here: they are
+      tested there, and ``p_holm`` is adjusted over the other pairs.
+    - ``evaluations``: those after the pre-training at which both have a band of 2 standard deviations over seeds;
+      ``apart``: at how many of them the two bands do not overlap; ``apart_at_end``: "yes" or "no" for the last one, ""
+      without any.
+
+    ``attrs`` as those of :func:`final_metrics`, without the effects.
+    """
+    usual, bands = baseline(curves), trajectory_data(curves[after_pretraining(curves)])
+    rows = []
+    by_step = {place: own.set_index("step") for place, own in bands.groupby(["panel", "method", "metric"])}
+    nothing = bands[:0].set_index("step")
+    for panel, methods in layout(curves).items():
+        own = curves[curves.panel == panel]
+        finals = {(method, metric): _finals(own, method, metric) for method in methods for metric in METRICS}
+        for (method, other), metric in itertools.product(itertools.combinations(reversed(methods), 2), METRICS):
+            row = _difference(finals[method, metric], finals[other, metric], metric)
+            if usual in (method, other):
+                row.pop("p", None)
+            row |= _overlap(*(by_step.get((panel, name, metric), nothing) for name in (method, other)))
+            rows.append({"panel": panel, "method": method, "other": other, "metric": metric} | row)
+    return _tested(rows, PAIR_COLUMNS, curves)
+
+
+def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
+    """The tables of :func:`final_metrics` and :func:`pairs` for readers: accuracy and loss held out."""
+    usual = baseline(table)
+    header = ("panel", "method")
+    for title in (metric_title(metric, table) for metric in READABLE):
+        header += (title, f"{title} - {usual}", "smallest", "p (Holm)", "seeds won")
+    header += (f"updates to {usual}'s final {metric_title(READABLE[0], table)}",)
+    lines = []
+    for panel, methods in layout(table).items():
+        for method in methods:
+            rows = table[(table.panel == panel) & (table.method == method)].set_index("metric")
+            line = (panel, method)
+            for metric in READABLE:
+                line += _cells(rows.loc[metric], is_usual=method == usual)
+            lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
+        if not methods:
+            lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
+    blocks = [heading(table), markup.markdown_table(header, lines), _notes(table)]
+    if table.attrs.get("effects"):
+        blocks.append(_effects_table(table.attrs["effects"]))
+    if pairs is not None and len(pairs):
+        blocks.append(_pairs_table(pairs))
+    return "\n\n".join(blocks) + "\n"
+
+
+def pairs_markdown(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """The table of :func:`pairs` alone, for readers, of the runs whose :func:`final_metrics` are ``table``."""
+    notes = " ".join((*_image_notes(table, pairs.attrs["tests"]), *last_notes(pairs)))
+    return "\n\n".join((heading(table), _pairs_table(pairs), notes)) + "\n"
+
+
+def save(table: pd.DataFrame, stem: Path, pairs: pd.DataFrame | None = None) -> tuple[Path, ...]:
+    """Write ``stem``-statistics.csv and .md and, of the pairs, ``stem``-pairs.csv, each whole or not at all.
+
+    Equal tables give equal bytes.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    contents = {"csv": markup.csv(table), "md": markdown(table, pairs)}
+    written = markup.write(stem.with_name(f"{stem.name}-statistics"), contents)
+    if pairs is not None:
+        written += markup.write(stem.with_name(f"{stem.name}-pairs"), {"csv": markup.csv(pairs)})
+    return written
+
+
+def verdict(p: float) -> str:
+    """An adjusted p in words: "significant" below :data:`hardsample.report.stats.LEVEL`, else "inconclusive"."""
+    return "" if np.isnan(p) else "significant" if p < stats.LEVEL else "inconclusive"
+
+
+def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
+    """Treatment minus baseline, by seed, in the columns of :func:`final_metrics`; empty if no seed ran under both.
+
+    ``usable`` counts the ``pairs`` that are finite under both.
+    """
+    pairs = treatment.index.intersection(baseline.index)
+    if pairs.empty:
+        return {}
+    paired = stats.paired(treatment[pairs], baseline[pairs], higher_is_better=higher_is_better)
+    return {
+        "difference": paired.difference,
+        "difference_low": paired.interval.low,
+        "difference_high": paired.interval.high,
+        "p": paired.p,
+        "seeds_won": paired.won,
+        "pairs": len(pairs),
+        "usable": paired.n,
+    }
+
+
+def heading(table: pd.DataFrame) -> str:
+    """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
+    data = data_statement(table)
+    profile = table.attrs.get("profile", "unknown")
+    return f"**{data[0].upper()}{data[1:]}. Profile {profile}, {seeds_in_words(table.n + table.diverged)}.**"
+
+
+def seeds_in_words(counts: pd.Series) -> str:
+    """n = the seeds of the cells that have any, in words."""
+    counts = counts[counts > 0]
+    if counts.empty:
+        return "no run is done yet"
+    return f"n = {span(counts)} seed{'s' * int(counts.max() > 1)}"
+
+
+def span(counts: pd.Series) -> str:
+    """The least and the greatest of whole numbers, or the one that they are: "3 to 12", "12"."""
+    return " to ".join(dict.fromkeys(f"{count:.0f}" for count in (counts.min(), counts.max())))
+
+
+def bare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without its attrs, which pandas copies, deeply, with every row that is taken from it."""
+    frame = frame.copy(deep=False)
+    frame.attrs = {}
+    return frame
+
+
+def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
+    """A value and its interval, where there is one: "0.833 [0.829, 0.837]"; empty for what is no number."""
+    interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
+    return f"{value:{sign}.{digits}f}{interval}" if np.isfinite(value) else ""
+
+
+def last_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others."""
+    if frame.attrs.get("missing"):
+        yield frame.attrs.get("missing_runs") or f"Runs still missing: {frame.attrs['missing']}."
+    if frame.attrs.get("note"):
+        note = frame.attrs["note"]
+        yield f"{note[0].upper()}{note[1:]}."
+    if hardware := hardware_statement(frame):
+        yield hardware
+
+
+def _tested(rows: list[dict], columns: tuple[str, ...], curves: pd.DataFrame, **attrs) -> pd.DataFrame:
+    """The rows as a table, their tests made one family."""
+    table = pd.DataFrame(rows, columns=[*columns, "usable"])
+    tests, least = int(table.p.notna().sum()), table.usable[table.p.notna()].min()
+    tested = stats.family(table.p, table.difference_low, table.difference_high, table.usable)
+    table["p"], table["p_holm"], table["smallest"] = tested
+    table = table[list(columns)]
+    table.attrs = curves.attrs | attrs
+    table.attrs |= {"tests": tests, "least_pairs": 0 if np.isnan(least) else int(least)}
+    table.attrs |= {"pretrained": bool((curves.pretrain_epochs > 0).any()), "missing_runs": missing_statement(curves)}
+    return table
+
+
+def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
+    """The numbers of one row, given all curves of its panel and the baseline's name."""
+    finals = _finals(panel, method, metric)
+    summary = stats.summary(finals)
+    row = {
+        "n": summary.n,
+        "diverged": summary.diverged,
+        "mean": summary.mean,
+        "sd": summary.sd,
+        "low": summary.interval.low,
+        "high": summary.interval.high,
+    }
+    twins = _finals(panel, usual, metric)
+    pairs = finals.index.intersection(twins.index)
+    if method != usual:
+        row |= _difference(finals, twins, metric)
+    if metric.startswith("acc") and len(pairs):
+        row |= _reaching(panel, method, usual, metric, twins[pairs])
+    return row
+
+
+def _difference(finals: pd.Series, others: pd.Series, metric: str) -> dict[str, float]:
+    return compared(finals, others, higher_is_better=metric.startswith("acc"))
+
+
+def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
+    """At how many steps two bands of 2 standard deviations are apart, given each one's means and deviations by step."""
+    distance = (method["mean"] - other["mean"]).abs()
+    apart = (distance > 2 * (method.sd + other.sd))[(method.sd + other.sd).notna()]
+    at_end = ("yes" if apart.iloc[-1] else "no") if len(apart) else ""
+    return {"evaluations": len(apart), "apart": int(apart.sum()), "apart_at_end": at_end}
+
+
+def _effects(curves: pd.DataFrame) -> list[dict]:
+    """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
+    claims, rows = published.read("base-values-claims").set_index(["place", "claim"]), []
+    if baseline(curves) != "MB" or curves.empty or not _as_long(curves, claims):
+        return []
+    for figure, place, claim, panel, metric, scale in _PRINTED:
+        if curves.attrs.get("name") != f"base-values/{figure}":
+            continue
+        panels = [curves[curves.panel == title] for title in layout(curves) if panel in (None, title)]
+        apart = [_finals(own, "PEB", metric) - _finals(own, "MB", metric) for own in panels]
+        seeds = scale * pd.concat(apart, axis=1).mean(axis=1, skipna=False) if apart else pd.Series(dtype=float)
+        ours = stats.summary(seeds)
+        if ours.n:
+            theirs = claims.loc[(place, claim)]
+            row = {"place": place, "claim": claim, "paper": float(theirs.value), "unit": theirs.unit}
+            row |= {"panels": len(panels), "value": ours.mean, "low": ours.interval.low, "high": ours.interval.high}
+            rows.append(row)
+    return rows
+
+
+def _finals(panel: pd.DataFrame, method: str, metric: str) -> pd.Series:
+    """Each seed's last value, by seed; one that is not finite says that the seed diverged."""
+    own = panel[panel.method == method].sort_values("step")
+    return own.drop_duplicates("seed", keep="last").set_index("seed")[metric].astype(float)
+
+
+def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets: pd.Series) -> dict[str, float]:
+    """Updates after which each seed first has its twin's final accuracy, beside the twin's own way there."""
+    updates, ratios = [], []
+    for seed, target in targets.items():
+        seeds = panel[panel.seed == seed].sort_values("step")
+        own, twin = seeds[seeds.method == method], seeds[seeds.method == usual]
+        reached = stats.updates_to_reach(own.step, own[metric], target)
+        first = stats.updates_to_reach(twin.step, twin[metric], target)
+        if reached is not None:
+            updates.append(reached)
+            ratios.append(reached / first if first else np.nan)
+    if not updates:
+        return {"reached": 0}
+    return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
+
+
+def _as_long(curves: pd.DataFrame, claims: pd.DataFrame) -> bool:
+    """Did the runs draw as many examples as paper A's, to within a mini-batch an epoch?"""
+    epochs, examples = (
+        float(claims.value[place, claim])
+        for place, claim in (("Section 4.2.3", "epochs of training"), ("Section 4.1", "training examples"))
+    )
+    ends = curves.sort_values("step").drop_duplicates("panel", keep="last")
+    return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
+
+
+def _notes(table: pd.DataFrame) -> str:
+    usual = baseline(table)
+    notes = [
+        "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
+        f"Differences are paired by seed: method minus {usual}, the baseline [95 % t interval].",
+        *_test_notes(table, "the whole table"),
+        *_image_notes(table, table.attrs["tests"]),
+        f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy"
+        f"{' count pre-training, and' if table.attrs['pretrained'] else ''} are a mean over the seeds that ever have"
+        f" the final accuracy of their twin under {usual}: how many do is in brackets, and the others are left out of"
+        " it; the ratio is to the updates after which the twin itself first had it, seed by seed.",
+    ]
+    if table.diverged.any():
+        notes.append("Diverged seeds are left out of means and differences, and are never won.")
+    if measured := measured_statement(table):
+        notes.append(measured)
+    return " ".join((*notes, *last_notes(table)))
+
+
+def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
+    """How the differences were tested; or that with so few seeds none can be significant."""
+    tests, least = table.attrs["tests"], table.attrs["least_pairs"]
+    if not tests:
+        return
+    needed = stats.seeds_needed(tests)
+    if table.p.notna().any():
+        yield (
+            f"p: two-sided exact sign-flip test over seeds, adjusted by Holm over the {tests} tests of {family};"
+            f" significant below {stats.LEVEL:g}, else inconclusive. smallest: the mean difference that would have"
+            " been significant at the spread of these seeds."
+        )
+    if least < needed:
+        whose = "No p is shown" if table.p.isna().all() else "Rows of too few seeds have no p"
+        yield (
+            f"{whose}: no difference among {tests} test{'s' * (tests != 1)} can be significant with {least}"
+            f" seed{'s' * (least != 1)}, whatever its size; it takes {needed}."
+        )
+
+
+def _image_notes(table: pd.DataFrame, tests: int) -> Iterator[str]:
+    """What the tests, if any, do not cover, and how much one accuracy depends on the choice of the images."""
+    counts = table.attrs.get("tested") or ()
+    images, means = counts[0] if len(counts) == 1 else None, table[table.metric == "acc/val"]["mean"].dropna()
+    what = f"all of the test set ({images:,} images)" if images else "all of the test set"
+    if tests:
+        yield f"Test metrics are of {what}; the tests cover seeds, not the choice of test images."
+    if images and len(means):
+        half = 100 * stats.binomial_half_width(means, images)
+        span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (half.min(), half.max())))
+        yield f"That choice alone gives one accuracy of this table a 95 % half-width of {span} points (binomial)."
+
+
+def _effects_table(effects: list[dict]) -> str:
+    """Our effects beside the paper's, and what share of them they are."""
+    header, lines = ("the paper's effect", "paper", "here", "share of the paper's"), []
+    for effect in effects:
+        digits, unit = (2, " points") if effect["unit"] else (3, "")
+        mean = f", mean of {effect['panels']} panels" if effect["panels"] > 1 else ""
+        here = with_interval(effect["value"], effect["low"], effect["high"], "+", digits) + unit
+        share = effect["value"] / effect["paper"]
+        lines.append(
+            (f"{effect['claim']} ({effect['place']})", f"{effect['paper']:g}{unit}", here + mean, f"{share:.2f}")
+        )
+    return f"Beside the effects that the paper prints as a number:\n\n{markup.markdown_table(header, lines)}"
+
+
+def _pairs_table(pairs: pd.DataFrame) -> str:
+    """Every two methods beside each other, the baseline's pairs for their bands alone."""
+    usual, header = baseline(pairs), ("panel", "pair")
+    for title in (metric_title(metric, pairs) for metric in READABLE):
+        header += (title, "smallest", "p (Holm)", "seeds won", "bands apart")
+    lines = []
+    for (panel, method, other), rows in pairs.dropna(subset="pairs").groupby(["panel", "method", "other"], sort=False):
+        rows, line = rows.set_index("metric"), (panel, f"{method} - {other}")
+        for metric in READABLE:
+            row = rows.loc[metric]
+            apart = f"{row.apart}/{row.evaluations}, at the end {row.apart_at_end}" if row.evaluations else ""
+            line += (*_compared_cells(row, digits=4 if metric.startswith("acc") else 3), apart)
+        lines.append(line)
+    notes = [
+        "Pairs of methods, by seed: the first minus the second [95 % t interval].",
+        *_test_notes(pairs, f"the pairs without {usual}"),
+        f"Pairs with {usual} are tested in the table above." if usual in {*pairs.method, *pairs.other} else "",
+        "Bands apart: at how many of the evaluations after the pre-training the bands of ± 2 standard deviations over"
+        " seeds do not overlap.",
+        *_band_counts(pairs),
+    ]
+    return f"{markup.markdown_table(header, lines)}\n\n{' '.join(note for note in notes if note)}"
+
+
+def _band_counts(pairs: pd.DataFrame) -> Iterator[str]:
+    """In how many plots, a panel and one of the four metrics each, the bands of two methods are apart."""
+    found = pairs[pairs.evaluations > 0]
+    counts = [
+        f"{method} and {other} {(rows.apart_at_end == 'yes').sum()} of {len(rows)}"
+        f" ({(rows.apart == rows.evaluations).sum()})"
+        for (method, other), rows in found.groupby(["method", "other"], sort=False)
+    ]
+    if counts:
+        yield (
+            "Plots (a panel and one of the four metrics) in which they are apart at the end, and in brackets at every"
+            f" one of these evaluations: {'; '.join(counts)}."
+        )
+    if counts and pairs.attrs.get("name") == "base-values/figure-2":
+        claims = published.text("base-values-claims")
+        claim = claims[claims.claim == _BANDS].iloc[0]
+        yield f"The paper says: {claim.claim} ({claim.place})."
+
+
+def _cells(row: pd.Series, is_usual: bool) -> tuple[str, ...]:
+    if not row.n:
+        return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "", "")
+    value = with_interval(row["mean"], row.low, row.high)
+    value += f" ({row.diverged} diverged)" if row.diverged else ""
+    return (value, "baseline", "", "", "") if is_usual else (value, *_compared_cells(row))
+
+
+def _compared_cells(row: pd.Series, digits: int = 3) -> tuple[str, str, str, str]:
+    """Difference, smallest significant one, p with its verdict, seeds won."""
+    if np.isnan(row.pairs):
+        return "", "", "", ""
+    return (
+        with_interval(row.difference, row.difference_low, row.difference_high, "+", digits),
+        f"{row.smallest:.4f}" if np.isfinite(row.smallest) else "",
+        f"{row.p_holm:.2g}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else "",
+        f"{row.seeds_won:.0f}/{row.pairs:.0f}",
+    )
+
+
+def _updates(row: pd.Series, usual: str) -> str:
+    if np.isnan(row.reached):
+        return ""
+    if not row.reached:
+        return "never"
+    seeds = int(row.pairs if np.isfinite(row.pairs) else row.n + row.diverged)
+    return f"{row.updates:,.0f} = {row.updates_ratio:.2f} x {usual}'s ({row.reached:.0f}/{seeds})"

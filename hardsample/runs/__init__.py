@@ -1,0 +1,1 @@
+"""Where runs are stored, and how they are computed."""

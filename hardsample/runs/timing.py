@@ -1,0 +1,140 @@
+"""How long methods take: runs side by side on one device, in turns, and kept like finished runs."""
+
+import functools
+import hashlib
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hardsample import paths
+from hardsample.config import Run
+from hardsample.data.dataset import Dataset, load
+from hardsample.experiments.panels import Experiment, variant
+from hardsample.runs.launch import one_thread, resolve_device
+from hardsample.runs.store import Store, commit, device_name, versions
+from hardsample.training import trainer
+
+if TYPE_CHECKING:
+    import pandas
+
+UPDATES_A_TURN = 20
+TOLD_APART = 0.1  # costs that differ by less are one
+
+
+def measure(
+    experiment: Experiment, *, device: str = "auto", turns: int = 5, compute: bool = True
+) -> "pandas.DataFrame":
+    """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
+
+    After a first epoch of each run, every turn times so many updates of each, one run after the other: choosing,
+    forward, backward, update, and no evaluation. Without ``compute`` nothing is timed: what is not kept has no rows.
+
+    Returns:
+        a row per turn and run: round (the turn), delta, seconds (per update). ``attrs`` are those of the experiment,
+        and device (its model) and threads.
+
+    Raises:
+        InputError: the device or the data are not at hand.
+    """
+    import pandas
+
+    device = resolve_device(device)
+    timed = functools.partial(_table, turns=turns) if compute else None
+    kept = _kept(experiment, device, (device_name(device), str(turns)), timed)
+    frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
+    frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
+    return frame
+
+
+def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True) -> dict[str, float]:
+    """Each method's training time relative to the baseline's at equal updates; measured once and kept.
+
+    Without ``compute`` nothing is measured: empty where nothing is kept.
+
+    The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
+    nothing evaluated: every pass that chooses is in. The median over seeds is given to one decimal, and as 1 within a
+    tenth of it, since one measurement differs from another by as much. On a CPU the clock is the CPU time of one
+    thread, which other programs disturb less. A store has one measurement, whatever the device, since its runs of equal
+    wall-clock follow from it.
+
+    Raises:
+        InputError: the device or the data are not at hand.
+    """
+    rows = _kept(experiment, resolve_device(device), (), _contest if compute else None)["rows"]
+    seconds: dict[tuple[str, int], float] = defaultdict(float)
+    for method, seed, spent in rows:
+        seconds[method, seed] += spent
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for (method, seed), spent in seconds.items():
+        ratios[method].append(spent / seconds[experiment.baseline, seed])
+    medians = {method: statistics.median(found) for method, found in ratios.items()}
+    return {name: 1.0 if abs(cost - 1) < TOLD_APART else max(0.1, round(cost, 1)) for name, cost in medians.items()}
+
+
+def _kept(
+    experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable | None
+) -> dict[str, Any]:
+    """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one.
+
+    Without ``measured`` no rows, where there is none.
+    """
+    runs = experiment.timed
+    text = "-".join((*(run.key for run in runs), *circumstances))
+    path = Store().path(runs[0]).with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.timing")
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        if measured is None:
+            return {"rows": [], "device": "not measured", "threads": 0}
+    first = runs[0]
+    source = experiment.sources[first.data]
+    data = load(source, train_examples=first.train_examples, test_examples=first.test_examples)
+    with one_thread(device):
+        rows = measured(runs, data, device)
+        about = {"device": device_name(device), "threads": torch.get_num_threads()}
+    made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
+    kept = about | made | {"runs": [run.key for run in runs], "rows": rows}
+    paths.write_atomically(path, (json.dumps(kept, indent=1) + "\n").encode())
+    return kept
+
+
+def _table(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
+    """After a first epoch of each, so many turns: (turn, δ, seconds per update)."""
+    length = -(-len(data.x_train) // runs[0].batch_size)
+    updates = {run.options["delta"]: trainer.stepper(run, data, device=device) for run in runs}
+    for update in updates.values():
+        _seconds(update, length, device, time.perf_counter)
+    length = min(length, UPDATES_A_TURN)
+    return [
+        (turn, delta, _seconds(update, length, device, time.perf_counter) / length)
+        for turn in range(turns)
+        for delta, update in updates.items()
+    ]
+
+
+def _contest(runs: Sequence[Run], data: Dataset, device: str) -> list[tuple]:
+    """Whole trainings, seed by seed and epoch by epoch: (method, seed, seconds of the epoch)."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    length, rows = len(data.x_train) // runs[0].batch_size, []
+    for run in runs:
+        if run.seed == runs[0].seed:
+            trainer.stepper(run, data, device=device)()  # what is done once in a process is not counted
+    for seed in dict.fromkeys(run.seed for run in runs):
+        updates = {variant(run): trainer.stepper(run, data, device=device) for run in runs if run.seed == seed}
+        for _ in range(round(runs[0].epochs)):
+            rows += [(method, seed, _seconds(update, length, device, clock)) for method, update in updates.items()]
+    return rows
+
+
+def _seconds(update: Callable[[], None], times: int, device: str, clock: Callable[[], float]) -> float:
+    began = clock()
+    for _ in range(times):
+        update()
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+    return clock() - began

@@ -1,0 +1,1 @@
+"""The methods as samplers for any PyTorch training loop."""
