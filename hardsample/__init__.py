@@ -22,6 +22,7 @@ _PUBLIC = {
     "grid": "experiments.registry",  # the experiment of a figure's name and a profile
     "load": "data.dataset",  # a data set by name or .npz file
     "pretrain": "training.trainer",  # the start that every method of a seed shares
+    "register": "plugins",  # a method, network, data set, profile or experiment of one's own
     "train": "training.trainer",  # runs that differ in their seed alone, trained side by side
 }
 
