@@ -16,7 +16,7 @@ from benchmarks import reckoning
 from benchmarks.measure import Row, gpu
 from hardsample import paths
 from hardsample.errors import InputError
-from hardsample.runs.store import commit, device_name, versions
+from hardsample.runs.provenance import commit, device_name, versions
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -29,7 +29,7 @@ from hardsample.gpu import merge
 from hardsample.gpu import stages as gpu_stages
 from hardsample.gpu.campaign import AGAIN, Settings, Stage
 from hardsample.gpu.stages import Task
-from hardsample.runs import store as runs
+from hardsample.runs import provenance
 from hardsample.runs.store import Store
 from hardsample.training import agreement
 from hardsample.training import trainer as training
@@ -113,7 +113,7 @@ def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
     assert states(undisturbed) == dict.fromkeys(REHEARSED.split(","), "done")
     assert sound(undisturbed) and json.loads((undisturbed / "status.json").read_bytes())["troubles"] == []
     found = json.loads((undisturbed / "results.json").read_bytes())
-    assert found["environment"]["source"] == runs.source_hash() and found["environment"]["bytes a second"] > 0
+    assert found["environment"]["source"] == provenance.source_hash() and found["environment"]["bytes a second"] > 0
     assert found["correctness"]["reference"]["agrees"] and all(
         about["agrees"] and about["computed"]["way"] == "plain" for about in found["correctness"]["ways"].values()
     )
@@ -617,7 +617,7 @@ def made_up(seed: int = 0, *, diverged: bool = False) -> tuple[tuple, ...]:
 
 
 def made(fingerprint: str = "a" * 16, source: str = "") -> dict:
-    about = {"commit": "unknown", "source": source or runs.source_hash(), "versions": {"torch": "2.11"}}
+    about = {"commit": "unknown", "source": source or provenance.source_hash(), "versions": {"torch": "2.11"}}
     return about | {"data": {"name": "glyphs", "fingerprint": fingerprint, "stand_in": True, "classes": 26}}
 
 
@@ -796,7 +796,7 @@ def test_the_first_writer_wins_and_differences_are_told(brought, tmp_path):
 
 def not_filled() -> bool:
     """Whether this checkout has no clean commit to fill in."""
-    return runs.commit() == "unknown" or runs.commit().endswith("-dirty")
+    return provenance.commit() == "unknown" or provenance.commit().endswith("-dirty")
 
 
 @pytest.mark.parametrize("here", ["unknown", "d" * 40 + "-dirty", "d" * 40])
@@ -815,7 +815,9 @@ def test_other_sources_are_told_and_get_no_commit(tmp_path, monkeypatch):
     root = store_in(tmp_path / "made", [1], lambda: made(source="5" * 16)).root
     (tmp_path / archive.NAME).write_bytes(archive.pack(root))
     told = merge.merge(tmp_path, Store(tmp_path / "home"))
-    assert told[0].startswith(f"made by other sources than this checkout's ({'5' * 16}, here {runs.source_hash()})")
+    assert told[0].startswith(
+        f"made by other sources than this checkout's ({'5' * 16}, here {provenance.source_hash()})"
+    )
     assert Store(tmp_path / "home").records()[0].provenance["commit"] == "unknown"
 
 
@@ -825,17 +827,3 @@ def test_runs_without_a_manifest_and_other_folders_are_refused(brought, tmp_path
     assert error.startswith("hardsample: there is no runs.tar.gz in") and error.count("\n") == 1
     assert cli.main(["gpu-merge", str(brought)]) == 0
     assert capsys.readouterr().out.endswith(f"3 runs stored in {Store().root}, 0 there before\n")
-
-
-def test_sources_have_a_hash_that_any_change_changes(tmp_path, monkeypatch):
-    for name, text in (("a.py", "x"), ("sub/b.py", "y"), ("data.csv", "z")):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "runs.py"))
-    found = []
-    for name, text in (("data.csv", "other"), ("a.py", "X"), ("sub/b.py", ""), ("c.py", "")):
-        found.append(runs.source_hash.__wrapped__())
-        (tmp_path / name).write_text(text)
-    found.append(runs.source_hash.__wrapped__())
-    assert found[0] == found[1] and len(set(found[1:])) == 4
-    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in found)

@@ -1,26 +1,23 @@
 """The store: a record comes back as it was written, once, whole, and whatever dies meanwhile."""
 
-import dataclasses
 import json
 import math
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import hardsample.runs.store
-from hardsample import paths
+from hardsample import paths, records
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment, Panel
-from hardsample.runs import store as runs
-from hardsample.runs.store import Store, check_fingerprints, cohort_name, provenance
+from hardsample.records import check_fingerprints
+from hardsample.runs.store import Store, cohort_name
 from hardsample.training.trainer import COLUMNS, TrainingResult
 
 KILLS = 100
@@ -240,7 +237,7 @@ def test_curves_say_the_hardware_and_in_what_pairs_differ(store):
     ],
 )
 def test_pairs_of_other_code_are_told_apart(store, about, code):
-    assert runs.made(run(), about)["code"] == code
+    assert records.made(run(), about)["code"] == code
     both = experiment(Panel(title="all", runs=(run(0, "MB"), run(0, "PEB"))))
     store.write(run(0, "MB"), outcome(), made() | about)
     store.write(run(0, "PEB"), outcome(), made() | {"source": "another one"})
@@ -397,36 +394,3 @@ def test_two_writers_at_once_store_each_run_once(store):
     assert sum(won.values()) == 100
     by = [record.provenance["who"] for record in store.records()]
     assert {who: by.count(who) for who in "ab"} == won and store.verify() == []
-
-
-def test_provenance_says_where_and_with_what_but_not_who():
-    data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
-    values = provenance(data, "cpu", outcome(), pretrain=3.0, wall=9.0, cohort=1)
-    assert json.loads(json.dumps(values)) == values
-    assert values["seconds"] == {"train": 1.5, "evaluate": 0.5, "pretrain": 3.0, "wall": 9.0}
-    assert values["data"] == {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 3}
-    assert set(values["versions"]) == {"python", "torch", "numpy", "numba", "hardsample"}
-    assert values["device"] and values["threads"] == 1 and values["finished"].endswith("+00:00")
-    assert os.uname().nodename not in json.dumps(values) and "/" not in values["platform"]
-
-
-def test_provenance_says_how_a_run_was_computed(monkeypatch):
-    data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
-    how = {"way": "fused", "captured": True, "arithmetic": "bf16"}
-    about = provenance(data, "cpu", dataclasses.replace(outcome(), computed=how), pretrain=0.0, wall=1.0, cohort=1)
-    assert {name: about[name] for name in how} == how
-    assert not about.keys() & {"cuda", "cudnn", "driver"}
-    monkeypatch.setattr(runs, "device_name", lambda device: "a GPU")
-    about = provenance(data, "cuda", outcome(), pretrain=0.0, wall=1.0, cohort=12)
-    assert {"cuda", "cudnn", "driver"} <= about.keys() and about["device"] == "a GPU"
-
-
-def test_the_source_has_a_hash_where_there_is_no_commit(tmp_path, monkeypatch):
-    package = tmp_path / "hardsample"
-    shutil.copytree(paths.package_dir(), package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(paths, "package_dir", lambda: package)
-    assert runs.commit.__wrapped__() == "unknown"
-    as_here = runs.source_hash.__wrapped__()
-    assert as_here == runs.source_hash() and len(as_here) == 16
-    (package / "trees.py").write_text("changed")
-    assert runs.source_hash.__wrapped__() != as_here

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from hardsample import archive, paths
 from hardsample.errors import InputError
-from hardsample.runs.store import Store, StoredRun, check_fingerprints, commit, source_hash
+from hardsample.records import StoredRun, check_fingerprints
+from hardsample.runs.provenance import commit, source_hash
+from hardsample.runs.store import Store
 from hardsample.training.trainer import COLUMNS, TrainingResult
 
 TOLD = 10  # runs whose difference is told one by one

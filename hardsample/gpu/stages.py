@@ -39,17 +39,10 @@ from hardsample.experiments import hard_samples, registry
 from hardsample.gpu import campaign
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.randomness import Stream
+from hardsample.records import check_fingerprints, data_choice
 from hardsample.runs import launch
-from hardsample.runs.store import (
-    Store,
-    accelerator,
-    check_fingerprints,
-    data_choice,
-    device_name,
-    provenance,
-    source_hash,
-    versions,
-)
+from hardsample.runs.provenance import accelerator, device_name, provenance, source_hash, versions
+from hardsample.runs.store import Store
 from hardsample.training import agreement, cuda_graph
 from hardsample.training import networks as models
 from hardsample.training import trainer as training

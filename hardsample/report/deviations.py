@@ -17,8 +17,9 @@ from hardsample.config import Run
 from hardsample.data import dataset
 from hardsample.errors import InputError
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
+from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
-from hardsample.runs.store import ASPECTS, Store, StoredRun, check_fingerprints, made, unlike
+from hardsample.runs.store import Store
 
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
 _HEADER = ("question", "the paper", "here", "option", "default", "other values", "effect of the other value")
@@ -409,7 +410,7 @@ def table(store: Store | None = None) -> pd.DataFrame:
     - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
     - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
       of seeds in it, 0 where none are stored; ``devices``: what they were computed on; ``unlike``: in which of device,
-      precision, torch and code (:func:`hardsample.runs.store.made`) the two of a pair differ beside the choice, in
+      precision, torch and code (:func:`hardsample.records.made`) the two of a pair differ beside the choice, in
       words, "" for none.
     - ``metric``: a key of ``METRICS``; ``difference``: mean over seeds; ``low``, ``high``: its 95 % t interval, NaN
       from one pair.

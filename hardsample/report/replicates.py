@@ -16,9 +16,10 @@ from hardsample import paths
 from hardsample.config import PRECISIONS, Run
 from hardsample.data import dataset
 from hardsample.errors import InputError
+from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
 from hardsample.report.figures import METRICS
-from hardsample.runs.store import ASPECTS, Store, StoredRun, check_fingerprints, made, unlike
+from hardsample.runs.store import Store
 
 COLUMNS = (
     *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
@@ -38,7 +39,7 @@ def compare(store: Store, other: Store) -> pd.DataFrame:
     - ``sd``: standard deviation (ddof 1) of the metric at the end over the ``seeds`` that ``store`` has of the setting.
 
     ``attrs["unpaired"]`` names the runs of ``other`` that have no counterpart, and ``attrs["unlike"]`` has those of
-    precision, torch and code (:func:`hardsample.runs.store.made`) in which a pair differs: aspect -> both sides' words.
+    precision, torch and code (:func:`hardsample.records.made`) in which a pair differs: aspect -> both sides' words.
 
     Raises:
         InputError: the two were made with different data of the same name.

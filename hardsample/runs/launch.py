@@ -27,7 +27,9 @@ from hardsample import paths
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load, name_of
 from hardsample.errors import InputError, check_choice
-from hardsample.runs.store import Store, check_fingerprints, cohort_name, data_choice, provenance
+from hardsample.records import check_fingerprints, data_choice
+from hardsample.runs.provenance import provenance
+from hardsample.runs.store import Store, cohort_name
 from hardsample.training import cuda_graph, trainer
 from hardsample.training.networks import check_precision, max_cohort_size
 from hardsample.training.trainer import DeadlineError, TrainingResult

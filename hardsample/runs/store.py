@@ -1,32 +1,24 @@
 """The store of finished runs: one JSON file each, written once and whole, and never changed."""
 
 import collections
-import dataclasses
-import functools
 import hashlib
 import io
 import itertools
 import json
 import math
 import os
-import platform
-import re
-import subprocess
 import time
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from hardsample import paths
 from hardsample.config import Run
-from hardsample.data.dataset import Dataset
 from hardsample.errors import InputError
+from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, stem
 from hardsample.training.trainer import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
@@ -42,19 +34,6 @@ _json = json.JSONEncoder(allow_nan=False).encode
 _BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
-@dataclasses.dataclass(frozen=True)
-class StoredRun:
-    """A finished run as stored: what was run, where and with what, and its metrics over time.
-
-    ``rows`` holds one tuple per evaluation, in the order of ``columns``; a diverged metric is NaN.
-    """
-
-    run: Run
-    provenance: Mapping[str, Any]
-    columns: tuple[str, ...]
-    rows: tuple[tuple, ...]
-
-
 class Store:
     """Finished runs under ``root`` (default: :func:`hardsample.paths.runs_dir`).
 
@@ -67,7 +46,7 @@ class Store:
     def path(self, run: Run) -> Path:
         """Where ``run`` is stored, or will be."""
         paper = "base-values" if run.network == "letters-cnn" else "hard-samples"
-        return self.root / f"{paper}/{run.data}/{_stem(run)}.json"
+        return self.root / f"{paper}/{run.data}/{stem(run)}.json"
 
     def find(self, run: Run) -> StoredRun | None:
         """The stored record of ``run``; None if it is absent, unreadable or that of another run."""
@@ -234,7 +213,7 @@ class Store:
         return sorted(self.root.glob("*/*/*.json"))
 
     def _start(self, start: Run, fingerprint: str) -> Path:
-        return self.root / "starts" / f"{_stem(start)}-{fingerprint}.npz"
+        return self.root / "starts" / f"{stem(start)}-{fingerprint}.npz"
 
     def _checkpoint(self, name: str) -> Path:
         return self.root / "checkpoints" / f"{name}.npz"
@@ -243,165 +222,6 @@ class Store:
 def cohort_name(runs: Sequence[Run], fingerprint: str) -> str:
     """What a cohort's checkpoint is kept under: 16 hexadecimal digits, other ones for other members or other data."""
     return hashlib.sha256("-".join((*(run.key for run in runs), fingerprint)).encode()).hexdigest()[:16]
-
-
-def check_fingerprints(
-    made: Iterable[tuple[Run, Mapping[str, Any]]], at_hand: Mapping[tuple, str] | None = None
-) -> None:
-    """Raise unless all runs of one data set, and the data ``at_hand``, have one fingerprint.
-
-    ``made`` are finished runs with their provenance; ``at_hand`` maps :func:`data_choice` of a run to the fingerprint
-    of the data that it would be trained on now.
-
-    Raises:
-        InputError: numbers of different data would be mixed.
-    """
-    known = dict(at_hand or {})
-    for run, about in made:
-        found = about["data"]["fingerprint"]
-        expected = known.setdefault(data_choice(run), found)
-        if found != expected:
-            raise InputError(
-                f"the data {run.data!r} have fingerprint {expected}, but the stored run {_stem(run)} was made with"
-                f" {found}: give changed data another name, or move their old runs out of the store."
-            )
-
-
-def data_choice(run: Run) -> tuple:
-    """What decides the arrays that a run is trained and tested on: (name, train_examples, test_examples)."""
-    return run.data, run.train_examples, run.test_examples
-
-
-ASPECTS = ("device", "precision", "torch", "code")
-"""What :func:`made` tells of a run."""
-
-
-def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
-    """What the numbers of a finished run depend on beside its fields, and its precision, in words.
-
-    Device, precision, version of torch, and code: what computed the steps where it was not the package, else the hash
-    of its source, or in older records the commit, and the way of the steps where it was not the plain one.
-    """
-    code = f"source {about['source'][:7]}" if "source" in about else f"commit {about.get('commit', 'unknown')[:7]}"
-    if about.get("way", "plain") != "plain":
-        code += f" ({about['way']} steps)"
-    return {
-        "device": about.get("device", "an unknown device"),
-        "precision": run.precision,
-        "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
-        "code": about.get("computed_by", code),
-    }
-
-
-def unlike(
-    twins: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], aspects: Sequence[str]
-) -> dict[str, tuple[list[str], list[str]]]:
-    """Those of the aspects of :func:`made` in which a pair differs: aspect -> the words of either side, each once."""
-    return {
-        aspect: tuple(list(dict.fromkeys(how[aspect] for how in side)) for side in zip(*twins, strict=True))
-        for aspect in aspects
-        if any(one[aspect] != other[aspect] for one, other in twins)
-    }
-
-
-def provenance(
-    data: Dataset, device: str, outcome: TrainingResult, *, pretrain: float, wall: float, cohort: int
-) -> dict[str, Any]:
-    """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
-    return {
-        "commit": commit(),
-        "source": source_hash(),
-        "versions": versions(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device_name(device),
-        **accelerator(device),
-        **outcome.computed,
-        "threads": torch.get_num_threads(),
-        "cohort": cohort,
-        "seconds": outcome.seconds | {"pretrain": pretrain, "wall": wall},
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "stand_in": data.stand_in,
-            "classes": len(data.classes),
-        },
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def accelerator(device: str) -> dict[str, Any]:
-    """Of a CUDA device what its numbers may depend on: versions of CUDA, cuDNN and the driver; nothing of a CPU."""
-    if not device.startswith("cuda"):
-        return {}
-    return {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "driver": _driver()}
-
-
-@functools.cache
-def _driver() -> str:
-    """The version of NVIDIA's driver."""
-    try:
-        found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", Path("/proc/driver/nvidia/version").read_text())
-    except OSError:
-        return "unknown"
-    return found[1] if found else "unknown"
-
-
-def device_name(device: str) -> str:
-    """The model of the GPU or CPU behind a torch device."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    return _processor()
-
-
-@functools.cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-@functools.cache
-def commit() -> str:
-    """HEAD of the checkout this package runs from, "-dirty" if its own files differ; "unknown" outside of one."""
-    package = paths.package_dir()
-    if not (package.parent / ".git").exists():
-        return "unknown"
-    head = _git(package, "rev-parse", "HEAD")
-    return head and head + ("-dirty" if _git(package, "status", "--porcelain", "--", ".") else "") or "unknown"
-
-
-@functools.cache
-def source_hash() -> str:
-    """16 hexadecimal digits of the SHA-256 of the package's own source: which code it was, where no commit says so."""
-    package, digest = paths.package_dir(), hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    try:
-        return subprocess.run(
-            ("git", "-C", str(folder), *arguments), capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Of Python and of what the numbers depend on."""
-    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    for name in ("numba", "hardsample"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "unknown"
-    return found
 
 
 def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -424,10 +244,6 @@ def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> d
     for method, how in itertools.chain.from_iterable(differing):
         mixed.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
     return {how: tuple(methods) for how, methods in mixed.items()}
-
-
-def _stem(run: Run) -> str:
-    return f"{run.label}-s{run.seed}-{run.key}"
 
 
 def _without_nan(columns: Sequence[str], row: Sequence) -> list:

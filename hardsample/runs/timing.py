@@ -16,7 +16,8 @@ from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.launch import one_thread, resolve_device
-from hardsample.runs.store import Store, commit, device_name, versions
+from hardsample.runs.provenance import commit, device_name, versions
+from hardsample.runs.store import Store
 from hardsample.training import trainer
 
 if TYPE_CHECKING:

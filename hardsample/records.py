@@ -1,0 +1,85 @@
+"""A finished run as people and reports read it: what was run, with what it was made, and what it gave."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hardsample.config import Run
+from hardsample.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredRun:
+    """A finished run as stored: what was run, where and with what, and its metrics over time.
+
+    ``rows`` holds one tuple per evaluation, in the order of ``columns``; a diverged metric is NaN.
+    """
+
+    run: Run
+    provenance: Mapping[str, Any]
+    columns: tuple[str, ...]
+    rows: tuple[tuple, ...]
+
+
+def stem(run: Run) -> str:
+    """The name of a run's file, without suffix: what a person reads in it, and the key."""
+    return f"{run.label}-s{run.seed}-{run.key}"
+
+
+def check_fingerprints(
+    made: Iterable[tuple[Run, Mapping[str, Any]]], at_hand: Mapping[tuple, str] | None = None
+) -> None:
+    """Raise unless all runs of one data set, and the data ``at_hand``, have one fingerprint.
+
+    ``made`` are finished runs with their provenance; ``at_hand`` maps :func:`data_choice` of a run to the fingerprint
+    of the data that it would be trained on now.
+
+    Raises:
+        InputError: numbers of different data would be mixed.
+    """
+    known = dict(at_hand or {})
+    for run, about in made:
+        found = about["data"]["fingerprint"]
+        expected = known.setdefault(data_choice(run), found)
+        if found != expected:
+            raise InputError(
+                f"the data {run.data!r} have fingerprint {expected}, but the stored run {stem(run)} was made with"
+                f" {found}: give changed data another name, or move their old runs out of the store."
+            )
+
+
+def data_choice(run: Run) -> tuple:
+    """What decides the arrays that a run is trained and tested on: (name, train_examples, test_examples)."""
+    return run.data, run.train_examples, run.test_examples
+
+
+ASPECTS = ("device", "precision", "torch", "code")
+"""What :func:`made` tells of a run."""
+
+
+def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
+    """What the numbers of a finished run depend on beside its fields, and its precision, in words.
+
+    Device, precision, version of torch, and code: what computed the steps where it was not the package, else the hash
+    of its source, or in older records the commit, and the way of the steps where it was not the plain one.
+    """
+    code = f"source {about['source'][:7]}" if "source" in about else f"commit {about.get('commit', 'unknown')[:7]}"
+    if about.get("way", "plain") != "plain":
+        code += f" ({about['way']} steps)"
+    return {
+        "device": about.get("device", "an unknown device"),
+        "precision": run.precision,
+        "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
+        "code": about.get("computed_by", code),
+    }
+
+
+def unlike(
+    twins: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], aspects: Sequence[str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Those of the aspects of :func:`made` in which a pair differs: aspect -> the words of either side, each once."""
+    return {
+        aspect: tuple(list(dict.fromkeys(how[aspect] for how in side)) for side in zip(*twins, strict=True))
+        for aspect in aspects
+        if any(one[aspect] != other[aspect] for one, other in twins)
+    }
