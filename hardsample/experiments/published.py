@@ -6,7 +6,7 @@ import pandas as pd
 
 from hardsample.errors import check_choice
 
-_FOLDER = resources.files("hardsample.experiments.published")
+_FOLDER = resources.files("hardsample.experiments") / "published-tables"
 _WORDS = {
     *("network", "printed_as", "data_set", "iterations", "complexity"),
     *("mark", "direction", "doubt", "place", "claim", "unit"),
@@ -19,7 +19,7 @@ NAMES = (
 
 
 def text(name: str) -> pd.DataFrame:
-    """One file of ``published``, every cell as it is printed ("50", "10.00"), "" where nothing is.
+    """One file of ``published-tables``, every cell as it is printed ("50", "10.00"), "" where nothing is.
 
     Accuracies and changes are percents, times seconds. ``direction`` is "up" for the papers' ▲ and "down" for ▼;
     ``mark`` is "bold" or "underline"; ``doubt`` says what keeps a number from being a target. In the claims a word
