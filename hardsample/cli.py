@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hardsample import __version__, paths
+from hardsample import __version__, paths, plugins
 from hardsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ DATA = {
         "help": "a name such as cifar10 or stand-in, or a file.npz (default: what the profile is for)",
     },
 }
+PLUGIN = {
+    "--plugin": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE.py",
+        "help": "a Python file of your own that registers a method, network, data set, profile or experiment; may be"
+        " given more than once",
+    },
+}
 ONE = {"--data": {"default": "glyphs", "help": "a name such as emnist-letters, or a file.npz (default: %(default)s)"}}
 STAGES = {
     "--minutes": {"type": float, "default": 10.0, "help": "what the whole call may take (default: %(default)g)"},
@@ -90,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status: 0 done, 1 incomplete or unsound, 2 bad input, 130 interrupted."""
     try:
         options = _parser().parse_args(arguments)
+        for plugin in getattr(options, "plugin", ()):
+            plugins.load(plugin)
         return options.command(options)
     except InputError as error:
         return _refuse(str(error))
@@ -253,7 +264,10 @@ def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, c
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(width, spawn, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         try:
-            drawing = {pool.submit(_notebook, experiment.name, parameters): experiment for experiment in experiments}
+            loaded = plugins.loaded()
+            drawing = {
+                pool.submit(_notebook, experiment.name, parameters, loaded): experiment for experiment in experiments
+            }
             for future in as_completed(drawing):
                 try:
                     future.result()
@@ -270,10 +284,11 @@ def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, c
     return files, failures
 
 
-def _notebook(name: str, parameters: dict[str, str | int]) -> None:
+def _notebook(name: str, parameters: dict[str, str | int], loaded: list[str]) -> None:
     from hardsample import notebooks
 
-    notebooks.run(name, {knob: parameters[knob] for knob in notebooks.parameters(name) if knob in parameters})
+    declared = notebooks.parameters(name)
+    notebooks.run(name, {knob: parameters[knob] for knob in declared if knob in parameters}, plugins=loaded)
 
 
 def _outputs(experiment: "Experiment") -> list[Path]:
@@ -301,14 +316,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hardsample {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    data, what, where = _knobs(DATA), _knobs(WHAT), _knobs(WHERE)
+    data, what, where = _knobs(DATA), _knobs(WHAT | PLUGIN), _knobs(WHERE)
     for name, function, knobs, does in (
         ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
         ("figures", _figures, [what, data], "draw figures and tables from what is stored, and say what is missing"),
         ("reproduce", _reproduce, [what, data, where], "compute what is missing, then draw every figure and table"),
         ("verify", _verify, [], "check every stored run"),
         ("status", _status, [what, data], "count each figure's runs, and the minutes that those done took"),
-        ("data", _data, [_knobs(ONE)], "load or download a data set and describe it"),
+        ("data", _data, [_knobs(ONE | PLUGIN)], "load or download a data set and describe it"),
         ("gpu", _gpu, [_knobs(STAGES)], "do what a GPU is needed for, in stages, as far as the minutes go"),
     ):
         command = commands.add_parser(name, help=does, description=does, parents=knobs)

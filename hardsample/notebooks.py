@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,16 @@ def parameters(name: str) -> tuple[str, ...]:
     return tuple(_declared(name))
 
 
-def run(name: str, parameters: Mapping[str, Any] | None = None, output: Path | None = None) -> Path:
+def run(
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    output: Path | None = None,
+    *,
+    plugins: Sequence[str] = (),
+) -> Path:
     """Execute a notebook with ``parameters`` and return the executed copy, ``runs/notebooks/<name>.ipynb`` by default.
+
+    ``plugins`` are files that the kernel loads first (:func:`hardsample.plugins.load`).
 
     Raises:
         InputError: the notebook or a parameter is unknown, or a value has another type than the notebook's own.
@@ -73,6 +81,10 @@ def run(name: str, parameters: Mapping[str, Any] | None = None, output: Path | N
                 parameters,
                 kernel_name="python3",
                 kernel_manager_class=ThisInterpreter,
+                extra_arguments=[
+                    f"--IPKernelApp.exec_lines=from hardsample import plugins; plugins.load({plugin!r})"
+                    for plugin in plugins
+                ],
                 progress_bar=False,
                 request_save_on_cell_execute=False,
             )

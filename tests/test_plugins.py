@@ -3,10 +3,12 @@
 import hashlib
 import sys
 
+import nbformat
 import pytest
 
 import hardsample
-from hardsample import plugins
+from hardsample import notebooks, paths, plugins
+from hardsample.cli import main
 from hardsample.errors import InputError
 
 
@@ -74,3 +76,19 @@ def test_register_enters_and_returns_what_it_is_given():
     assert hardsample.register(spec) is spec and spec.entered
     with pytest.raises(InputError, match="cannot be registered"):
         hardsample.register(Spec)
+
+
+def test_a_notebook_and_the_command_line_know_the_file(own, tmp_path, monkeypatch, capfd):
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import sys; assert 'my_own' in sys.modules, 'not loaded'")]
+    )
+    notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    monkeypatch.setattr(paths, "notebooks_dir", lambda: tmp_path)
+    nbformat.write(notebook, tmp_path / "asks.ipynb")
+    with pytest.raises(RuntimeError, match="not loaded"):
+        notebooks.run("asks", output=tmp_path / "out.ipynb")
+    notebooks.run("asks", output=tmp_path / "out.ipynb", plugins=[str(own)])
+    assert main(["status", "--figure", "table-3", "--plugin", str(own)]) == 0
+    assert plugins.loaded() == [str(own)]
+    assert main(["status", "--plugin", "absent"]) == 2
+    assert "no plugin 'absent'" in capfd.readouterr().err
