@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hardsample.errors import InputError
-from hardsample.report import audit, stats
+from hardsample.report import audit, audit_arithmetic, audit_tables, stats
 
 COUNTS = {
     "resnet18": (11_181_642, 1_190_000_000),
@@ -43,7 +43,7 @@ def row(table, place, quantity):
     ],
 )
 def test_what_follows(given, recomputed, follows, truncated):
-    found = audit._row("here", "this", given, recomputed, "Why.")
+    found = audit_arithmetic.check("here", "this", given, recomputed, "Why.")
     assert (found["follows"], found["truncated"]) == (follows, truncated)
     assert found["remark"] == ("" if follows else "Why.")
 
@@ -55,7 +55,7 @@ def test_schema(table):
     assert (table.remark == "").equals(table.follows)
     assert table.follows[table.truncated].all()
     assert (table.one_off == "").where(table.follows, True).all()
-    assert set(table.hypothesis) == {"", audit.ONE_UNTRAINED}
+    assert set(table.hypothesis) == {"", audit_tables.ONE_UNTRAINED}
     assert (table.hypothesis != "").equals(table.quantity.str.startswith("±"))
 
 
@@ -83,7 +83,7 @@ def test_changes_of_the_epoch(table):
     ],
 )
 def test_what_one_epoch_more_or_less_would_give(given, before, after, way):
-    assert audit._one_off(given, before, after) == way
+    assert audit_arithmetic.one_epoch_off(given, before, after) == way
 
 
 def test_changes_that_follow_from_an_epoch_that_is_one_off(table):
