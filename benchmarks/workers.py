@@ -23,8 +23,9 @@ import torch
 from benchmarks.measure import Row, Way, compare, in_turns, processes, summary
 from hardsample.config import Run
 from hardsample.data.dataset import load
-from hardsample.runs import launch as launching
-from hardsample.runs.launch import cores, launch
+from hardsample.runs import cluster
+from hardsample.runs.devices import count_cores
+from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
 from hardsample.training import trainer
 
@@ -40,7 +41,7 @@ WANTED = 10_000
 
 def measure() -> list[Row]:
     """Side by side, in turns; then the store alone."""
-    workers = cores()
+    workers = count_cores()
     alone, plain, dask = "one after another", f"{workers} plain processes", f"{workers} workers under Dask"
     with tempfile.TemporaryDirectory() as folder:
         spent = _in_turns(alone, plain, dask, workers, Path(folder))
@@ -65,21 +66,21 @@ def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> 
     """Seconds of a run by the three ways, [STARTS * TURNS] each, and of what the launcher does besides."""
     spent, handed_out = defaultdict(list), []
 
-    def noting(*arguments, on_cluster=launching._on_cluster):
+    def noting(*arguments, do=cluster.Cluster.do):
         handed_out.append(time.perf_counter())
-        yield from on_cluster(*arguments)
+        yield from do(*arguments)
 
     _launch([TINY], 1, Store(folder / "warm-up"))
-    with _plain_processes(workers) as train, mock.patch.object(launching, "_on_cluster", noting):
+    with _plain_processes(workers) as train, mock.patch.object(cluster.Cluster, "do", noting):
         for start in range(STARTS):
             store = Store(folder / str(start))
             tiny = _seeds(TINY, TINIES * workers)
             spent["tiny in this process"].append(_beside(tiny[:TINIES], 1, Store(folder / f"here-{start}")))
             began = time.perf_counter()
-            with launching._local_cluster(workers, "cpu") as client:
+            with cluster.start_local(workers, "cpu") as started:
                 spent["start"].append(time.perf_counter() - began)
                 with mock.patch.object(
-                    launching, "_local_cluster", lambda *_, client=client: contextlib.nullcontext(client)
+                    cluster, "start_local", lambda *_, started=started: contextlib.nullcontext(started)
                 ):
                     _launch([dataclasses.replace(run, epochs=0.1) for run in _seeds(RUN, workers)], workers, store)
                     for turn in range(TURNS):

@@ -26,7 +26,7 @@ TOP = {"cli", "notebooks", "__main__"}  # may import everything, and nothing imp
 NOT_YET = dict.fromkeys(("report.deviations", "report.large_batches", "report.replicates"), {"runs"})
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
 ONLY = {  # who may know whom
-    "distributed": {"runs.launch"},
+    "distributed": {"runs.cluster"},
     "papermill": {"notebooks"},
     "torchvision": {"data.dataset", "training.networks"},
     "triton": {"training.kernels", "gpu.stages"},

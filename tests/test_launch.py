@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ import torch
 from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
+from hardsample.runs import cluster, worker
 from hardsample.runs import launch as launching
-from hardsample.runs.launch import LaunchReport, duration, launch, parse_duration
+from hardsample.runs.launch import LaunchReport, launch
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training import cuda_graph, trainer
 
@@ -137,9 +137,9 @@ def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, 
         raise cuda_graph.CaptureError("planted")
 
     monkeypatch.setattr(trainer, "train", broken)
-    elsewhere = launching._elsewhere
+    elsewhere = worker._elsewhere
     graphs = []
-    monkeypatch.setattr(launching, "_elsewhere", lambda task: graphs.append(task.graphs) or elsewhere(task))
+    monkeypatch.setattr(worker, "_elsewhere", lambda task: graphs.append(task.graphs) or elsewhere(task))
     store, some = Store(tmp_path), RUNS[:2]
     assert here(store, some).computed == 2
     assert rows(store) == {run.key: undisturbed[run.key] for run in some}
@@ -174,8 +174,9 @@ def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
 def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
     """The way to any Dask cluster: nothing is shared with the workers but what travels through Dask."""
     store = Store(tmp_path)
-    monkeypatch.setattr(launching, "_costs", lambda runs, *_: dict.fromkeys(runs, 1.0))
-    with launching._local_cluster(2, "cpu") as client:
+    monkeypatch.setattr(launching, "estimate_seconds", lambda runs, *_, **__: dict.fromkeys(runs, 1.0))
+    with cluster.start_local(2, "cpu") as workers:
+        client = workers.client
         pids = list(client.run(os.getpid).values())
         victim = pids[0]
         monkeypatch.setattr(store, "write_start", kill_after(store.write_start, victim))
@@ -298,7 +299,7 @@ def test_an_interrupt_while_workers_start_is_as_quiet(tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monkeypatch):
-    monkeypatch.setattr(launching, "CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 1.0)
     began = time.monotonic()
     for address in ("tcp://127.0.0.1:9", "nonsense://"):
         with pytest.raises(InputError, match=f"no Dask scheduler answers at '{address}': start one with"):
@@ -339,59 +340,12 @@ def test_stored_runs_of_other_data_stop_the_launch(tmp_path):
         here(store)
 
 
-def test_a_start_is_urgent_and_long_jobs_go_first():
-    long, short = Run("glyphs", "MB", 0, epochs=9.0), Run("glyphs", "MB", 0, epochs=1.0)
-    waiting = [Run("glyphs", "MB", seed, epochs=4.0, pretrain_epochs=1.0) for seed in (0, 1)]
-    runs = [short, *waiting, long]
-    costs = {run: run.epochs for run in (*runs, *(run.start for run in waiting))}
-    plan = launching._Plan(launching._jobs(runs, launching._starts(runs), costs, on_gpu=False), set(), None)
-    order = [plan.next() for _ in range(4)]
-    assert [job.runs[0] for job in order] == [long, waiting[0].start, waiting[1].start, short]
-    assert plan.next() is None
-    plan.ready.add(waiting[1].start)
-    assert plan.next().runs == (waiting[1],)
-    assert plan.fail(order[1]) == [waiting[0]] and plan.next() is None
-
-
-def test_the_longest_run_that_waits_for_a_start_makes_it_urgent():
-    runs = [Run("glyphs", method, seed, pretrain_epochs=1.0) for method in ("MB", "PEB") for seed in (0, 1, 2)]
-    starts = launching._starts(runs)
-    costs = dict.fromkeys(starts, 1.0) | {run: 1.0 + run.seed + 10 * (run.method == "PEB") for run in runs}
-    jobs = launching._jobs(runs, starts[1:], costs, on_gpu=False)
-    assert {job.runs[0].seed: job.urgency for job in jobs if job.is_start} == {1: 13.0, 2: 14.0}
-    assert [job.needs for job in jobs[:2]] == [{starts[0]}, {starts[1]}]
-
-
-def test_cohorts_are_seeds_of_one_configuration():
-    runs = [Run("glyphs", method, seed) for seed in range(14) for method in ("MB", "PEB")]
-    cohorts = launching._cohorts(runs, on_gpu=True)
-    assert [[(run.method, run.seed) for run in cohort] for cohort in cohorts] == [
-        *([("MB", seed) for seed in range(12)], [("MB", 12), ("MB", 13)]),
-        *([("PEB", seed) for seed in range(12)], [("PEB", 12), ("PEB", 13)]),
-    ]
-    assert all(len(cohort) == 1 for cohort in launching._cohorts(runs, on_gpu=False))
-    large = [Run("glyphs", "FMB", seed, network="resnet18") for seed in range(3)]
-    assert all(len(cohort) == 1 for cohort in launching._cohorts(large, on_gpu=True))
-
-
 def test_a_run_that_cannot_begin_stops_the_launch_before_anything_is_done(tmp_path):
     store = Store(tmp_path)
     wrong = Run("dots", "HMB", 1, options={"delta": 0.001}, train_examples=64)
     with pytest.raises(InputError, match="delta is 0.001, and of 2 mini-batches"):
         here(store, (*RUNS, wrong))
     assert store.records() == []
-
-
-def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):
-    monkeypatch.setattr(launching, "cores", lambda: 8)
-
-    def jobs(count, seconds):
-        return [SimpleNamespace(seconds=seconds)] * count
-
-    assert launching._workers(None, 0, "cpu", jobs(20, 60.0)) == 8
-    assert launching._workers(None, 0, "cpu", jobs(3, 60.0)) == 3
-    assert launching._workers(None, 0, "cpu", jobs(20, 0.1)) == 1
-    assert launching._workers(None, 4, "cpu", jobs(20, 0.1)) == 4
 
 
 def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
@@ -404,19 +358,7 @@ def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_durations_and_reports_in_words():
-    assert [parse_duration(text) for text in ("90s", "9m", "1.5h", "30", 12, 0.5)] == [90, 540, 5400, 30, 12, 0.5]
-    assert [duration(seconds) for seconds in (0.4, 59, 303, 7810)] == ["0 s", "59 s", "5 min 3 s", "2 h 10 min"]
+def test_reports_in_words():
     report = LaunchReport(12, 70, ((RUNS[0], "Traceback\nValueError: no"),), 1, 303.0)
     assert str(report) == "84 runs: 12 found, 70 computed, 1 missing, 1 failed in 5 min 3 s"
     LaunchReport(12, 72, (), 0, 1.0).raise_if_incomplete()
-
-
-def test_threads_are_given_back():
-    torch.set_num_threads(2)
-    try:
-        with launching.one_thread("cpu"):
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)

@@ -40,7 +40,7 @@ from hardsample.gpu import campaign
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.randomness import Stream
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import launch
+from hardsample.runs.devices import count_cores, one_thread
 from hardsample.runs.provenance import accelerator, device_name, provenance, source_hash, versions
 from hardsample.runs.store import Store
 from hardsample.training import agreement, cuda_graph
@@ -128,7 +128,7 @@ def environment(task: Task) -> dict[str, Any]:
     if task.device != "cpu" and not torch.cuda.is_available():
         raise InputError("torch finds no CUDA GPU here: install a build of torch that fits its driver.")
     result = {"state": "done", "device": device_name(task.device), "source": source_hash(), "versions": _versions(task)}
-    result |= {"cores": launch.cores(), "platform": f"{platform.system()} {platform.machine()}"}
+    result |= {"cores": count_cores(), "platform": f"{platform.system()} {platform.machine()}"}
     task.keep(result)
     mebibytes, size = (16, 256) if task.tiny else (4096, 8192)
     result["bytes a second"] = _bandwidth(task, mebibytes << 20)
@@ -234,7 +234,7 @@ def _against_reference(task: Task) -> dict[str, Any]:
     """How far, relatively, the steps on this device are from those that are kept."""
     kept = json.loads(REFERENCE.read_bytes())["steps"]
     steps = min(map(len, kept.values())) if not task.tiny else 2
-    with launch.one_thread(task.device):
+    with one_thread(task.device):
         found = reference_steps(task.device, steps)
     far = {
         (method, step, name): max(abs(a - b) / abs(b) for a, b in zip(values, kept[method][step][name], strict=True))
@@ -254,7 +254,7 @@ def _against_plain(task: Task, method: str) -> dict[str, Any]:
     runs = [Run(campaign.TINY, method, seed, options=options, precision=task.precision) for seed in seeds]
     exact = [dataclasses.replace(run, precision="float32") for run in runs]
     states = []
-    with launch.one_thread(task.device):
+    with one_thread(task.device):
         taken = _trainer(runs, data, task.device, "auto")
         plain, in_full = (_trainer(each, data, task.device, "plain") for each in (runs, exact))
         ways = ((taken, taken.step_function()), (plain, plain.plain_step), (in_full, in_full.plain_step))
@@ -412,7 +412,7 @@ def _train(
     """Train a cohort and store its runs; ``starts`` are the pre-trainings done so far, kept for the others."""
     began = time.monotonic()
     hooks = {"device": task.device, "deadline": task.deadline, "report": _alive} | graphs
-    with launch.one_thread(task.device):
+    with one_thread(task.device):
         if cohort.starts and cohort.starts not in starts:
             starts[cohort.starts] = training.pretrain(cohort.starts, data, **hooks)
         given = starts.get(cohort.starts)
@@ -467,7 +467,7 @@ class _Pace:
     def _timed(self, cohort: Cohort, graphs: dict[str, bool]) -> float:
         """Seconds of a step, from a few of them."""
         runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in cohort.runs]
-        with launch.one_thread(self.task.device):
+        with one_thread(self.task.device):
             update = training.stepper(runs, self.data, device=self.task.device, **graphs)
             return _seconds(self.task, update, 2 if self.task.tiny else 50)
 
@@ -646,7 +646,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.stage == "reference":
         made = {"versions": versions(), "device": device_name("cpu")}
-        with launch.one_thread("cpu"):
+        with one_thread("cpu"):
             made["steps"] = reference_steps()
         paths.write_atomically(REFERENCE, (json.dumps(made, indent=1) + "\n").encode())
         return 0

@@ -15,7 +15,7 @@ from hardsample import paths
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.experiments.panels import Experiment, variant
-from hardsample.runs.launch import one_thread, resolve_device
+from hardsample.runs.devices import one_thread, resolve_device
 from hardsample.runs.provenance import commit, device_name, versions
 from hardsample.runs.store import Store
 from hardsample.training import trainer
