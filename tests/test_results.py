@@ -1,4 +1,4 @@
-"""What is committed as found can be traced: the figures and README's table follow from the committed runs."""
+"""What is committed as found can be traced: figures, and what README and docs/ say, follow from the committed runs."""
 
 import hashlib
 import json
@@ -31,10 +31,11 @@ from hardsample.runs import timing
 from hardsample.runs.store import Store
 
 ROOT = paths.project_root()
+README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results"
 LETTERS = ROOT / "figures" / "base-values" / "ocr-letters"
 FULL_SIZE = ROOT / "figures" / "base-values" / "sd19-letters"
 IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-jpeg"
-# As README's commands say.
+# As the commands of README and of docs/results say.
 REAL_LETTERS = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
 NIST_LETTERS = {"profile": "paper", "data": "sd19-letters", "precision": "bf16"}
 MISSING = {"figure-1": 0, "figure-2": 36, "figure-3": 24, "figure-4": 36, "draws": 12}  # of the full-size runs: LB's
@@ -150,7 +151,7 @@ def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, commit
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_them(
+def test_committed_standings_follow_from_the_committed_runs_and_a_page_quotes_them(
     name, committed, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(committed.root))  # where the costs are kept
@@ -167,7 +168,23 @@ def test_committed_standings_follow_from_the_committed_runs_and_readme_quotes_th
     check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
     text = (tmp_path / f"{name}-statistics.md").read_text()
     assert set(standings.winners(standings.table(curves)).tests) == {12}  # of what was run
-    assert text.split("**In short**\n\n")[1].split("\n\n")[0] in (ROOT / "README.md").read_text()
+    in_short = text.split("**In short**\n\n")[1].split("\n\n")[0]
+    assert in_short in (RESULTS / "all-methods.md").read_text()
+    if name == "letters":
+        check_readme_of_the_letters(in_short)
+
+
+def check_readme_of_the_letters(in_short: str):
+    """What README takes from the line on equal updates."""
+    said = words(README)
+    found = in_short.splitlines()[0].replace("**", "")
+    assert found.startswith("- Equal updates, 8 settings: InfoBatch wins in 1, by +3.4 points (there its difference to")
+    assert "KAKURENBO wins in 1, by +2.1 points (there its difference to others is inconclusive)" in found
+    assert "None is significantly above MB in 4:" in found
+    assert (
+        "at equal updates InfoBatch wins in 1 of 8 settings, by +3.4 points, and KAKURENBO wins in 1, by +2.1" in said
+    )
+    assert "their differences to others are inconclusive. None is significantly above MB in 4." in said
 
 
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
@@ -178,20 +195,25 @@ def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
     check_equal(written, ROOT / "figures" / "hard-samples")
 
 
+def words(*pages: Path) -> str:
+    """What pages say, whatever their lines."""
+    return " ".join(" ".join(page.read_text() for page in pages).split())
+
+
 def rows(path: Path, keep=lambda line: True) -> str:
     lines = [line for line in path.read_text().splitlines() if line.startswith("|") and keep(line)]
     assert len(lines) >= 6
     return "\n".join(lines)
 
 
-def test_readme_quotes_the_tables():
-    readme = (ROOT / "README.md").read_text()
-    assert rows(IMAGES / "controls-statistics.md") in readme
-    assert rows(IMAGES / "table-3.md", lambda line: re.match(r"\| (network|---|ResNet-18) ", line)) in readme
+def test_a_page_quotes_the_tables_of_paper_b():
+    page = (RESULTS / "cifar10-jpeg.md").read_text()
+    assert rows(IMAGES / "controls-statistics.md") in page
+    assert rows(IMAGES / "table-3.md", lambda line: re.match(r"\| (network|---|ResNet-18) ", line)) in page
 
 
 def spans(row: pd.Series) -> str:
-    """A paired difference as README words it: of an accuracy in points, of a loss as it is."""
+    """A paired difference as the pages word it: of an accuracy in points, of a loss as it is."""
     scale, digits = (100, 2) if row.metric.startswith("acc") else (1, 3)
     value, low, high = (scale * row[name] for name in ("difference", "difference_low", "difference_high"))
     points = " points" if scale == 100 else ""
@@ -228,12 +250,15 @@ def test_pairs_of_the_stored_runs_are_what_was_found_of_them(committed):
     assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.24
 
 
-def test_readme_quotes_the_full_size_runs():
-    readme = (ROOT / "README.md").read_text()
-    said = " ".join(readme.split())
+def test_readme_and_a_page_quote_the_full_size_runs():
+    page = (RESULTS / "sd19-letters.md").read_text()
     text = (FULL_SIZE / "figure-1-statistics.md").read_text()
     first, printed, *_ = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert first in readme and printed in readme and "share of the paper's" in printed
+    assert first in page and printed in page and "share of the paper's" in printed
+    [default] = {
+        line.split(" | ")[5] for line in first.splitlines() if line.startswith("| default hyper-parameters | PEB")
+    }
+    assert f"(p = {default.split(',')[0]} in Figure 1)" in words(README) and default.endswith("significant")
 
     found = [pd.read_csv(FULL_SIZE / f"figure-{number}-statistics.csv") for number in (2, 3, 4)]
     found = pd.concat(found)
@@ -242,28 +267,33 @@ def test_readme_quotes_the_full_size_runs():
     assert len(accuracy) == len(loss) == 9
     assert (accuracy.difference_low > 0).all() and (accuracy.p_holm < 0.05).all() and (accuracy.seeds_won == 12).all()
     low, high = 100 * accuracy.difference.min(), 100 * accuracy.difference.max()
-    assert f"higher test accuracy in all nine settings of Figures 2 to 4, by {low:.1f} to {high:.1f} points" in said
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert f"higher test accuracy in all nine settings of Figures 2 to 4, by {low:.1f} to {high:.1f} points" in said
     lower = loss[(loss.difference_high < 0) & (loss.p_holm < 0.05)]
     assert len(lower) == 8 and set(loss.panel) - set(lower.panel) == {"n = 4"}
-    assert "lower test loss in eight of the nine, inconclusive at n = 4" in said
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert "lower test loss in eight of the nine, inconclusive at n = 4" in said
 
     accuracy, loss = pair(pd.read_csv(FULL_SIZE / "figure-1-pairs.csv"), "PEB", "PLB")
-    words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
-    assert words == ["inconclusive", "significant"]
-    assert f"test accuracy {spans(accuracy)}, inconclusive (p = {accuracy.p_holm:.2g}" in said
-    assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
+    verdicts = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    assert verdicts == ["inconclusive", "significant"]
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert f"test accuracy {spans(accuracy)}, inconclusive (p = {accuracy.p_holm:.2g}" in said
+        assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
     accuracy, loss = pair(pd.read_csv(FULL_SIZE / "plb-n1024.csv"), "PEB", "PLB")
     assert {tables.verdict(row.p_holm) for row in (accuracy, loss)} == {"significant"}
-    assert f"test accuracy {spans(accuracy)} (p = {accuracy.p_holm:.2g})" in said
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert f"test accuracy {spans(accuracy)} (p = {accuracy.p_holm:.2g})" in said
     assert f"test loss {spans(loss)} (p = {loss.p_holm:.2g})" in said
 
     table = pd.read_csv(FULL_SIZE / "replicates.csv")
     largest = (table.end / table.sd).abs().max()
     runs = len(table) // len(figures.METRICS)
-    words = {4: "four", 5: "five", 6: "six"}
-    assert f"{words.get(runs, runs)} of them, trained again on a CPU" in said
-    assert f"differ at the end by at most {largest:.1f} standard deviations over seeds" in said
+    number = {4: "four", 5: "five", 6: "six"}.get(runs, str(runs))
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert f"{number} of them, trained again on a CPU" in said.replace(number.capitalize(), number)
+        assert f"differ at the end by at most {largest:.1f} standard deviations over seeds" in said
 
 
 def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(committed, tmp_path):
@@ -277,14 +307,18 @@ def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_r
     assert lb_readings.nearest(table) == NEAREST
     found, verdict = lb_readings.met(lb_readings.together(table)), lb_readings.verdict(table)
     tried = found[[statement.number for statement in lb_readings.STATEMENTS]] != "not run"
-    said = " ".join((ROOT / "README.md").read_text().split())
     assert "LB is not identified" in verdict and "so far" in verdict
-    assert "**LB is not identified**: the paper does not define it, and no reading that was tried does four of" in said
-    assert ("Not every reading was tried in every setting" in said) == (not tried.all(axis=None))
+    for said in (words(README), words(RESULTS / "sd19-letters.md")):
+        assert (
+            "**LB is not identified**: the paper does not define it, and no reading that was tried does four of" in said
+        )
+        assert bool(re.search("Not every reading (of LB )?was tried in every setting", said)) == (
+            not tried.all(axis=None)
+        )
     assert tried.loc[NEAREST].all() and found.statements[NEAREST] == 3 and "does most, three of the six" in said
 
 
-def test_what_readme_says_of_a_jpeg_copy_is_so():
+def test_what_is_said_of_a_jpeg_copy_is_so():
     """Means of three seeds, too few for any difference to be significant."""
     table = pd.read_csv(IMAGES / "table-3.csv")
     part = table[(table.network == "resnet18") & (table.delta < 1)]
@@ -297,11 +331,12 @@ def test_what_readme_says_of_a_jpeg_copy_is_so():
     assert mean["random δ = 0.5", "acc/val"] > mean["δ = 0.5", "acc/val"]
     assert mean["random δ = 0.2", "acc/val"] < mean["δ = 0.2", "acc/val"]
     for delta in ("0.5", "0.2"):
+        assert mean[f"random δ = {delta}", "acc/val"] > mean["δ = 1", "acc/val"]
         assert mean[f"random δ = {delta}", "loss/train"] < mean[f"δ = {delta}", "loss/train"]
     assert np.isnan(mean["new order", "acc/val"])
 
 
-def test_what_readme_says_of_fewer_letters_is_so():
+def test_what_is_said_of_fewer_letters_is_so():
     table = pd.read_csv(LETTERS / "draws-statistics.csv").set_index(["method", "metric"])
     for metric in ("acc/val", "loss/val"):
         assert (table.seeds_won["PEB", metric], table.seeds_won["PLB", metric]) == (12, 12)
@@ -311,10 +346,10 @@ def test_what_readme_says_of_fewer_letters_is_so():
     assert table.updates_ratio["PEB", "acc/val"] < 1 and table.updates_ratio["PLB", "acc/val"] < 1
     assert table.difference_high["LB, collapsed", "acc/val"] < -0.1
 
-    said = " ".join((ROOT / "README.md").read_text().split())
+    said = words(RESULTS / "ocr-letters.md")
     accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
-    words = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
-    assert words == ["inconclusive", "significant"]
+    verdicts = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    assert verdicts == ["inconclusive", "significant"]
     assert (
         f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won:.0f} of 12 seeds" in said
     )
@@ -322,7 +357,8 @@ def test_what_readme_says_of_fewer_letters_is_so():
 
 
 def test_no_verdict_is_said_in_other_words_than_significant_and_inconclusive():
-    texts = {path: path.read_text() for path in (ROOT / "README.md", *(ROOT / "figures").rglob("*.md"))}
+    pages = (README, *(ROOT / "docs").rglob("*.md"), *(ROOT / "figures").rglob("*.md"))
+    texts = {path: path.read_text() for path in pages}
     for path in (ROOT / "notebooks").rglob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         texts[path] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
@@ -330,10 +366,3 @@ def test_no_verdict_is_said_in_other_words_than_significant_and_inconclusive():
     assert [
         (str(path), word) for path, text in texts.items() for word in UNSAID if word in " ".join(text.split())
     ] == []
-
-
-def test_every_file_that_readme_points_to_exists():
-    readme = (ROOT / "README.md").read_text()
-    linked = re.findall(r"\]\(([^)#:]+)\)", readme) + re.findall(r"`(notebooks/[^`]+\.ipynb)`", readme)
-    assert len(linked) > 6
-    assert [path for path in linked if not Path(ROOT, path).exists()] == []
