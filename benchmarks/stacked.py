@@ -123,12 +123,12 @@ def fused(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", way: type[
     arithmetic = torch.compile(functools.partial(_arithmetic, cohort, run), backend=BACKEND, dynamic=False)
 
     def prepare(step: int) -> None:
-        if (wanted := method.prepare(step)) is not None:
-            method.examined(wanted, *cohort.scores(data.x_train[wanted], data.y_train[wanted]))
+        method.refresh(step, lambda indices: cohort.scores(data.x_train[indices], data.y_train[indices]))
+        method.prepare(step)
 
     @torch.no_grad()
     def one_step(step: int | Tensor) -> None:
-        indices = method.draw(step)
+        indices = method.draw(step).indices
         masks = cohort.masks(step, run.batch_size)
         images, labels = data.x_train[indices], data.y_train[indices]
         method.observe(indices, *arithmetic(tensors, squares, deltas, images, labels, masks))

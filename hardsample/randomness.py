@@ -30,6 +30,7 @@ class Stream(enum.IntEnum):
     SELECT = 66
     MIXTURE = 67
     LABELS = 68
+    LATE_ROUNDS = 69
 
 
 def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:

@@ -70,9 +70,10 @@ def test_rates_are_the_means_over_the_updates_that_a_training_makes():
     method = methods.build("KAKURENBO", 1024, 32, torch.tensor([1]), options=run.options)
     factors = []
     for step in range(192):
+        method.refresh(step, lambda indices: (torch.zeros(*indices.shape, 26), torch.ones(indices.shape)))
         method.prepare(step)
-        factors.append(method.learning_rate_factor)
-        indices = method.draw(step)
+        factors.append(method.learning_rate_factor(step))
+        indices = method.draw(step).indices
         method.observe(indices, torch.zeros(1, 32, 26), torch.ones(1, 32))
     assert LETTERS.rates["KAKURENBO's rate"] == LETTERS.rates["KAKURENBO"] == pytest.approx(sum(factors) / 192)
     for profile in experiments.PROFILES:  # those without a number of examples too

@@ -96,7 +96,7 @@ def test_what_is_no_deviation_exists():
 
 
 def test_the_methods_are_the_papers_streams_and_rounds():
-    modules = {f"hardsample.methods.{name}" for name in ("streams", "loss_based", "hard_mini_batches")}
+    modules = {f"hardsample.methods.{name}" for name in ("uniform", "loss_based", "persistent", "hard_mini_batches")}
     assert OF_PAPERS == {name for name, method in registry.METHODS.items() if method.__module__ in modules}
 
 

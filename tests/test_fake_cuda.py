@@ -92,7 +92,7 @@ def test_every_step_of_a_cohort_is_a_replay(change, device):
 
 @pytest.mark.parametrize("method", PASSES)
 def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(method, device, monkeypatch):
-    monkeypatch.setattr(METHODS[method], "prepare", lambda self, step: None)
+    monkeypatch.setattr(METHODS[method], "refresh", lambda self, step, evaluate: None)
     options = {} if method == "SB" else {"epochs": 2.0}
     assert traced(dataclasses.replace(RUN, method=method, options=options), LETTERS)["captured"]
     assert device.replays == 1 + 3

@@ -66,7 +66,7 @@ def stepped(trainer, steps):
         trainer.method.base_values.fill(
             torch.rand(trainer.counts.shape, generator=torch.Generator().manual_seed(1)) + 0.1
         )
-        trainer.method.first_ask = lambda step: False
+        trainer._refreshed = 0
     for step in range(steps):
         trainer.prepare(step)
         one_step = trainer.fused_step if trainer.way == "fused" else trainer.plain_step

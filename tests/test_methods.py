@@ -6,9 +6,10 @@ import pytest
 import torch
 from scipy import stats
 
+from hardsample import randomness
 from hardsample.errors import InputError
-from hardsample.methods import loss_based, registry, rivals, streams
-from hardsample.methods.registry import METHODS
+from hardsample.methods import loss_based, persistent, registry
+from hardsample.randomness import Stream
 
 SEED = torch.tensor([1])
 
@@ -17,14 +18,17 @@ def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -
     return registry.build(name, size, n, seeds, options=options)
 
 
+def never(indices: torch.Tensor):
+    raise AssertionError("no forward pass is wanted here")
+
+
 def stream(method: registry.Method, steps: int, loss=lambda indices: torch.ones(indices.shape)) -> torch.Tensor:
     """The draws of so many steps, [steps, S, n]."""
     drawn = []
     for step in range(steps):
-        wanted = method.prepare(step)
-        if wanted is not None:
-            method.examined(wanted, torch.zeros(*wanted.shape, 26), loss(wanted))
-        indices = method.draw(step)
+        method.refresh(step, lambda wanted: (torch.zeros(*wanted.shape, 26), loss(wanted)))
+        method.prepare(step)
+        indices = method.draw(step).indices
         method.observe(indices, torch.zeros(*indices.shape, 26), loss(indices))
         drawn.append(indices)
     return torch.stack(drawn)
@@ -32,13 +36,13 @@ def stream(method: registry.Method, steps: int, loss=lambda indices: torch.ones(
 
 def test_equation_5_the_base_value_is_the_loss():
     losses = torch.tensor([[0.25, 3.0]])
-    assert streams.PersistentLoss.values(torch.randn(1, 2, 5), losses).tolist() == losses.tolist()
+    assert persistent.PersistentLoss.values(torch.randn(1, 2, 5), losses).tolist() == losses.tolist()
 
 
 def test_equation_6_the_base_value_is_the_entropy_in_nats():
     p = torch.tensor([[[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3], [1.0, 1e-30, 1e-30]]])
     by_hand = [1.5 * math.log(2), math.log(3), 0.0]
-    entropy = streams.PersistentEntropy.values(p.log() + 7, torch.zeros(1, 3))[0]
+    entropy = persistent.PersistentEntropy.values(p.log() + 7, torch.zeros(1, 3))[0]
     assert entropy.tolist() == pytest.approx(by_hand, abs=1e-6)
 
 
@@ -64,19 +68,19 @@ def test_uniform_stream_is_uniform_and_repeats():
 @pytest.mark.parametrize("name", ["PLB", "PEB"])
 def test_base_values_start_from_a_pass_over_all_examples(name):
     method = built(name, 6, 2, floor=1e-8)
-    wanted = method.prepare(0)
-    assert wanted.tolist() == [[0, 1, 2, 3, 4, 5]]
     losses = torch.arange(1.0, 7.0)[None]
     logits = torch.arange(6.0)[None, :, None] * torch.tensor([1.0, 0.0])
-    method.examined(wanted, logits, losses)
+    asked = []
+    method.refresh(0, lambda indices: asked.append(indices.tolist()) or (logits, losses))
+    assert asked == [[[0, 1, 2, 3, 4, 5]]]
     expected = losses if name == "PLB" else method.values(logits, losses)
     torch.testing.assert_close(method.base_values.values, expected)
-    assert method.prepare(1) is None
+    method.refresh(1, never)
 
 
 def test_plb_follows_the_losses_it_observes():
     method = built("PLB", 4, 2)
-    method.examined(method.prepare(0), torch.zeros(1, 4, 3), torch.ones(1, 4))
+    method.refresh(0, lambda indices: (torch.zeros(1, 4, 3), torch.ones(1, 4)))
     method.observe(torch.tensor([[1, 1]]), torch.zeros(1, 2, 3), torch.tensor([[9.0, 0.0]]))
     assert method.base_values.values[0].tolist() == pytest.approx([1, 1e-8, 1, 1])  # the later duplicate, floored
 
@@ -115,10 +119,30 @@ def test_lb_draws_one_after_another_in_proportion_to_what_is_left(options, fill)
         assert stats.chisquare(seen[off].numpy(), 3000 * pairs[off].numpy() / pairs[off].sum().item()).pvalue > 1e-3
 
 
+def test_lb_draws_on_after_32_rounds_by_numbers_that_no_other_step_has():
+    """A weight that holds nearly all makes rounds of repeats; the numbers of the first 32 rounds are as ever."""
+    method = built("LB", 300, 20, torch.tensor([1, 2]), held_out=0.1)
+    store, drawn = method._weights.base_values, []
+    by_counter, by_numbers = store.draw, store.draw_by
+    store.draw = lambda counter, n: drawn.append(("counter", counter)) or by_counter(counter, n)
+    store.draw_by = lambda numbers: drawn.append(("numbers", tuple(numbers.flatten().tolist()))) or by_numbers(numbers)
+    for step in (0, 1):
+        method._weights._ROUNDS = 1
+        method.prepare(step)
+        store.fill(torch.logspace(0, -25, store.size).expand(2, -1))
+        assert all(len(row.unique()) == 20 for row in method.draw(step).indices)
+    counters = [what for kind, what in drawn if kind == "counter"]
+    late = [number for kind, what in drawn if kind == "numbers" for number in what]
+    assert counters == [0, 1]
+    assert len(late) >= 160 and len(set(late)) == len(late)
+    usual = torch.cat([randomness.uniforms(store.seeds, Stream.DRAW, block, 8192) for block in range(4)])
+    assert not set(late) & set(usual.flatten().tolist())
+
+
 def test_lb_writes_its_utilities_by_hand():
     method = built("LB", 10, 2, held_out=0.1)
     method.prepare(0)
-    indices = method.draw(0)
+    indices = method.draw(0).indices
     taken = method._drawn[0]
     losses = torch.tensor([[0.5, 2.0]])
     method.observe(indices, torch.zeros(1, 2, 3), losses)
@@ -148,7 +172,7 @@ def test_lb_raises_its_alarm_when_the_held_out_loss_has_fallen_by_more_than_the_
     stream(method, 3)
     skewed = method._weights.base_values.values.clone()
     for loss, alarm in ((1.0, False), (0.95, False), (0.90, False), (0.85, True), (0.845, False)):
-        method.examined(method._monitored, torch.zeros(1), torch.full(method._monitored.shape, loss))
+        method.refresh(50, lambda indices: (torch.zeros(1), torch.full(indices.shape, loss)))  # noqa: B023
         uniform = torch.unique(method._weights.base_values.values).numel() == 1
         assert uniform == alarm, loss
         assert (method._cusum.item() == 0) == (alarm or loss in (1.0, 0.845))
@@ -167,7 +191,7 @@ def test_every_reading_of_lb_writes_its_utilities_by_hand(write, utility):
     times = torch.zeros(10)
     for step in range(40):
         method.prepare(step)
-        drawn = method.draw(step)[0]
+        drawn = method.draw(step).indices[0]
         method.observe(drawn[None], torch.zeros(1, 2, 3), losses)
         times[drawn] += 1
         function = {"tanh": torch.tanh, "exp": torch.exp, "loss": torch.clone}[utility.split("/")[0]]
@@ -188,8 +212,9 @@ def test_lb_can_watch_the_mini_batch_for_a_fall_or_a_rise(draws, alarm, sign):
     method = built("LB", 50, 4, draws=draws, monitor="mini-batch", alarm=alarm)
     seen = []
     for step, change in enumerate((0.0, 0.05, 0.05, -0.5, 0.05, 0.0, 0.12)):
-        assert method.prepare(step) is None
-        index = method.draw(step)
+        method.refresh(step, never)
+        method.prepare(step)
+        index = method.draw(step).indices
         level = (seen[-1][0] if seen else 5.0) + sign * change
         method.observe(index, torch.zeros(1, 4, 3), torch.full((1, 4), level))
         values = method._weights.values if draws == "keys" else method._weights.base_values.values
@@ -208,7 +233,7 @@ def test_lb_by_keys_keeps_its_draws_from_its_held_out_examples_and_goes_on_from_
     for name, tensor in part.tensors.items():
         later.tensors[name].copy_(tensor)
     for step in range(6, 12):
-        index = later.draw(step)
+        index = later.draw(step).indices
         assert torch.equal(index, drawn[step])
         later.observe(index, torch.zeros(2, 20, 3), 1.0 / (1 + index))
 
@@ -238,7 +263,7 @@ def test_lb_refuses_a_mini_batch_larger_than_the_data():
         lb(50, 60)
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.__module__ != rivals.__name__])
+@pytest.mark.parametrize("name", ["MB", "SMB", "LB", "PLB", "PEB", "HMB", "RMB", "FMB", "HE"])
 def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
     seeds = torch.arange(1, 13)
 
@@ -253,10 +278,9 @@ def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
 def test_a_share_of_uniform_draws_is_mixed_in():
     size, n, steps = 50, 40, 500
     method = built("PLB", size, n, uniform=0.3)
-    method.prepare(0)
     loss = torch.arange(1.0, size + 1)[None]
-    method.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
-    drawn = torch.cat([method.draw(step) for step in range(steps)])
+    method.refresh(0, lambda indices: (torch.zeros(1, size, 2), loss))
+    drawn = torch.cat([method.draw(step).indices for step in range(steps)])
     expected = (0.7 * loss[0] / loss.sum() + 0.3 / size).numpy() * n * steps
     assert stats.chisquare(torch.bincount(drawn.flatten(), minlength=size), expected).pvalue > 1e-3
 
@@ -266,27 +290,24 @@ def test_weights_of_beta_1_make_any_mean_unbiased(uniform):
     size, n = 6, 20_000
     loss = torch.tensor([[0.1, 0.2, 0.4, 0.8, 1.6, 3.2]])
     method = built("PLB", size, n, beta=1.0, uniform=uniform)
-    method.prepare(0)
-    method.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
-    indices = method.draw(0)
+    method.refresh(0, lambda indices: (torch.zeros(1, size, 2), loss))
+    indices, weights = method.draw(0)
     p = (1 - uniform) * loss / loss.sum() + uniform / size
-    assert torch.allclose(method.weights, (1 / (size * p)).gather(1, indices))
-    means = (method.weights * torch.eye(size)[indices].movedim(-1, 0)).mean(dim=(1, 2))
+    assert torch.allclose(weights, (1 / (size * p)).gather(1, indices))
+    means = (weights * torch.eye(size)[indices].movedim(-1, 0)).mean(dim=(1, 2))
     assert (means - 1 / size).abs().max() < 0.02  # each example weighs 1 / N in expectation
     root = built("PLB", size, n, beta=0.5, uniform=uniform)
-    root.prepare(0)
-    root.examined(torch.arange(size)[None], torch.zeros(1, size, 2), loss)
-    assert torch.equal(root.draw(0), indices) and torch.allclose(root.weights**2, method.weights)
-    assert built("PLB", size, n).weights is None
+    root.refresh(0, lambda indices: (torch.zeros(1, size, 2), loss))
+    drawn, roots = root.draw(0)
+    assert torch.equal(drawn, indices) and torch.allclose(roots**2, weights)
+    assert built("PLB", size, n).draw(0).weights is None
 
 
-def test_base_values_are_refreshed_every_so_many_steps_and_asked_for_once():
+def test_base_values_are_refreshed_every_so_many_steps():
     method = registry.build("PEB", 10, 4, SEED, first_step=3, options={"refresh_every": 5})
     asked = []
     for step in range(3, 15):
-        for _ in range(2):
-            if method.prepare(step) is not None:
-                asked.append(step)
+        method.refresh(step, lambda wanted: asked.append(step) or (torch.zeros(1, 10, 2), torch.ones(1, 10)))  # noqa: B023
     assert asked == [3, 8, 13]
 
 

@@ -8,16 +8,14 @@ import torch
 from scipy import stats
 
 from hardsample.errors import InputError
-from hardsample.methods import registry, rivals
-from hardsample.methods.rivals import (
-    InfoBatch,
-    Kakurenbo,
-    LossProportional,
-    Mercury,
-    OnlineHardExamples,
-    SelectiveBackprop,
-)
-from hardsample.methods.streams import MiniBatches
+from hardsample.methods import registry
+from hardsample.methods.infobatch import InfoBatch
+from hardsample.methods.kakurenbo import Kakurenbo
+from hardsample.methods.loss_proportional import LossProportional
+from hardsample.methods.mercury import Mercury
+from hardsample.methods.ohem import OnlineHardExamples
+from hardsample.methods.selective_backprop import SelectiveBackprop
+from hardsample.methods.uniform import MiniBatches
 
 SEED = torch.tensor([1])
 CLASSES = 3
@@ -44,6 +42,10 @@ def logits_of(losses, right=True):
     return torch.stack([p.log()] + [rest] * (CLASSES - 1), dim=-1)
 
 
+def never(indices):
+    raise AssertionError("no forward pass is wanted here")
+
+
 class Driven:
     """A method in the loop's hands: what was drawn, weighed and asked for at each step."""
 
@@ -55,17 +57,23 @@ class Driven:
 
     def run(self, steps):
         for step in steps:
-            while (wanted := self.method.prepare(step)) is not None:
-                self.asked.append((step, wanted.clone()))
-                losses = self.loss(wanted, step)
-                self.method.examined(wanted, logits_of(losses, self.right), losses)
-            indices = self.method.draw(step)
-            self.weights.append(self.method.weights)
-            self.factors.append(self.method.learning_rate_factor)
+            self.refresh(step)
+            self.method.prepare(step)
+            indices, weights = self.method.draw(step)
+            self.weights.append(weights)
+            self.factors.append(self.method.learning_rate_factor(step))
             losses = self.loss(indices, step)
             self.method.observe(indices, logits_of(losses, self.right), losses)
             self.drawn.append(indices)
         return torch.stack(self.drawn)
+
+    def refresh(self, step):
+        def evaluate(wanted):
+            self.asked.append((step, wanted.clone()))
+            losses = self.loss(wanted, step)
+            return logits_of(losses, self.right), losses
+
+        self.method.refresh(step, evaluate)
 
     def forwards(self, seed=0):
         return sum(int((wanted[seed] >= 0).sum()) for _, wanted in self.asked)
@@ -106,22 +114,20 @@ def test_a_resumed_method_goes_on_as_if_it_had_never_stopped(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_step_prepared_twice_is_the_same_and_asks_once(name):
+def test_a_step_prepared_twice_is_the_same(name):
     """What captures a step as a graph prepares it, and so does the loop."""
     kind, options = ALL[name]
     once, twice = (Driven(kind, 60, 8, **options) for _ in range(2))
     for step in range(30):
         once.run([step])
-        while (wanted := twice.method.prepare(step)) is not None:
-            twice.asked.append((step, wanted))
-            losses = loss_of(wanted, step)
-            twice.method.examined(wanted, logits_of(losses), losses)
-        assert twice.method.prepare(step) is None
+        twice.refresh(step)
+        twice.method.prepare(step)
         before = {key: tensor.clone() for key, tensor in twice.method.tensors.items()}
         for _ in range(2):
             for key, tensor in twice.method.tensors.items():
                 tensor.copy_(before[key])
-            indices = twice.method.draw(step)
+            twice.method.prepare(step)
+            indices = twice.method.draw(step).indices
             losses = loss_of(indices, step)
             twice.method.observe(indices, logits_of(losses), losses)
         assert torch.equal(indices, once.drawn[-1])
@@ -254,7 +260,7 @@ def test_a_first_pass_trains_all_and_the_next_goes_on_without_a_short_mini_batch
 
 def test_where_two_passes_meet_in_a_mini_batch_the_later_loss_stays():
     method = InfoBatch(6, 4, SEED, 0, epochs=10.0)
-    method.prepare(0)
+    method.refresh(0, never)
     indices = torch.tensor([[2, 5, 2, 2]])
     method.observe(indices, torch.zeros(1, 4, CLASSES), torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
     assert method._losses[0, [2, 5]].tolist() == [4.0, 2.0]
@@ -277,19 +283,16 @@ def test_kakurenbo_hides_the_easiest_that_are_right_and_confident():
     method = Kakurenbo(20, 5, SEED, 0, epochs=100.0)
     trained = []
     for step in range(4 + 3):
-        while (wanted := method.prepare(step)) is not None:
-            raise AssertionError("nothing is hidden yet")
-        indices = method.draw(step)
+        method.refresh(step, never)  # nothing is hidden yet
+        indices = method.draw(step).indices
         trained.append(indices[0].tolist())
         method.observe(indices, logits(indices, losses[indices]), losses[indices])
     assert sorted(sum(trained[:4], [])) == list(range(20))
     assert method._hidden[0].nonzero().flatten().tolist() == [0, 2, 3]
     assert not {0, 2, 3} & set(sum(trained[4:], []))
-    wanted = method.prepare(7)  # 17 were kept: the pass ends inside the next mini-batch
-    assert wanted.tolist() == [[0, 2, 3]]
-    new = torch.tensor([[0.05, 3.5, 0.2]])
-    method.examined(wanted, logits_of(new), new)
-    assert method.prepare(7) is None
+    new, asked = torch.tensor([[0.05, 3.5, 0.2]]), []
+    method.refresh(7, lambda wanted: asked.append(wanted.tolist()) or (logits_of(new), new))
+    assert asked == [[[0, 2, 3]]]  # 17 were kept: the pass ends inside the next mini-batch
     assert method._losses[0, [0, 2, 3]].tolist() == pytest.approx([0.05, 3.5, 0.2])
     hidden = method._hidden[0].nonzero().flatten().tolist()
     assert hidden == [0, 3]  # 2 is moved back for its loss; 1, 4 and 5 are candidates, and wrong or unsure
@@ -373,7 +376,7 @@ def test_info_batch_weighs_the_loss_without_bias():
     seeds = torch.arange(400)
     method = InfoBatch(30, 6, seeds, 0, epochs=1000.0, ratio=0.7)
     method._losses.copy_(losses.expand(400, -1))
-    method.prepare(0)
+    method.refresh(0, never)
     for place in range(400):
         queued = method._queue[place, : int(method._end[place])]
         low = queued < 0
@@ -383,9 +386,10 @@ def test_info_batch_weighs_the_loss_without_bias():
     sums = torch.tensor(sums)
     assert abs(sums.mean() - losses.sum()) < 4 * sums.std() / 20
     assert sums.std() > 0.1
-    assert method.draw(0).max() < 30 and method.draw(0).min() >= 0
-    assert method.weights.unique().tolist() == pytest.approx([1.0, 1 / 0.3])
-    assert method.weights.dtype == torch.float32
+    indices, weights = method.draw(0)
+    assert indices.max() < 30 and indices.min() >= 0
+    assert weights.unique().tolist() == pytest.approx([1.0, 1 / 0.3])
+    assert weights.dtype == torch.float32
 
 
 def test_info_batch_keeps_a_pruned_examples_loss_and_prunes_none_at_the_end():
@@ -419,16 +423,15 @@ def test_mercury_scores_a_group_of_the_shuffled_epochs_before_every_update():
 def test_mercury_draws_in_proportion_to_the_smoothed_losses_and_reweights_without_bias():
     losses = torch.arange(1.0, 11.0)
     method = Mercury(10, 10, SEED, 0, group=1, alpha=0.5)
-    wanted = method.prepare(0)
-    method.examined(wanted, torch.zeros(1, 10, CLASSES), losses[wanted])
+    method.refresh(0, lambda wanted: (torch.zeros(1, 10, CLASSES), losses[wanted]))
     p = (losses + 0.5 * 5.5) / (55 + 10 * 0.5 * 5.5)
     counts, weighted, ones = torch.zeros(10), [], []
     for step in range(2000):
-        indices = method.draw(step)[0]
-        torch.testing.assert_close(method.weights[0], 1 / (10 * p[indices]))
+        indices, weights = (rows[0] for rows in method.draw(step))
+        torch.testing.assert_close(weights, 1 / (10 * p[indices]))
         counts += torch.bincount(indices, minlength=10)
-        weighted.append((method.weights[0] * losses[indices] ** 2).mean().item())
-        ones.append(method.weights[0].mean().item())
+        weighted.append((weights * losses[indices] ** 2).mean().item())
+        ones.append(weights.mean().item())
     assert stats.chisquare(counts.numpy(), (20000 * p / p.sum()).numpy(), sum_check=False).pvalue > 1e-3
     for values, truth in ((weighted, 38.5), (ones, 1.0)):
         values = torch.tensor(values)
@@ -438,9 +441,8 @@ def test_mercury_draws_in_proportion_to_the_smoothed_losses_and_reweights_withou
 def test_mercury_smooths_by_a_running_mean_of_the_groups():
     method = Mercury(4, 2, SEED, 0, group=2, alpha=1.0)
     for step, mean in enumerate((2.0, 0.9 * 2.0 + 0.1 * 4.0)):
-        wanted = method.prepare(step)
         losses = torch.full((1, 4), 2.0 + 2 * step)
-        method.examined(wanted, torch.zeros(1, 4, CLASSES), losses)
+        method.refresh(step, lambda wanted: (torch.zeros(1, 4, CLASSES), losses))  # noqa: B023
         assert method.tensors["mean"].item() == pytest.approx(mean)
         assert method._importance[0].tolist() == pytest.approx([2.0 + 2 * step + mean] * 4)
 
@@ -543,14 +545,13 @@ def test_every_class_says_what_the_loop_asks_of_a_method():
     for kind, options in ALL.values():
         method = kind(60, 8, SEED, 0, **options)
         assert method.capturable  # its learning rate too is read from the device
-        assert (method.scored, method.short, method.updates_per_epoch) == (("before", True), False, 7.5)
+        assert (method.scored, method.short(0), method.updates_per_epoch) == (("before", True), False, 7.5)
 
 
 def test_every_rival_says_what_is_not_its_authors():
-    kinds = {kind for kind in vars(rivals).values() if isinstance(kind, type) and kind.__module__ == rivals.__name__}
-    of_methods = {name: kind for name, kind in registry.METHODS.items() if kind in kinds}
-    assert rivals.DIFFERENCES.keys() == of_methods.keys()
+    of_methods = {name: kind for name, kind in registry.METHODS.items() if name in ALL}
+    assert registry.DIFFERENCES.keys() == of_methods.keys()
     for name in ("SB", "KAKURENBO", "InfoBatch", "Mercury"):
-        assert "the authors' code" in rivals.DIFFERENCES[name]
+        assert "the authors' code" in registry.DIFFERENCES[name]
         assert "the authors' code" in of_methods[name].__doc__.lower()
-    assert "Home-made" in LossProportional.__doc__ and "home-made" in rivals.DIFFERENCES["LPS"]
+    assert "Home-made" in LossProportional.__doc__ and "home-made" in registry.DIFFERENCES["LPS"]

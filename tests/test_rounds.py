@@ -18,12 +18,17 @@ def built(name: str, size: int, n: int, seeds: torch.Tensor = SEED, **options) -
     return registry.build(name, size, n, seeds, options=options)
 
 
+def never(indices: torch.Tensor):
+    raise AssertionError("no forward pass is wanted here")
+
+
 def trained(method: registry.Method, steps: int, loss) -> list[list[int]]:
     """The examples of each of so many steps; ``loss`` gives every example's, by step and indices."""
     drawn = []
     for step in range(steps):
-        assert method.prepare(step) is None
-        indices = method.draw(step)
+        method.refresh(step, never)
+        method.prepare(step)
+        indices = method.draw(step).indices
         method.observe(indices, torch.zeros(*indices.shape, 3), loss(step, indices))
         drawn.append(indices[0].tolist())
     return drawn
@@ -45,7 +50,7 @@ def test_algorithm_2_by_hand():
     assert batches(drawn) == expected[:8]
     assert method.losses[0].tolist() == pytest.approx([1.0, 0.5, 1.9, 3.5])
     method.prepare(8)
-    assert method.draw(8)[0].tolist() == [6, 7]
+    assert method.draw(8).indices[0].tolist() == [6, 7]
 
 
 def test_a_mini_batch_is_kept_by_the_mean_of_its_examples_losses():
@@ -164,7 +169,7 @@ def test_the_shuffle_is_the_seeds_and_stays():
     assert sorted(sum(drawn[:12], [])) == list(range(60)) != sum(drawn[:12], [])
     other = built("HMB", 60, 5, torch.tensor([2]), delta=0.25)
     other.prepare(0)
-    assert other.draw(0)[0].tolist() != drawn[0]
+    assert other.draw(0).indices[0].tolist() != drawn[0]
 
 
 def test_random_mini_batches_at_delta_1_keep_their_order_unless_they_are_trained_as_drawn():
@@ -262,7 +267,7 @@ def test_a_loss_goes_to_the_mini_batch_of_its_examples_whenever_it_comes(drop_la
     drawn = []
     for step in range(method.updates_per_epoch):
         method.prepare(step)
-        drawn.append(method.draw(step).clone())
+        drawn.append(method.draw(step).indices.clone())
     for number in reversed(range(len(drawn))):
         method.observe(drawn[number], torch.zeros(0), torch.full(drawn[number].shape, float(number)))
     assert method.losses[0].tolist() == list(range(len(drawn)))
@@ -273,11 +278,15 @@ def test_losses_are_refreshed_every_so_many_rounds_before_the_round_is_chosen(na
     method = built(name, 8, 2, delta=0.5, shuffle=False, refresh_every=2)
     asked = []
     for step in range(4 + 5 * 2):
-        while (wanted := method.prepare(step)) is not None:
-            asked.append(step)
+
+        def evaluate(wanted):
+            asked.append(step)  # noqa: B023
             assert wanted.tolist() == [list(range(8))]
-            method.examined(wanted, torch.zeros(1, 8, 3), torch.tensor([[0.0, 0, 5, 5, 0, 0, 9, 7]]))
-        indices = method.draw(step)
+            return torch.zeros(1, 8, 3), torch.tensor([[0.0, 0, 5, 5, 0, 0, 9, 7]])
+
+        method.refresh(step, evaluate)
+        method.prepare(step)
+        indices = method.draw(step).indices
         if asked and step == asked[-1]:
             assert indices.tolist() == [[6, 7]]  # the hardest of what was just looked at
         method.observe(indices, torch.zeros(0), torch.zeros(indices.shape))
@@ -286,7 +295,7 @@ def test_losses_are_refreshed_every_so_many_rounds_before_the_round_is_chosen(na
 
 def test_refreshed_losses_are_means_of_mini_batches_a_short_one_too():
     method = built("HMB", 7, 2, shuffle=False)
-    method.examined(torch.arange(7)[None], torch.zeros(0), torch.arange(7.0)[None])
+    method.fill(torch.arange(7.0)[None])
     assert method.losses.tolist() == [[0.5, 2.5, 4.5, 6.0]]
     with pytest.raises(InputError, match="refresh_every is -1: give a number of rounds, or 0"):
         built("HMB", 8, 2, refresh_every=-1)

@@ -96,7 +96,7 @@ def test_streams_are_the_methods_own_draws():
         method.prepare(step)
         indices = sampler.draw()
         assert indices.dtype == torch.int64 and indices.shape == (N,)
-        assert torch.equal(indices, method.draw(step)[0])
+        assert torch.equal(indices, method.draw(step).indices[0])
         scores = score(indices)
         sampler.update(indices, scores)
         if step == 0:
@@ -112,7 +112,7 @@ def test_hard_mini_batches_are_the_methods_own_draws(options):
     for step in range(40):
         method.prepare(step)
         indices = sampler.draw()
-        assert torch.equal(indices, method.draw(step)[0])
+        assert torch.equal(indices, method.draw(step).indices[0])
         scores = score(indices)
         sampler.update(indices, scores)
         method.observe(indices[None], None, scores[None])

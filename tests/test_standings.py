@@ -9,7 +9,8 @@ from synthetic import UNSAID, curves
 from hardsample.errors import InputError
 from hardsample.experiments import base_values, registry
 from hardsample.experiments import rivals as contest
-from hardsample.methods import loss_based, rivals
+from hardsample.methods import loss_based
+from hardsample.methods import registry as methods_registry
 from hardsample.report import figures, standings, stats
 from hardsample.runs import store
 
@@ -545,10 +546,10 @@ def test_a_missing_pre_training_is_said(pretrain_epochs):
 
 def test_tables_say_what_is_not_the_authors(table):
     text = standings.markdown(table)
-    assert f"- SB, StaleSB: {rivals.DIFFERENCES['SB']}." in text
-    assert all(words in text for words in rivals.DIFFERENCES.values())
+    assert f"- SB, StaleSB: {methods_registry.DIFFERENCES['SB']}." in text
+    assert all(words in text for words in methods_registry.DIFFERENCES.values())
     few = standings.markdown(standings.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
-    assert rivals.DIFFERENCES["LPS"] in few and rivals.DIFFERENCES["Mercury"] not in few
+    assert methods_registry.DIFFERENCES["LPS"] in few and methods_registry.DIFFERENCES["Mercury"] not in few
 
 
 def test_the_same_runs_are_drawn_once(drawn, contested):

@@ -77,6 +77,12 @@ class BaseValues:
             self.prepare(step, n)
         return self._trees.draw(step % max(1, BLOCK // n))
 
+    def draw_by(self, numbers: Tensor) -> Tensor:
+        """As :meth:`draw`, by numbers of one's own in [0, 1), float64 [S, n]; not in a captured graph."""
+        self._place = None
+        self._trees.adopt(numbers.unsqueeze(1))
+        return self._trees.draw(0)
+
     def update(self, indices: Tensor, values: Tensor) -> None:
         """Store new values; of duplicates in a seed's indices the last one wins, on every device.
 

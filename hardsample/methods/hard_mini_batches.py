@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
+from hardsample.methods.base import Draw, Evaluate, Method
 from hardsample.randomness import Stream
 
 WALKS = ("loss", "data")
@@ -24,7 +25,7 @@ ROUND_LENGTHS = ("carried", "truncated")
 DELTA = 0.5  # unless another is asked for
 
 
-class HardMiniBatches:
+class HardMiniBatches(Method):
     """HMB: rounds over the δN mini-batches of highest loss when last trained (paper B, Algorithm 2).
 
     δ = 1 is Algorithm 1, ordinary training: all mini-batches in their own order. Equal losses go by that order too; a
@@ -44,12 +45,7 @@ class HardMiniBatches:
         InputError: an option is out of its range, or δN is less than one mini-batch.
     """
 
-    walks = WALKS
-    capturable = True
-    scored = ("before", True)
-    short = False
-    weights = None
-    learning_rate_factor = 1.0
+    walks: tuple[str, ...] = WALKS
 
     def __init__(
         self,
@@ -90,34 +86,39 @@ class HardMiniBatches:
         places = torch.arange(self._examples.shape[1], device=seeds.device).expand(len(seeds), -1)
         unused = torch.full((len(seeds), size), count, device=seeds.device)  # what drop_last leaves out
         self._mini_batch_of = unused.scatter_(1, self._examples, places // n)
-        self._refresh_every, self._asked = refresh_every, 0
+        self._refresh_every = refresh_every
         self.losses = torch.full((len(seeds), count), torch.inf, device=seeds.device)  # until they are known
         self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
         self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
         self._known: tuple[int, list[int]] = -1, []  # of a round with a short mini-batch: its number, its order here
 
-    def prepare(self, step: int) -> Tensor | None:
+    def refresh(self, step: int, evaluate: Evaluate) -> None:
         number, place = self._place(step)
-        if place == 0 and number:
-            if self._refresh_every and number % self._refresh_every == 0 and number != self._asked:
-                self._asked = number
-                return torch.arange(self._mini_batch_of.shape[1], device=self.seeds.device).expand(len(self.seeds), -1)
-            self._begin(number)
-        self._now.copy_(self._round[:, place : place + 1])
-        if self._tail:
-            if number != self._known[0]:
-                self._known = number, self._round[0].tolist()
-            self.short = self._known[1][place] == self.updates_per_epoch - 1
-        return None
+        if number and place == 0 and self._refresh_every and number % self._refresh_every == 0:
+            everything = torch.arange(self._mini_batch_of.shape[1], device=self.seeds.device)
+            _, losses = evaluate(everything.expand(len(self.seeds), -1))
+            self.fill(losses)
 
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+    def fill(self, losses: Tensor) -> None:
+        """Set what is known of all, by the losses of all examples: float32 [S, size]."""
         parts = losses.gather(1, self._examples).split(self._n, dim=1)
         self.losses.copy_(torch.stack([part.mean(1) for part in parts], dim=1))
 
-    def draw(self, step: int | Tensor) -> Tensor:
-        if self.short:
-            return self._examples[:, -self._tail :]
-        return self._examples.gather(1, self._now * self._n + self._lane)
+    def prepare(self, step: int) -> None:
+        number, place = self._place(step)
+        if number and place == 0:
+            self._begin(number)
+        self._now.copy_(self._round[:, place : place + 1])
+        if self._tail and number != self._known[0]:
+            self._known = number, self._round[0].tolist()
+
+    def short(self, step: int) -> bool:
+        return self._tail > 0 and self._known[1][self._place(step)[1]] == self.updates_per_epoch - 1
+
+    def draw(self, step: int | Tensor) -> Draw:
+        if isinstance(step, int) and self.short(step):
+            return Draw(self._examples[:, -self._tail :])
+        return Draw(self._examples.gather(1, self._now * self._n + self._lane))
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.losses.scatter_(1, self._mini_batch_of.gather(1, indices[:, :1]), losses.mean(1, keepdim=True))
@@ -200,8 +201,8 @@ class HardExamples(HardMiniBatches):
         super().__init__(size, n, seeds, first_step, **options, rounds=rounds, refresh_every=refresh_every)
         self.losses = torch.full((len(seeds), size), -torch.inf, device=seeds.device)  # for what drop_last leaves out
 
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.losses.scatter_(1, indices, losses)
+    def fill(self, losses: Tensor) -> None:
+        self.losses.copy_(losses)
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.losses.scatter_(1, indices, losses)

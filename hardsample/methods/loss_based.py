@@ -15,8 +15,8 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
+from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
 from hardsample.methods.base_values import BaseValues
-from hardsample.methods.streams import FullMiniBatches
 from hardsample.methods.trees import LARGEST
 from hardsample.randomness import Stream
 
@@ -138,17 +138,17 @@ class LossBased(FullMiniBatches):
         self._cusum = torch.zeros(seeds.numel(), device=seeds.device)
         self._loss_before = torch.full_like(self._cusum, -torch.inf if alarm == "fall" else torch.inf)
 
-    def prepare(self, step: int) -> Tensor | None:
+    def refresh(self, step: int, evaluate: Evaluate) -> None:
+        if self._monitored.numel() and (step - self._first_step) % self.monitor_every == 0:
+            _, losses = evaluate(self._monitored)
+            self._watch(losses.mean(1))
+
+    def prepare(self, step: int) -> None:
         self._weights.prepare(step)
-        due = (step - self._first_step) % self.monitor_every == 0
-        return self._monitored if due and self._monitored.numel() and self.first_ask(step) else None
 
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self._watch(losses.mean(1))
-
-    def draw(self, step: int | Tensor) -> Tensor:
+    def draw(self, step: int | Tensor) -> Draw:
         self._drawn = self._weights.draw(step)
-        return self._pool.gather(1, self._drawn)
+        return Draw(self._pool.gather(1, self._drawn))
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         times = self._times_drawn.gather(1, self._drawn).add_(1)
@@ -189,7 +189,7 @@ class LossBased(FullMiniBatches):
 class _ByRounds:
     """Weights that n examples are drawn by in rounds with replacement; only a vector whose sum is all that counts."""
 
-    _ROUNDS = 32  # random numbers are set aside for so many rounds a step
+    _ROUNDS = 32  # of a step that share a stream of random numbers with all other steps'; later ones have their own
 
     def __init__(self, size: int, n: int, seeds: Tensor, floor: float) -> None:
         self.base_values = BaseValues(size, seeds, floor=floor)
@@ -204,7 +204,7 @@ class _ByRounds:
         self._mass = self.base_values.totals
         chosen: list[dict[int, None]] = [{} for _ in self._nothing]  # without repeats, in the order drawn
         for number in itertools.count():  # draws with replacement, repeats passed over, are draws without
-            drawn = self.base_values.draw(step * self._ROUNDS + number, self._n)
+            drawn = self._round(step, number)
             for taken, row in zip(chosen, drawn.tolist(), strict=True):
                 taken.update(dict.fromkeys(row))
             whole = {place: list(taken)[: self._n] for place, taken in enumerate(chosen) if len(taken) >= self._n}
@@ -214,6 +214,14 @@ class _ByRounds:
                 drawn[place] = torch.tensor(row)
             self.base_values.update(drawn, self._nothing)  # the taken are set aside; write gives them their new weights
         return torch.tensor(list(whole.values()), device=self._nothing.device)
+
+    def _round(self, step: int, number: int) -> Tensor:
+        """The draws of one round with replacement: int64 [S, n]."""
+        if number < self._ROUNDS:
+            return self.base_values.draw(step * self._ROUNDS + number, self._n)
+        end = (number - self._ROUNDS + 1) * self._n
+        numbers = randomness.uniforms(self.base_values.seeds, Stream.LATE_ROUNDS, step, end)
+        return self.base_values.draw_by(numbers[:, -self._n :].contiguous())
 
     def mass(self, of_drawn: bool) -> Tensor:
         """The sum of all weights before the draw: float64 [S]."""

@@ -1,72 +1,58 @@
-"""How the next mini-batch is chosen: the one interface of all methods, and their registry."""
+"""All methods, by name."""
 
 import inspect
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
 from hardsample.errors import check_choice
-from hardsample.methods import hard_mini_batches, loss_based, rivals, streams
+from hardsample.methods import (
+    hard_mini_batches,
+    infobatch,
+    kakurenbo,
+    loss_based,
+    loss_proportional,
+    mercury,
+    ohem,
+    persistent,
+    selective_backprop,
+    uniform,
+)
+from hardsample.methods.base import Method
 
-
-class Method(Protocol):
-    """Chooses mini-batches for S seeds and learns from what the network made of them.
-
-    A method is built as ``Method(size, n, seeds, first_step, **options)``: N examples, mini-batches of n, int64 seeds
-    [S] and the step of its first draw. Everything it learns is in :attr:`tensors`; everything random is a function of
-    (seed, stream, step).
-    """
-
-    capturable: bool  # may draw and observe run inside a CUDA graph?
-    scored: tuple[str, bool]  # what observe is given: "before" or "after" the update, and with dropout on or off
-    updates_per_epoch: int | Fraction  # what an epoch is worth: N mini-batches, or N/n updates of a stream
-    short: bool  # is the mini-batch of the step prepared shorter than the others? Then all seeds' are
-    weights: Tensor | None  # of the examples last drawn, float32 [S, n]: their losses are multiplied by it; None: 1
-    learning_rate_factor: float  # of the step prepared
-    end: int | None  # the step before which the training ends, if its budget does not end it sooner; None: that alone
-
-    def prepare(self, step: int) -> Tensor | None:
-        """Work on the host before a step; may ask for a forward pass over examples: int64 [S, m].
-
-        It is called until it asks for nothing, an answer after each call. A row of -1 asks nothing for that seed.
-        """
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        """The answer to :meth:`prepare`, in evaluation mode: [S, m], [S, m, K], [S, m]; for rows of -1 any numbers."""
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        """The examples of a step: int64 [S, n], or fewer of them for a method that trains a part of n.
-
-        ``step`` is an int, or an int64 tensor [] inside a captured graph.
-        """
-
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        """What the network made of the drawn examples: [S, n], [S, n, K], [S, n]."""
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """The state, by name: live tensors, to be copied out of or into."""
-
-
-METHODS: dict[str, type] = {
-    "MB": streams.MiniBatches,
-    "SMB": streams.UniformStream,
+METHODS: dict[str, type[Method]] = {
+    "MB": uniform.MiniBatches,
+    "SMB": uniform.UniformStream,
     "LB": loss_based.LossBased,
-    "PLB": streams.PersistentLoss,
-    "PEB": streams.PersistentEntropy,
+    "PLB": persistent.PersistentLoss,
+    "PEB": persistent.PersistentEntropy,
     "HMB": hard_mini_batches.HardMiniBatches,
     "RMB": hard_mini_batches.RandomMiniBatches,
     "FMB": hard_mini_batches.FreshMiniBatches,
     "HE": hard_mini_batches.HardExamples,
-    "SB": rivals.SelectiveBackprop,
-    "KAKURENBO": rivals.Kakurenbo,
-    "InfoBatch": rivals.InfoBatch,
-    "Mercury": rivals.Mercury,
-    "OHEM": rivals.OnlineHardExamples,
-    "LPS": rivals.LossProportional,
+    "SB": selective_backprop.SelectiveBackprop,
+    "KAKURENBO": kakurenbo.Kakurenbo,
+    "InfoBatch": infobatch.InfoBatch,
+    "Mercury": mercury.Mercury,
+    "OHEM": ohem.OnlineHardExamples,
+    "LPS": loss_proportional.LossProportional,
 }
+
+DIFFERENCES = {
+    "SB": "the choice begins at the first step, where the authors' code trains the first epoch whole; and what waits at"
+    " an epoch's end is kept, where theirs trains it as a smaller mini-batch",
+    "KAKURENBO": "its confidence is a softmax over classes, as in the paper, where the authors' code takes it over the"
+    " examples of the mini-batch; and it looks at hidden examples in evaluation mode, where theirs is in training mode",
+    "InfoBatch": "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share"
+    " of them; and leaving out ends after a share of the updates, where theirs counts passes",
+    "Mercury": "its moving average of the loss goes on through all epochs, where the authors' code begins anew in each"
+    ' (option mean_over="epoch"); and its scores are of evaluation mode and of the present weights, where theirs are of'
+    " training mode and one update older",
+    "OHEM": "its rule was made for the regions of an image; for examples, and a half of them, it is ours",
+    "LPS": "home-made, from no paper: a plain draw in proportion to the loss",
+}
+"""By method, what sets it apart from its authors' code."""
 
 
 def option_names(name: str) -> list[str]:

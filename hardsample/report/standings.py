@@ -20,7 +20,7 @@ from hardsample.errors import InputError
 from hardsample.experiments import base_values
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES, TIMED_OPTIONS
 from hardsample.methods.loss_based import reading
-from hardsample.methods.rivals import DIFFERENCES
+from hardsample.methods.registry import DIFFERENCES
 from hardsample.report import figures, markup, stats, style, tables
 
 LEVEL = stats.LEVEL

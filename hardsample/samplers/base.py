@@ -238,8 +238,8 @@ class _LearningSampler(Sampler[list[int]], abc.ABC):
         """Take what was learned from a state that fits."""
 
     def _fill(self, scores: Tensor) -> None:
-        everything = torch.arange(self.size, device=self.device).unsqueeze(0)
-        self._method.examined(everything, self._no_logits, scores)
+        """Set the scores of all examples, [1, N]."""
+        self._method.fill(scores)
 
     def _observe(self, indices: Tensor, scores: Tensor) -> None:
         self._method.observe(indices, self._no_logits, scores)
@@ -279,8 +279,8 @@ class _LearningSampler(Sampler[list[int]], abc.ABC):
         if step - self._updates >= self.lag:
             method = self._too_early = self._too_early or copy.deepcopy(method)
         method.prepare(step)
-        indices = method.draw(step)
-        return indices[0], None if method.weights is None else method.weights[0]
+        indices, weights = method.draw(step)
+        return indices[0], None if weights is None else weights[0]
 
     def _apply(self, step: int) -> None:
         """The updates that the draw of a step sees."""

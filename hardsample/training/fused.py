@@ -14,14 +14,14 @@ from torch import Tensor
 
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
-from hardsample.methods import loss_based, streams
-from hardsample.methods.registry import Method
+from hardsample.methods import loss_based, persistent, uniform
+from hardsample.methods.base import Method
 from hardsample.methods.trees import LARGEST, DeviceTrees
 from hardsample.randomness import Stream
 from hardsample.training import networks, optimizers
 
 METHODS = (
-    *(streams.MiniBatches, streams.UniformStream, streams.PersistentLoss, streams.PersistentEntropy),
+    *(uniform.MiniBatches, uniform.UniformStream, persistent.PersistentLoss, persistent.PersistentEntropy),
     loss_based.LossBased,
 )
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32, "tf32": torch.float32}
@@ -265,12 +265,12 @@ class FusedStep:
     def _draw(self, step: Tensor) -> Tensor:
         kernels, method, n = self.cohort.kernels, self.method, self.n
         seeds, grid = self.cohort.seeds, (-(-n // 16), self.cohort.seeds.numel())
-        if type(method) is streams.MiniBatches:
+        if type(method) is uniform.MiniBatches:
             orders = method._orders
             kernels.shuffled[grid](orders, step, self.index, n, method.size, orders.shape[1], BLOCK=16)
-        elif type(method) is streams.UniformStream:
+        elif type(method) is uniform.UniformStream:
             kernels.uniform[grid](seeds, step, self.index, n, method.size, STREAM=int(Stream.DRAW), BLOCK=16)
-        elif isinstance(method, streams.PersistentLoss) and self._two_levels and not method._uniform:
+        elif isinstance(method, persistent.PersistentLoss) and self._two_levels and not method._uniform:
             leaves, sums = method.base_values._trees._levels
             numbers, blocks = method.base_values._trees._numbers, leaves.shape[1]
             kernels.draw[-(-n // 4), len(leaves)](
@@ -280,7 +280,7 @@ class FusedStep:
                 BLOCK=4,
             )
         else:
-            return method.draw(step).contiguous()
+            return method.draw(step).indices.contiguous()
         return self.index
 
     def _forward(self, index: Tensor, step: Tensor) -> None:
@@ -350,9 +350,9 @@ class FusedStep:
 
     def _observe(self, index: Tensor) -> None:
         method = self.method
-        if not isinstance(method, streams.PersistentLoss):
+        if not isinstance(method, persistent.PersistentLoss):
             return method.observe(index, None, self.loss)
-        values = self.entropy if isinstance(method, streams.PersistentEntropy) else self.loss
+        values = self.entropy if isinstance(method, persistent.PersistentEntropy) else self.loss
         if self._two_levels and self.n <= _PAIRWISE:
             leaves, sums = method.base_values._trees._levels
             self.cohort.kernels.update_values[len(index),](

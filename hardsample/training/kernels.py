@@ -56,7 +56,7 @@ def _adadelta(gradient, p, s, d, rate, RHO: tl.constexpr, EPS: tl.constexpr):
 
 @triton.jit
 def shuffled(orders, step, out, n, size, width, BLOCK: tl.constexpr):
-    """streams.MiniBatches.draw: orders int64 [S, width] -> int64 [S, n]."""
+    """uniform.MiniBatches.draw: orders int64 [S, width] -> int64 [S, n]."""
     seed = tl.program_id(1).to(tl.int64)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     first = tl.load(step) * n % size
@@ -65,7 +65,7 @@ def shuffled(orders, step, out, n, size, width, BLOCK: tl.constexpr):
 
 @triton.jit
 def uniform(seeds, step, out, n, size, STREAM: tl.constexpr, BLOCK: tl.constexpr):
-    """streams.UniformStream.draw: int64 [S, n]."""
+    """uniform.UniformStream.draw: int64 [S, n]."""
     seed = tl.program_id(1).to(tl.int64)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     number = (_words(seeds, seed, STREAM, step, i) >> 11).to(tl.float64) * (1.0 / 9007199254740992.0)

@@ -323,6 +323,7 @@ class _Trainer:
             self._counter = torch.zeros((), dtype=torch.int64, device=device)
         self._rate_known: float | None = None
         self.step = self.first_step
+        self._refreshed: int | None = None  # the step that the method was refreshed for
         self.rows: list[list[tuple]] = [[] for _ in runs]
         self.forwards, self.backwards = [0] * len(runs), 0  # examples passed through; all seeds train as many
         self.seconds = {"train": 0.0, "evaluate": 0.0}
@@ -381,14 +382,14 @@ class _Trainer:
             return self._plain_step(step)
 
     def _plain_step(self, step: int | Tensor) -> int:
-        indices = self.method.draw(step)
+        indices, weights = self.method.draw(step)
         images, labels = self.data.x_train[indices], self.labels.gather(1, indices)
         masks = self.cohort.masks(step, indices.shape[1])
         logits = self.cohort.logits(images, masks, training=True)
         losses = networks.losses(logits, labels)
         objective = losses if self.run.loss == "cross-entropy" else networks.focal(losses, self.run.focal_gamma)
-        if self.method.weights is not None:
-            objective = objective * self.method.weights
+        if weights is not None:
+            objective = objective * weights
         gradients = torch.autograd.grad(
             objective.mean(1).sum(), self.cohort.parameters
         )  # each seed's own: they share nothing
@@ -416,7 +417,7 @@ class _Trainer:
         self._copy_in({name: array for name, array in state.items() if name != "rest"}, self._tensors())
         self.cohort.refresh()
         rest = json.loads(state["rest"].tobytes())
-        self.step, self.seconds = rest["step"], rest["seconds"]
+        self.step, self.seconds, self._refreshed = rest["step"], rest["seconds"], None
         self.forwards, self.backwards = rest["forwards"], rest["backwards"]
         self.rows = [[tuple(row) for row in rows] for rows in rest["rows"]]
 
@@ -441,19 +442,24 @@ class _Trainer:
             return self.cohort.scores(images, labels, **options)
 
     def prepare(self, step: int) -> None:
-        """The host's work before a step, and the forward passes that the method asks for."""
-        while (wanted := self.method.prepare(step)) is not None:
-            for place, asked in enumerate((wanted[:, 0] >= 0).tolist()):
-                self.forwards[place] += wanted.shape[1] * asked
-            shown = wanted.clamp(min=0)
-            logits, losses = self.scores(self.data.x_train[shown], self.labels.gather(1, shown))
-            self.method.examined(wanted, logits, losses)
+        """The host's work before a step, and once the forward passes that the method's choice needs."""
+        if step != self._refreshed:
+            self.method.refresh(step, self._evaluate_examples)
+            self._refreshed = step
+        self.method.prepare(step)
         rate = self._learning_rate(step)
         if not isinstance(self._rate, Tensor):
             self._rate = rate
         elif rate != self._rate_known:
             self._rate.fill_(rate)
             self._rate_known = rate
+
+    def _evaluate_examples(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [S, m, K] and losses [S, m] of training examples, int64 [S, m], where a row of -1 asks nothing."""
+        for place, asked in enumerate((indices[:, 0] >= 0).tolist()):
+            self.forwards[place] += indices.shape[1] * asked
+        shown = indices.clamp(min=0)
+        return self.scores(self.data.x_train[shown], self.labels.gather(1, shown))
 
     def _count(self, trained: int) -> None:
         """A step's passes: a second forward pass where the method is not given the step's own logits."""
@@ -462,7 +468,7 @@ class _Trainer:
         self.backwards += trained
 
     def _learning_rate(self, step: int) -> float:
-        rate = self.run.learning_rate * self.method.learning_rate_factor
+        rate = self.run.learning_rate * self.method.learning_rate_factor(step)
         if self.run.learning_rate_schedule == "cosine":
             rate *= (1 + math.cos(math.pi * (step - self.first_step) / (self.steps - self.first_step))) / 2
         if self.run.learning_rate_decay != 1:
@@ -602,12 +608,14 @@ class _Trainer:
         for name in self._by_way():
             one_step = self.fused_step if name == "fused" else self.plain_step
             self._restore(before)
+            self._refreshed = self.step  # before which the state restored was taken
             states.append([])
             for step in range(self.step, min(self.step + CHECKED, self.steps)):
                 self.prepare(step)
                 one_step(step)
                 states[-1].append(cuda_graph.snapshot(self._tensors()))
         self._restore(before)
+        self._refreshed = self.step
         self.prepare(self.step)
         return before, *states
 
@@ -638,7 +646,7 @@ class _Trainer:
         self.captured = True
 
         def replay(step: int) -> int:
-            if self.method.short:  # of another shape than what was captured
+            if self.method.short(step):  # of another shape than what was captured
                 return one_step(step)
             counter.fill_(step)
             graph.replay()

@@ -1,81 +1,15 @@
-"""Paper A's methods: streams of examples, each mini-batch drawn from all of them."""
+"""Paper A's methods: every mini-batch is drawn from all examples, in proportion to persistent base values."""
 
 import math
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from hardsample import randomness
 from hardsample.errors import check_choice, check_value
+from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
 from hardsample.methods.base_values import BaseValues
 from hardsample.randomness import Stream
-
-
-class FullMiniBatches:
-    """What streams of examples share: every mini-batch is full, and one that learns nothing says no more than this."""
-
-    capturable = True
-    scored = ("before", True)
-    short = False
-    weights: Tensor | None = None
-    learning_rate_factor = 1.0
-    end = None
-
-    def __init__(self, size: int, n: int) -> None:
-        self.updates_per_epoch = Fraction(size, n)
-        self._asked: int | None = None
-
-    def first_ask(self, step: int) -> bool:
-        """Is it the first time that a forward pass is to be asked for before this step?"""
-        first, self._asked = step != self._asked, step
-        return first
-
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
-
-    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        pass
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-
-class MiniBatches(FullMiniBatches):
-    """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
-
-    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
-        super().__init__(size, n)
-        self.size, self.seeds = size, seeds
-        self._lane = torch.arange(n, device=seeds.device)
-        self._epoch = -1
-        spare = -(-n // size)  # a mini-batch may reach into the epochs after its own
-        self._orders = torch.empty(seeds.numel(), (1 + spare) * size, dtype=torch.int64, device=seeds.device)
-
-    def prepare(self, step: int) -> None:
-        epoch = step * len(self._lane) // self.size
-        if epoch != self._epoch:
-            self._epoch = epoch
-            for place, order in enumerate(self._orders.split(self.size, dim=1)):
-                order.copy_(randomness.permutations(self.seeds, Stream.ORDER, epoch + place, self.size))
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return self._orders.index_select(1, self._lane + step * len(self._lane) % self.size)
-
-
-class UniformStream(FullMiniBatches):
-    """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
-
-    def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
-        super().__init__(size, n)
-        self.size, self.n, self.seeds = size, n, seeds
-
-    def prepare(self, step: int) -> None:
-        pass
-
-    def draw(self, step: int | Tensor) -> Tensor:
-        return randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long()
 
 
 class PersistentLoss(FullMiniBatches):
@@ -119,33 +53,38 @@ class PersistentLoss(FullMiniBatches):
         self._n, self._first_step = n, first_step
         self._uniform, self._beta, self._refresh_every = uniform, beta, refresh_every
 
-    def prepare(self, step: int) -> Tensor | None:
-        self.base_values.prepare(step, self._n)
-        if self.due(step) and self.first_ask(step):
+    def refresh(self, step: int, evaluate: Evaluate) -> None:
+        if self.due(step):
             seeds = self.base_values.seeds
-            return torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
-        return None
+            everything = torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
+            self.fill(self.values(*evaluate(everything)))
+
+    def fill(self, values: Tensor) -> None:
+        """Set the base values of all examples: float32 [S, N], or [S, 1] for all alike."""
+        self.base_values.fill(values)
+
+    def prepare(self, step: int) -> None:
+        self.base_values.prepare(step, self._n)
 
     def due(self, step: int) -> bool:
         """Are all base values to be computed before this step?"""
         past = step - self._first_step
         return past % self._refresh_every == 0 if self._refresh_every else past == 0
 
-    def examined(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.base_values.fill(self.values(logits, losses))
-
-    def draw(self, step: int | Tensor) -> Tensor:
+    def draw(self, step: int | Tensor) -> Draw:
         store, share = self.base_values, self._uniform
         indices = store.draw(step, self._n)
         if share:
             numbers = randomness.uniforms(store.seeds, Stream.MIXTURE, step, self._n)
             evenly = numbers.mul(store.size / share).long().clamp_(max=store.size - 1)
             indices = torch.where(numbers < share, evenly, indices)
-        if self._beta:
-            p = store.values.gather(1, indices).double().div_(store.totals[:, None])
-            p = p.mul_(1 - share).add_(share / store.size)
-            self.weights = p.mul_(store.size).pow_(-self._beta).float()
-        return indices
+        return Draw(indices, self._weights(indices) if self._beta else None)
+
+    def _weights(self, indices: Tensor) -> Tensor:
+        store, share = self.base_values, self._uniform
+        p = store.values.gather(1, indices).double().div_(store.totals[:, None])
+        p = p.mul_(1 - share).add_(share / store.size)
+        return p.mul_(store.size).pow_(-self._beta).float()
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.base_values.update(indices, self.values(logits, losses))

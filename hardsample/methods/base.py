@@ -1,0 +1,69 @@
+"""The one interface of all methods, which choose mini-batches and learn from what the network makes of them."""
+
+import abc
+from collections.abc import Callable
+from fractions import Fraction
+from typing import NamedTuple
+
+from torch import Tensor
+
+Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""A forward pass in evaluation mode: int64 indices [S, m] to logits [S, m, K] and losses [S, m].
+
+A row of -1 asks nothing for that seed, and its answer is any numbers.
+"""
+
+
+class Draw(NamedTuple):
+    """The examples of one step."""
+
+    indices: Tensor  # int64 [S, n], or fewer of them for a method that trains a part of n
+    weights: Tensor | None = None  # float32 [S, n]: the examples' losses are multiplied by it; None for ones
+
+
+class Method(abc.ABC):
+    """Chooses mini-batches for S seeds and learns from what the network made of them.
+
+    A method is built as ``Method(size, n, seeds, first_step, **options)``: N examples, mini-batches of n, int64 seeds
+    [S] and the step of its first draw. A step is :meth:`refresh`, :meth:`prepare`, :meth:`draw`, the update of the
+    network and :meth:`observe`. Everything a method learns is in :attr:`tensors`; everything random is a function of
+    (seed, stream, step). What a subclass does not say is as of a method that learns nothing.
+    """
+
+    capturable: bool = True  # may draw and observe run inside a CUDA graph?
+    scored: tuple[str, bool] = ("before", True)  # observe is given scores "before" or "after" the update, with dropout?
+    updates_per_epoch: int | Fraction  # what an epoch is worth: N mini-batches, or N/n updates of a stream
+    end: int | None = None  # the step before which the training ends, if its budget does not end it sooner
+
+    def refresh(self, step: int, evaluate: Evaluate) -> None:  # noqa: B027
+        """Learn from forward passes that the choice of a step needs, if any: called once for each step, first."""
+
+    def prepare(self, step: int) -> None:  # noqa: B027
+        """The host's other work before a step is drawn; doing it again changes nothing."""
+
+    @abc.abstractmethod
+    def draw(self, step: int | Tensor) -> Draw:
+        """The examples of the step prepared, an int, or inside a captured graph an int64 tensor []."""
+
+    def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:  # noqa: B027
+        """What the network made of the examples last drawn: [S, n], [S, n, K], [S, n]."""
+
+    def short(self, step: int) -> bool:
+        """Is the mini-batch of the step prepared shorter than the others? Then all seeds' are."""
+        return False
+
+    def learning_rate_factor(self, step: int) -> float:
+        """What the learning rate of a step is multiplied by."""
+        return 1.0
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, by name: live tensors, to be copied out of or into."""
+        return {}
+
+
+class FullMiniBatches(Method):
+    """A method every mini-batch of which is full, so that an epoch is N/n updates."""
+
+    def __init__(self, size: int, n: int) -> None:
+        self.updates_per_epoch = Fraction(size, n)
