@@ -35,7 +35,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures tables test test-kernels test-all smoke bench gpu data status verify lab clean
+.PHONY: help reproduce figures tables lint test test-kernels test-all smoke bench gpu data status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -57,6 +57,12 @@ tables: $(environment) ## the tables over all stored runs: deviations, CPU besid
 
 test: $(environment) ## the tests but for the slowest, in about 5 minutes
 	$(python) -m pytest -m "not slow"
+
+lint: $(environment) ## ruff, types, and notebooks without output
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m nbstripout --verify notebooks/*.ipynb notebooks/*/*.ipynb
 
 test-kernels: $(environment) .triton/.complete ## the GPU's kernels in Triton's interpreter and compiler, without a GPU
 	$(kernels) -m "not slow"
@@ -99,7 +105,7 @@ clean: ## remove .venv and caches; runs/, data/ and figures/ stay
 	if [ -z "$$base" ]; then echo 'hardsample needs Python 3.11 or newer, and none was found: install one, or name one that has the dependencies with PYTHON=/path/to/python' >&2; exit 1; fi; \
 	if [ -e .venv/.unfinished ]; then rm -rf .venv; fi; \
 	echo "making .venv with $$base, once" && mkdir -p .venv && touch .venv/.unfinished && $$base -m venv .venv
-	.venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	.venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[reproduce,test]'
 	@mv .venv/.unfinished $@
 
 # A gigabyte, beside the environment: on a machine without CUDA nothing else has a use for it.

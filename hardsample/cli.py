@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hardsample import __version__, paths, plugins
+from hardsample import __version__, extras, paths, plugins
 from hardsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         for plugin in getattr(options, "plugin", ()):
             plugins.load(plugin)
-        return options.command(options)
+        with extras.explained():
+            return options.command(options)
     except InputError as error:
         return _refuse(str(error))
     except OSError as error:

@@ -19,7 +19,8 @@ from hardsample.paths import project_root
 
 ROOT = project_root()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DIRECT = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = PROJECT["dependencies"] + EXTRAS["reproduce"] + EXTRAS["test"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -142,7 +143,7 @@ def test_the_environment_is_made_once(checkout):
     code, asked = fake_make(checkout, "status")
     assert code == 0
     assert asked[0] == "-m venv .venv"
-    assert asked[1].endswith("pip install --disable-pip-version-check -c constraints.txt -e .[test]")
+    assert asked[1].endswith("pip install --disable-pip-version-check -c constraints.txt -e .[reproduce,test]")
     assert asked[2] == "-m hardsample status"
     assert fake_make(checkout, "status") == (0, ["-m hardsample status"])
 
