@@ -1,7 +1,12 @@
 """Curves in the shape that the store gives them, made up: no training behind them, and every effect known."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
+
+from hardsample.experiments.curves import Curves
+from hardsample.experiments.panels import Experiment
 
 # final validation accuracy, final loss relative to MB's, distinct share of an epoch's draws, skew of its classes
 METHODS = {
@@ -28,9 +33,34 @@ UPDATES, BATCH = 100, 32  # per epoch, per update
 UNSAID = ("establish", "told apart", "cannot be told")  # words of no verdict: it is significant or inconclusive
 
 
-def curves(
-    panels=("default",), methods=("MB", "LB", "PEB"), seeds=3, *, epochs=10, classes=26, pretrain=2.0, attrs=None
-):
+@dataclasses.dataclass(frozen=True)
+class MadeUp(Experiment):
+    """An experiment without runs, of which everything is so as a test says it is."""
+
+    said: dict = dataclasses.field(default_factory=dict)
+
+    def __getattribute__(self, name):
+        said = {} if name.startswith("__") else super().__getattribute__("said")
+        return said[name] if name in said else super().__getattribute__(name)
+
+
+def made_up(frame, **said):
+    """The frame as curves; what is ``said`` are the parts of :class:`Curves` and of its experiment."""
+    parts = {name: said.pop(name) for name in ("missing", "hardware", "unlike") if name in said}
+    usual = {"title": "", "panels": (), "sources": {}, "own": ("emnist-letters",), "data": "glyphs"}
+    usual |= {"name": "base-values/figure-1", "profile": "quick", "note": "", "stand_in": True, "baseline": "MB"}
+    said = usual | said
+    given = {field.name: said.get(field.name) for field in dataclasses.fields(Experiment) if field.name in said}
+    return Curves(frame, MadeUp(**given, said=said), **parts)
+
+
+def changed(made, frame=None, **said):
+    """The curves with other rows, or of which something else is said."""
+    parts = {name: getattr(made, name) for name in ("missing", "hardware", "unlike")}
+    return made_up(made.frame if frame is None else frame, **made.experiment.said | parts | said)
+
+
+def curves(panels=("default",), methods=("MB", "LB", "PEB"), seeds=3, *, epochs=10, classes=26, pretrain=2.0, **said):
     """Two evaluations per epoch; each panel learns more slowly than the one before, each seed differs a little."""
     rows = []
     for position, panel in enumerate(panels):
@@ -40,13 +70,7 @@ def curves(
                 for row in rows[-(2 * epochs + 1) :]:
                     row["panel"] = panel
     frame = pd.DataFrame(rows)
-    frame = frame[["panel", *frame.columns.drop("panel")]]
-    frame.attrs = {
-        **{"data": "glyphs", "profile": "quick", "note": "", "stand_in": True, "substitute": False},
-        **{"own": "emnist-letters", "missing": 0, "baseline": "MB"},
-        **(attrs or {}),
-    }
-    return frame
+    return made_up(frame[["panel", *frame.columns.drop("panel")]], **said)
 
 
 def _run(position, method, seed, epoch, classes, pretrain):
@@ -85,7 +109,7 @@ def _run(position, method, seed, epoch, classes, pretrain):
     return rows
 
 
-def hard_curves(panels=None, *, seeds=3, epochs=20, attrs=None):
+def hard_curves(panels=None, *, seeds=3, epochs=20, **said):
     """Paper B's curves, an evaluation per epoch; ``panels`` maps each title to its variants, () for one not run."""
     panels = {"ResNet-18, glyphs10-32": DELTAS} if panels is None else panels
     rows = [
@@ -96,13 +120,9 @@ def hard_curves(panels=None, *, seeds=3, epochs=20, attrs=None):
         for row in _hard_run(variant, seed, np.arange(epochs + 1.0))
     ]
     frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_hard_run("δ = 1", 1, np.arange(1.0))[0]])
-    frame.attrs = {
-        **{"data": "glyphs10-32", "profile": "quick", "note": "", "stand_in": True, "substitute": False},
-        **{"own": "cifar10", "missing": 0, "baseline": "δ = 1", "protocol": "sound", "name": "hard-samples/figure-3"},
-        **{"panels": panels, "cells": {panel: ("resnet18", "CIFAR-10") for panel in panels}},
-        **(attrs or {}),
-    }
-    return frame
+    usual = {"data": "glyphs10-32", "own": ("cifar10",), "baseline": "δ = 1", "protocol": "sound", "layout": panels}
+    cells = {panel: ("resnet18", "CIFAR-10") for panel in panels}
+    return made_up(frame, **{"name": "hard-samples/figure-3", "cells": cells} | usual | said)
 
 
 def _hard_run(variant, seed, epoch):

@@ -41,7 +41,7 @@ def test_every_method_enters_every_setting_with_every_seed():
     for one in LETTERS.panels:
         names = ENTERED[one.setting["budget"]]
         assert sorted((one.variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
-        assert set(LETTERS.attrs["panels"][one.title]) == names
+        assert set(LETTERS.layout[one.title]) == names
         assert {run.label_noise for run in one.runs} == {one.setting["noise"]}
         assert {run.learning_rate_schedule for run in one.runs} == {one.setting["schedule"]}
         assert len({run.learning_rate for run in one.runs}) == 1
@@ -65,7 +65,7 @@ def test_a_control_has_what_it_controls_for_and_no_more():
 
 
 def test_rates_are_the_means_over_the_updates_that_a_training_makes():
-    assert set(LETTERS.rates) == {"KAKURENBO", "KAKURENBO's rate"} and LETTERS.attrs["rates"] == LETTERS.rates
+    assert set(LETTERS.rates) == {"KAKURENBO", "KAKURENBO's rate"}
     (run,) = (run for run in LETTERS.panels[0].runs if variant(run) == "KAKURENBO's rate" and run.seed == 1)
     method = methods.build("KAKURENBO", 1024, 32, torch.tensor([1]), options=run.options)
     factors = []
@@ -90,8 +90,8 @@ def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
     assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
     assert len(clocked.panels) == 3 * 8 and set(LETTERS.runs) < set(clocked.runs)
     assert rivals.by_the_clock(clocked, clocked.costs) == clocked
-    assert clocked.attrs["settings"][clocked.panels[2].title]["budget"] == "wall-clock"
-    assert clocked.attrs["costs"]["SB"] == 2.0
+    assert clocked.settings[clocked.panels[2].title]["budget"] == "wall-clock"
+    assert clocked.costs["SB"] == 2.0
 
 
 def test_what_has_no_cost_is_not_run_by_the_clock():

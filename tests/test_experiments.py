@@ -243,8 +243,8 @@ def test_figures_name_the_reading_of_lb_nearest_to_the_paper_and_draws_shows_the
     [("sd19-letters", "paper", 20_800), ("stand-in", "smoke", base_values.PROFILES["smoke"].test_examples)],
 )
 def test_the_test_examples_of_a_known_set_or_a_stand_in_are_known(data, profile, count):
-    assert registry.grid("base-values/figure-1", profile=profile, data=data).attrs["tested"] == (count,)
+    assert registry.grid("base-values/figure-1", profile=profile, data=data).tested == (count,)
 
 
 def test_the_test_examples_of_a_file_of_ones_own_are_not_known():
-    assert registry.grid("base-values/figure-1", profile="small", data="own.npz").attrs["tested"] == (None,)
+    assert registry.grid("base-values/figure-1", profile="small", data="own.npz").tested == (None,)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import DELTAS, METHODS, VARIANTS, curves, hard_curves
+from synthetic import DELTAS, METHODS, VARIANTS, changed, curves, hard_curves
 
 from hardsample import paths
 from hardsample.data import dataset
@@ -58,14 +58,16 @@ def test_rows_are_metrics_and_columns_panels(figure):
 
 
 def test_lines_are_means_over_seeds(figure, two_panels):
-    wanted = two_panels[(two_panels.panel == "pre-training 2") & (two_panels.method == "PEB")]
+    rows = two_panels.frame
+    wanted = rows[(rows.panel == "pre-training 2") & (rows.method == "PEB")]
     drawn = line(grid(figure)[1, 1], "PEB")
     np.testing.assert_allclose(drawn.get_ydata(), wanted.groupby("step")["acc/val"].mean())
     np.testing.assert_allclose(drawn.get_xdata(), np.arange(0, 10.5, 0.5))
 
 
 def test_the_band_is_two_standard_deviations(figure, two_panels):
-    wanted = two_panels[(two_panels.panel == "pre-training 1") & (two_panels.method == "MB") & (two_panels.epoch == 10)]
+    rows = two_panels.frame
+    wanted = rows[(rows.panel == "pre-training 1") & (rows.method == "MB") & (rows.epoch == 10)]
     mean, sd = wanted["loss/val"].mean(), wanted["loss/val"].std(ddof=1)
     band = grid(figure)[3, 0].collections[0].get_paths()[0].vertices
     at_end = band[band[:, 0] == 10, 1]
@@ -78,15 +80,15 @@ def test_a_row_shares_its_scale(figure):
 
 
 def test_every_seeds_final_value_is_a_dot(figure, two_panels):
-    finals = two_panels[(two_panels.panel == "pre-training 1") & (two_panels.method == "LB") & (two_panels.epoch == 10)]
+    rows = two_panels.frame
+    finals = rows[(rows.panel == "pre-training 1") & (rows.method == "LB") & (rows.epoch == 10)]
     dots = [dot for dot in grid(figure)[3, 0].lines if dot.get_marker() == "." and len(dot.get_ydata()) == 3]
     assert any(np.allclose(sorted(dot.get_ydata()), sorted(finals["loss/val"])) for dot in dots)
 
 
 def test_the_figure_says_seeds_band_profile_and_note(two_panels):
-    two_panels = two_panels.copy()
-    two_panels.attrs |= {"note": "profile quick: a tenth of the letters"}
-    said = " ".join(texts(figures.trajectories(two_panels)))
+    noted = changed(two_panels, note="profile quick: a tenth of the letters")
+    said = " ".join(texts(figures.trajectories(noted)))
     for words in ("n = 3 seeds", "2 standard deviations", "Profile quick: a tenth of the letters."):
         assert words in said
 
@@ -102,7 +104,7 @@ def test_no_pretraining_no_line():
 
 
 @pytest.mark.parametrize(
-    ("attrs", "said"),
+    ("about", "said"),
     [
         ({}, "stand-in data: glyphs"),
         (
@@ -115,8 +117,8 @@ def test_no_pretraining_no_line():
     ],
 )
 @pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
-def test_the_figure_says_what_the_data_are(draw, attrs, said):
-    assert said in texts(draw(curves(seeds=1, epochs=3, attrs=attrs)))
+def test_the_figure_says_what_the_data_are(draw, about, said):
+    assert said in texts(draw(curves(seeds=1, epochs=3, **about)))
 
 
 def test_one_seed_has_no_band():
@@ -127,7 +129,7 @@ def test_one_seed_has_no_band():
 
 def test_what_was_not_run_is_said():
     panels = {"default": ("MB", "LB", "PEB", "PLB"), "other": ("MB",)}
-    drawn = figures.trajectories(curves(seeds=1, attrs={"panels": panels, "missing": 2}))
+    drawn = figures.trajectories(curves(seeds=1, layout=panels, missing=2))
     assert grid(drawn).shape == (4, 2)
     assert "PLB not run" in texts(drawn) and "not run" in texts(drawn)
     assert any("Runs still missing: 2" in text for text in texts(drawn))
@@ -135,10 +137,10 @@ def test_what_was_not_run_is_said():
 
 def test_what_is_missing_is_named_by_method_and_panel():
     panels = {"n = 4": ("MB", "LB", "PEB"), "n = 32": ("MB", "LB", "PEB")}
-    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, attrs={"panels": panels, "missing": 6})
+    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, layout=panels, missing=6)
     assert figures.missing_statement(made) == "Runs still missing: 6 (LB in every panel)."
-    fewer = made[(made.panel != "n = 4") | (made.method != "PEB") | (made.seed == 0)]
-    fewer.attrs = made.attrs | {"missing": 8}
+    rows = made.frame
+    fewer = changed(made, rows[(rows.panel != "n = 4") | (rows.method != "PEB") | (rows.seed == 0)], missing=8)
     said = "Runs still missing: 8 (LB in every panel; PEB in n = 4 (1 of 3 seeds done))."
     assert figures.missing_statement(fewer) == said
     drawn = figures.trajectories(fewer)
@@ -155,20 +157,20 @@ def test_nothing_missing_nothing_said():
 
 def test_a_method_without_draws_says_so_in_its_row():
     methods = ("MB", "LB", "PEB")
-    drawn = figures.draws(curves(methods=("MB", "PEB"), seeds=1, attrs={"panels": {"default": methods}, "missing": 1}))
+    drawn = figures.draws(curves(methods=("MB", "PEB"), seeds=1, layout={"default": methods}, missing=1))
     assert "not run" in [text.get_text() for text in drawn.axes[1].texts]
 
 
 def test_the_figure_says_the_hardware():
-    said = " ".join(texts(figures.trajectories(curves(seeds=1, attrs={"hardware": {"NVIDIA H200": 36}}))))
+    said = " ".join(texts(figures.trajectories(curves(seeds=1, hardware={"NVIDIA H200": 36}))))
     assert "Hardware: NVIDIA H200." in said
-    two = curves(seeds=1, attrs={"hardware": {"NVIDIA H200": 24, "AMD EPYC": 12}})
+    two = curves(seeds=1, hardware={"NVIDIA H200": 24, "AMD EPYC": 12})
     assert figures.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
 
 
 def test_what_pairs_mix_is_said_beside_the_hardware():
     mixed = {"AMD EPYC, torch 2.13.0": ("MB", "LB"), "NVIDIA H200, torch 2.11.0": ("PEB",)}
-    drawn = figures.trajectories(curves(seeds=1, attrs={"unlike": mixed}))
+    drawn = figures.trajectories(curves(seeds=1, unlike=mixed))
     wanted = "MB, LB from AMD EPYC, torch 2.13.0; PEB from NVIDIA H200, torch 2.11.0."
     assert f"Some pairs differ in more than the method: {wanted}" in " ".join(texts(drawn))
 
@@ -178,7 +180,7 @@ def test_what_pairs_mix_is_said_beside_the_hardware():
     [((None,), "on all of"), ((3_000,), "on 3,000 of"), ((None, 1_000), "on all or 1,000 of"), ((), None)],
 )
 def test_the_figure_says_on_which_examples_train_is_measured(counts, said):
-    made = curves(seeds=1, epochs=3, attrs={"measured": counts})
+    made = curves(seeds=1, epochs=3, measured=counts)
     found = " ".join(texts(figures.trajectories(made)))
     assert (f"Train metrics are measured {said} the training examples." in found) == (said is not None)
     for drawn in (figures.draws(made), figures.trajectories(made, ("acc/val",))):
@@ -188,7 +190,7 @@ def test_the_figure_says_on_which_examples_train_is_measured(counts, said):
 @pytest.mark.parametrize(("profile", "counts"), [("smoke", (64,)), ("small", (3_000,)), ("paper", (None,))])
 def test_captions_of_paper_a_say_what_epochs_and_train_are(profile, counts):
     experiment = registry.grid("base-values/figure-2", profile=profile)
-    assert experiment.attrs["measured"] == counts
+    assert experiment.measured == counts
     assert " epochs, pre-training included" in experiment.note
     titles = [panel.title for panel in experiment.panels]
     assert "pre-training 1 epoch" in titles and "pre-training 2 epochs" in titles
@@ -197,7 +199,8 @@ def test_captions_of_paper_a_say_what_epochs_and_train_are(profile, counts):
 
 def test_a_diverged_seed_is_said_and_left_out():
     broken = curves(seeds=3)
-    broken.loc[(broken.method == "LB") & (broken.seed == 1) & (broken.epoch > 5), "loss/val"] = np.nan
+    rows = broken.frame
+    rows.loc[(rows.method == "LB") & (rows.seed == 1) & (rows.epoch > 5), "loss/val"] = np.nan
     drawn = figures.trajectories(broken)
     assert any("LB: 1 seed diverged" in text for text in texts(drawn))
     assert np.isfinite(line(grid(drawn)[3, 0], "LB").get_ydata()).all()
@@ -219,7 +222,7 @@ def test_a_tenfold_loss_leaves_the_others_readable(figure):
 
 def test_final_values_do_not_overlap():
     close = curves(seeds=2)
-    close["acc/val"] = 0.5 + 0.4 * close.epoch / 10
+    close.frame["acc/val"] = 0.5 + 0.4 * close.frame.epoch / 10
     axes = grid(figures.trajectories(close))[1, 0]
     heights = sorted(text.get_position()[1] for text in axes.texts)
     inches = np.diff(heights) * axes.get_position().height * axes.figure.get_figheight()
@@ -276,7 +279,8 @@ def test_trajectory_data(two_panels):
     assert list(points.panel.unique()) == ["pre-training 1", "pre-training 2"]
     assert list(points.method.unique()) == ["MB", "LB", "PEB"]
     row = points[(points.method == "LB") & (points.step == 700) & (points.metric == "acc/val")].iloc[1]
-    wanted = two_panels[(two_panels.panel == "pre-training 2") & (two_panels.method == "LB") & (two_panels.step == 700)]
+    rows = two_panels.frame
+    wanted = rows[(rows.panel == "pre-training 2") & (rows.method == "LB") & (rows.step == 700)]
     assert row["mean"] == pytest.approx(wanted["acc/val"].mean())
     assert row.sd == pytest.approx(wanted["acc/val"].std(ddof=1)) and row.n == 3
     np.testing.assert_allclose(row[["seed 0", "seed 1", "seed 2"]].astype(float), wanted["acc/val"])
@@ -285,7 +289,7 @@ def test_trajectory_data(two_panels):
 def test_a_run_that_did_not_count_its_classes_shows_its_distinct_examples():
     made = curves(methods=("MB", "PEB"), seeds=1)
     whole = figures.draws_data(made)
-    made.loc[made.method == "PEB", "draws/per-class"] = None
+    made.frame.loc[made.frame.method == "PEB", "draws/per-class"] = None
     points = figures.draws_data(made)
     wanted, got = (frame[(frame.metric == "draws/distinct") & (frame.method == "PEB")] for frame in (whole, points))
     assert got["mean"].tolist() == pytest.approx(wanted["mean"].tolist(), rel=1e-6)
@@ -295,10 +299,11 @@ def test_a_run_that_did_not_count_its_classes_shows_its_distinct_examples():
 
 def test_draws_data_by_hand():
     tiny = curves(methods=("MB", "PEB"), seeds=1, epochs=3, classes=2, pretrain=1.0)
-    ends = tiny["draws/distinct"].notna() & (tiny.method == "PEB")
-    tiny.loc[ends, "draws/distinct"] = [8, 4, 2]
-    for index, counts in zip(tiny.index[ends], ([4, 4], [2, 6], [1, 7]), strict=True):
-        tiny.at[index, "draws/per-class"] = counts
+    rows = tiny.frame
+    ends = rows["draws/distinct"].notna() & (rows.method == "PEB")
+    rows.loc[ends, "draws/distinct"] = [8, 4, 2]
+    for index, counts in zip(rows.index[ends], ([4, 4], [2, 6], [1, 7]), strict=True):
+        rows.at[index, "draws/per-class"] = counts
     points = figures.draws_data(tiny)
     points = points[points.method == "PEB"]
     assert list(points[points.metric == "draws/distinct"]["mean"]) == [1.0, 0.5, 0.25]
@@ -347,7 +352,7 @@ from pathlib import Path
 
 from synthetic import curves, hard_curves
 
-from hardsample import figures
+from hardsample.report import figures
 
 made = curves(seeds=2, epochs=4)
 figures.save(figures.trajectories(made), figures.trajectory_data(made), Path(sys.argv[1]) / "trajectories")
@@ -435,7 +440,7 @@ def test_a_panel_that_was_not_chosen_says_so():
 
 
 def test_substitutes_of_paper_b_are_named():
-    made = hard_curves(attrs={"data": "cifar10-jpeg", "stand_in": False, "substitute": True})
+    made = hard_curves(data="cifar10-jpeg", stand_in=False, substitute=True)
     assert dataset.LABELS["cifar10-jpeg"] in texts(figures.convergence(made))
 
 
@@ -444,7 +449,7 @@ def test_convergence_data_is_the_statistic_seed_by_seed():
     points = figures.convergence_data(made)
     assert set(points.metric) == {"loss/train", "epoch/converged"}
     found = points[(points.metric == "epoch/converged") & (points.method == "δ = 0.5")].iloc[0]
-    runs = made[made.method == "δ = 0.5"].groupby("seed")
+    runs = made.frame[made.frame.method == "δ = 0.5"].groupby("seed")
     wanted = [stats.convergence(run.epoch, run["loss/train"]) for _, run in runs]
     assert list(found[["seed 1", "seed 2", "seed 3"]]) == wanted
     assert found["mean"] == pytest.approx(np.mean(wanted)) and found.n == 3
@@ -470,12 +475,12 @@ def test_epochs_of_convergence_are_marked_at_the_foot():
 
 
 def test_a_seed_that_does_not_converge_is_left_out_and_said():
-    made = hard_curves()
-    losses = [*figures.METRICS]
-    made.loc[(made.method == "δ = 0.2") & (made.seed == 2) & (made.epoch > 5), losses] = np.nan
-    made = made[~((made.method == "δ = 0.2") & (made.seed == 2) & (made.epoch > 6))]
-    made.loc[made.method == "δ = 0.5", "loss/train"] = 2.0 + made.epoch % 2
-    said = texts(figures.convergence(made))
+    made, losses = hard_curves(), [*figures.METRICS]
+    rows = made.frame
+    rows.loc[(rows.method == "δ = 0.2") & (rows.seed == 2) & (rows.epoch > 5), losses] = np.nan
+    rows.loc[rows.method == "δ = 0.5", "loss/train"] = 2.0 + rows.epoch % 2
+    shorter = made.of(~((rows.method == "δ = 0.2") & (rows.seed == 2) & (rows.epoch > 6)))
+    said = texts(figures.convergence(shorter))
     assert "not converged" in said
     assert any(text.endswith("(n = 2)") for text in said) and any("δ = 0.2: 1 seed diverged" in text for text in said)
 
@@ -491,6 +496,6 @@ def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
 
 def test_small_accuracies_fill_their_axes():
     made = hard_curves()
-    made["acc/val"] /= 20
+    made.frame["acc/val"] /= 20
     axes = figures.trajectories(made, ACCURACIES).axes[1]
-    assert made["acc/val"].max() < axes.get_ylim()[1] < 0.05 and len(axes.get_yticks()) >= 3
+    assert made.frame["acc/val"].max() < axes.get_ylim()[1] < 0.05 and len(axes.get_yticks()) >= 3

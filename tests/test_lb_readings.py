@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from synthetic import curves
+from synthetic import changed, curves
 
 from hardsample.experiments import lb_study, registry
 from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
@@ -22,8 +22,8 @@ def study(effects=None, *, seeds=3, readings=(FAITHFUL, OTHER)):
 
     Accuracies gain the change in points, losses are made larger by that many percent, from the pre-training on.
     """
-    attrs = {"note": "profile small", "profile": "small"}
-    made = curves(tuple(SETTINGS), ("MB", "PEB"), seeds, attrs=attrs)
+    whole = curves(tuple(SETTINGS), ("MB", "PEB"), seeds, note="profile small", profile="small")
+    made = whole.frame
     made["loss/val"] = made.groupby(["panel", "method", "seed"])["loss/val"].cummin()  # nothing overfits
     made = made[(made.method == "MB") | (made.panel == LARGE_BATCH)]
     parts = [made]
@@ -34,15 +34,13 @@ def study(effects=None, *, seeds=3, readings=(FAITHFUL, OTHER)):
             before = own.loc[rows, metric]
             own.loc[rows, metric] = before + change / 100 if metric.startswith("acc") else before * (1 + change / 100)
         parts.append(own)
-    whole = pd.concat(parts, ignore_index=True)
-    whole.attrs = made.attrs | {"panels": {}}
-    return whole
+    return changed(whole, pd.concat(parts, ignore_index=True))
 
 
 def as_the_paper_says(curves):
     """Effects on FAITHFUL with which every statement holds, given what MB and PEB of the made-up curves do."""
-    peb = curves[(curves.panel == LARGE_BATCH) & (curves.method == "PEB")].sort_values("step").groupby("seed").last()
-    mb = curves[(curves.panel == LARGE_BATCH) & (curves.method == "MB")].sort_values("step").groupby("seed").last()
+    rows = curves.panel(LARGE_BATCH).sort_values("step")
+    mb, peb = (rows[rows.method == method].groupby("seed").last() for method in ("MB", "PEB"))
     above = {metric: 100 * (peb[metric] - mb[metric]).max() + 0.5 for metric in ("acc/train", "acc/val")}
     return {
         (FAITHFUL, DEFAULT, "acc/val"): -0.5,
@@ -98,10 +96,11 @@ def test_each_part_of_a_statement_can_fail(faithful, number, effect, change):
 
 def test_overfitting_is_the_rise_of_the_own_test_loss():
     made = study()
-    rows = (made.method == f"LB, {FAITHFUL}") & (made.panel == SMALL_BATCH) & (made.epoch > 2)
+    frame = made.frame
+    rows = (frame.method == f"LB, {FAITHFUL}") & (frame.panel == SMALL_BATCH) & (frame.epoch > 2)
     for end, met in ((1.01, "yes"), (1.5, "no")):
         falling = np.tile(np.r_[np.linspace(2.0, 1.0, 15), end], 3)
-        made.loc[rows, "loss/val"] = falling
+        frame.loc[rows, "loss/val"] = falling
         table = lb_readings.table(made)
         row = table[(table.reading == FAITHFUL) & (table.test == "overfit")].iloc[0]
         assert row.difference == pytest.approx(100 * (end - 1)) and row.met == met
@@ -109,7 +108,7 @@ def test_overfitting_is_the_rise_of_the_own_test_loss():
 
 def test_differences_are_paired_by_seed_with_t_half_widths():
     made = study({(FAITHFUL, DEFAULT, "acc/val"): 0.3})
-    made = made[~((made.method == "MB") & (made.seed == 2))]
+    made = made.of((made.frame.method != "MB") | (made.frame.seed != 2))
     table = lb_readings.table(made)
     row = table[(table.reading == FAITHFUL) & (table.test == "acc/val") & (table.setting == DEFAULT)].iloc[0]
     assert (row.n, row.unit) == (2, "points") and row.difference == pytest.approx(0.3)
@@ -120,24 +119,24 @@ def test_what_was_not_run_is_neither_met_nor_not(faithful):
     table = lb_readings.table(faithful)
     assert set(table[table.reading == NAMES[0]].met) == {"not run"}
     assert lb_readings.met(table).loc[NAMES[0], "of"] == 0
-    none = lb_readings.table(faithful.iloc[:0])
+    none = lb_readings.table(faithful.of(slice(0)))
     assert lb_readings.verdict(none) == "No reading has been run yet."
     every = lb_readings.verdict(lb_readings.table(study(readings=NAMES)))
     assert "LB is not identified" in every and "so far" not in every
     part = study(readings=NAMES)
-    part = part[part.panel == DEFAULT]
+    part = part.of(part.frame.panel == DEFAULT)
     assert "not every statement was tried" in lb_readings.verdict(lb_readings.table(part))
 
 
 def test_two_sizes_stand_side_by_side(faithful):
-    larger = faithful.assign(step=faithful.step * 4)
+    larger = changed(faithful, faithful.frame.assign(step=faithful.frame.step * 4))
     table = lb_readings.table(faithful, larger)
     assert sorted(table.letters.unique()) == [3200, 12800] and len(table) == 2 * len(lb_readings.table(faithful))
     text = lb_readings.markdown(table)
     assert "| 3,200 | 3 | " in text and "| 12,800 | 3 | " in text and f"| {lb_readings.TOGETHER} | 3 | " in text
     labels = [text.get_text() for text in lb_readings.figure(table).legends[0].get_texts()]
     assert labels[:2] == ["3,200 letters", "12,800 letters"]
-    alone = lb_readings.table(faithful, larger.iloc[:0])
+    alone = lb_readings.table(faithful, larger.of(slice(0)))
     assert set(alone.letters) == {3200}
 
 
@@ -147,7 +146,7 @@ def test_it_is_shown_for_readers(faithful, tmp_path):
     assert all(f"{statement.number}. {statement.says}" in text for statement in lb_readings.STATEMENTS)
     assert all(name in text for name in NAMES) and "set before" not in text
     assert isinstance(lb_readings.figure(table), Figure)
-    assert isinstance(lb_readings.figure(lb_readings.table(faithful.iloc[:0])), Figure)
+    assert isinstance(lb_readings.figure(lb_readings.table(faithful.of(slice(0)))), Figure)
     files = lb_readings.save(table, tmp_path / "lb-readings")
     assert [file.suffix for file in files] == [".md"]
 
@@ -186,7 +185,8 @@ def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
 def test_the_largest_size_that_a_test_was_run_at_decides(faithful):
     """OTHER does at full size what FAITHFUL does on fewer letters, in one setting alone."""
     larger = study({(OTHER, *effect): change for (_, *effect), change in as_the_paper_says(study()).items()})
-    larger = larger[larger.panel == DEFAULT].assign(step=lambda rows: rows.step * 4)
+    rows = larger.panel(DEFAULT)
+    larger = changed(larger, rows.assign(step=rows.step * 4))
     both = lb_readings.table(faithful, larger)
     decides = lb_readings.together(both)
     assert len(decides) == len(both) / 2

@@ -105,15 +105,15 @@ def check_paper_a(curves, name, tmp_path, folder):
 @pytest.mark.parametrize("name, missing", [("figure-1", 0), ("draws", 12)])  # LB in the nearest reading
 def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missing, committed, tmp_path):
     curves = committed.curves(registry.grid(f"base-values/{name}", **REAL_LETTERS))
-    assert curves.attrs["missing"] == missing
+    assert curves.missing == missing
     check_paper_a(curves, name, tmp_path, LETTERS)
 
 
 @pytest.mark.parametrize("name", MISSING)
 def test_committed_full_size_figures_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"base-values/{name}", **NIST_LETTERS))
-    assert curves.attrs["missing"] == MISSING[name]
-    assert set(curves.groupby(["panel", "method"]).seed.nunique()) == {12}
+    assert curves.missing == MISSING[name]
+    assert set(curves.frame.groupby(["panel", "method"]).seed.nunique()) == {12}
     check_paper_a(curves, name, tmp_path, FULL_SIZE)
     text = (FULL_SIZE / f"{name}-statistics.md").read_text()
     assert "NIST SD19 letters, in EMNIST's shape" in text and "NVIDIA H200" in text
@@ -133,7 +133,7 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
 def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
-    assert curves.attrs["missing"] == 3 * (name == "controls")  # those in a new order
+    assert curves.missing == 3 * (name == "controls")  # those in a new order
     metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
     drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
     if name == "figure-1":
@@ -158,11 +158,12 @@ def test_committed_standings_follow_from_the_committed_runs_and_a_page_quotes_th
     monkeypatch.setattr(timing, "load", None)  # nothing is measured
     experiment = registry.grid(f"rivals/{name}", **RIVALS[name])
     curves = committed.curves(rivals.by_the_clock(experiment, timing.costs(experiment)))
-    methods = [method for method in rivals.BY_NAME if method not in set(curves.method)]
+    rows = curves.frame
+    methods = [method for method in rivals.BY_NAME if method not in set(rows.method)]
     assert sorted(methods) == ["KAKURENBO's rate", "LB", "MB 2x updates"]  # of which no run is stored
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
-    assert curves.attrs["missing"] == len(methods) * len(settings) * curves.seed.nunique()
-    assert set(curves[curves.method == "MB"].groupby("panel").seed.nunique()) == {curves.seed.nunique()}
+    assert curves.missing == len(methods) * len(settings) * rows.seed.nunique()
+    assert set(rows[rows.method == "MB"].groupby("panel").seed.nunique()) == {rows.seed.nunique()}
     written = [*figures.save(standings.figure(curves), standings.figure_data(curves), tmp_path / name)]
     written += standings.save(standings.table(curves), tmp_path / name)
     check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
@@ -237,13 +238,13 @@ def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_run
 
 def test_pairs_of_the_stored_runs_are_what_was_found_of_them(committed):
     """Every pair that is not with MB, against values computed from the runs by other code."""
-    default = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **NIST_LETTERS)))
+    default = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **NIST_LETTERS))).frame
     accuracy, loss = pair(default, "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (0.14, 10)
     assert round(50 * (accuracy.difference_high - accuracy.difference_low), 2) == 0.16
     assert (round(loss.difference, 3), loss.seeds_won) == (-0.058, 12)
     assert round((loss.difference_high - loss.difference_low) / 2, 3) == 0.014
-    letters = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **REAL_LETTERS)))
+    letters = tables.pairs(committed.curves(registry.grid("base-values/figure-1", **REAL_LETTERS))).frame
     assert [row.seeds_won for row in pair(letters, "PEB", "PLB")] == [3, 12]
     accuracy, _ = pair(pd.read_csv(FULL_SIZE / "plb-n1024.csv"), "PEB", "PLB")
     assert (round(100 * accuracy.difference, 2), accuracy.seeds_won) == (-1.09, 0)

@@ -143,7 +143,7 @@ def test_numbers_of_different_data_are_never_mixed(store):
             mix()
     assert len(store.verify()) == 1
     other = Panel(title="all", runs=(run(0), run(1, train_examples=100)))
-    assert set(store.curves(experiment(other)).seed) == {0, 1}
+    assert set(store.curves(experiment(other)).frame.seed) == {0, 1}
     with pytest.raises(InputError, match="fingerprint dddd"):
         check_fingerprints(store.done([run(0)]).items(), {("glyphs", None, None): "d" * 16})
 
@@ -156,7 +156,8 @@ def test_curves_come_in_the_order_of_the_experiment(store):
     wanted = experiment(*panels)
     for each in wanted.runs[:-1]:
         store.write(each, outcome(each.seed), made())
-    curves = store.curves(wanted)
+    found = store.curves(wanted)
+    curves = found.frame
     order = list(dict.fromkeys(zip(curves.panel, curves.method, curves.seed, strict=True)))
     assert order == [
         *(("slow", method, seed) for method in ("PEB", "MB") for seed in (0, 1)),
@@ -169,32 +170,26 @@ def test_curves_come_in_the_order_of_the_experiment(store):
     ]  # fmt: skip
     assert curves.learning_rate[0] == 0.01 and math.isnan(curves["loss/train"][0])
     assert curves["draws/per-class"][1] == [1, 0, 3]
-    assert curves.attrs == wanted.attrs | {"missing": 1, "hardware": {"an unknown device": 9}, "unlike": {}}
-    assert wanted.attrs == {
-        "name": "base-values/figure-1",
-        "data": "glyphs",
-        "profile": "quick",
-        "note": "a note",
-        "baseline": "MB",
-        "protocol": "",
-        "own": "emnist-letters",
-        "stand_in": True,
-        "substitute": False,
-        "panels": {"slow": ("PEB", "MB"), "fast": ("PEB", "MB")},
-        "cells": {"slow": ("", ""), "fast": ("", "")},
-        "settings": {"slow": {}, "fast": {}},
-        "costs": {},
-        "rates": {},
-        "measured": (None,),
-        "tested": (None,),
-    }
+    assert (found.missing, found.hardware, found.unlike) == (1, {"an unknown device": 9}, {})
+    assert found.experiment is wanted and found.baseline == "MB"
+    assert found.layout == wanted.layout == {"slow": ("PEB", "MB"), "fast": ("PEB", "MB")}
+    assert set(found.panel("fast").learning_rate) == {run().learning_rate}
+    assert set(found.of(curves.seed == 0).frame.seed) == {0} and found.of(curves.seed == 0).missing == 1
+
+
+def test_what_an_experiment_says_of_its_data_and_panels():
+    wanted = experiment(Panel(title="all", runs=(run(), run(0, "PEB"))), Panel(title="none", runs=()))
+    assert wanted.data == "glyphs" and wanted.stand_in and not wanted.substitute
+    assert wanted.layout == {"all": ("MB", "PEB"), "none": ()}
+    assert wanted.cells == {"all": ("", ""), "none": ("", "")} and wanted.settings == {"all": {}, "none": {}}
+    assert wanted.measured == wanted.tested == (None,)
 
 
 def test_a_record_of_fewer_columns_still_has_its_curve(store):
     """Columns join over time; what an older record lacks is no number."""
     older = TrainingResult(COLUMNS[:8], tuple(row[:8] for row in outcome().rows), {}, None)
     store.write(run(), older, made())
-    curves = store.curves(experiment(Panel(title="all", runs=(run(),))))
+    curves = store.curves(experiment(Panel(title="all", runs=(run(),)))).frame
     assert curves["acc/train"].tolist() == [0.1, 0.2] and curves["acc/report"].isna().all()
 
 
@@ -203,7 +198,7 @@ def test_each_paper_has_a_folder_of_its_own(store):
     assert store.path(hard).relative_to(store.root).parts[:2] == ("hard-samples", "glyphs")
     assert store.path(hard).name.startswith("glyphs-resnet18-HMB-d0.5-n32-")
     store.write(hard, outcome(), made())
-    curves = store.curves(experiment(Panel(title="all", runs=(hard,))))
+    curves = store.curves(experiment(Panel(title="all", runs=(hard,)))).frame
     assert set(curves.method) == {"δ = 0.5"} and set(curves.delta) == {0.5} and set(curves.network) == {"resnet18"}
 
 
@@ -214,13 +209,13 @@ def test_curves_say_the_hardware_and_in_what_pairs_differ(store):
     there = here | {"device": "NVIDIA H200"}
     for each in both.runs:
         store.write(each, outcome(), here if each.seed == 0 else there)
-    attrs = store.curves(both).attrs
-    assert attrs["hardware"] == {"AMD EPYC": 2, "NVIDIA H200": 2} and attrs["unlike"] == {}
+    found = store.curves(both)
+    assert found.hardware == {"AMD EPYC": 2, "NVIDIA H200": 2} and found.unlike == {}
 
     wider = experiment(Panel(title="all", runs=(*both.runs, run(0, "PLB"), run(1, "LB"))))
     store.write(run(0, "PLB"), outcome(), there | {"versions": {"torch": "2.11.0+cu130"}})
     store.write(run(1, "LB"), outcome(), there)
-    assert store.curves(wider).attrs["unlike"] == {
+    assert store.curves(wider).unlike == {
         "AMD EPYC, torch 2.13.0+cpu": ("MB", "PEB"),
         "NVIDIA H200, torch 2.11.0+cu130": ("PLB",),
     }
@@ -241,12 +236,12 @@ def test_pairs_of_other_code_are_told_apart(store, about, code):
     both = experiment(Panel(title="all", runs=(run(0, "MB"), run(0, "PEB"))))
     store.write(run(0, "MB"), outcome(), made() | about)
     store.write(run(0, "PEB"), outcome(), made() | {"source": "another one"})
-    assert store.curves(both).attrs["unlike"] == {code: ("MB",), "source another": ("PEB",)}
+    assert store.curves(both).unlike == {code: ("MB",), "source another": ("PEB",)}
 
 
 def test_curves_of_nothing_have_their_columns(store):
     curves = store.curves(experiment(Panel(title="all", runs=(run(),))))
-    assert len(curves) == 0 and "acc/val" in curves and curves.attrs["missing"] == 1
+    assert len(curves.frame) == 0 and "acc/val" in curves.frame and curves.missing == 1
 
 
 def test_a_start_comes_back_whole_and_belongs_to_its_data(store):

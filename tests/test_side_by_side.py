@@ -1,16 +1,18 @@
 """Paper B's tables against values put in by hand, and what their readers are told."""
 
+import dataclasses
 import functools
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import UNSAID
+from synthetic import UNSAID, changed, made_up
 
 from hardsample.data import dataset
 from hardsample.errors import InputError
 from hardsample.experiments import hard_samples, published
+from hardsample.experiments.curves import Timings
 from hardsample.report import side_by_side, stats
 from hardsample.training import networks as models
 
@@ -61,7 +63,7 @@ def title(network, slot):
     return f"{models.TITLES[network]}, glyphs for {slot}"
 
 
-def curves(name="table-3", *, networks=("resnet18", "mobilenet_v3_small"), seeds=3, protocol="sound", **attrs):
+def curves(name="table-3", *, networks=("resnet18", "mobilenet_v3_small"), seeds=3, protocol="sound", **said):
     """Eleven evaluations of every run; seeds differ by a point, the loss of smaller δ falls earlier."""
     rows = []
     for slot in SLOTS[name]:
@@ -72,21 +74,10 @@ def curves(name="table-3", *, networks=("resnet18", "mobilenet_v3_small"), seeds
     frame = pd.DataFrame(rows)
     cells = {title(network, slot): (network, slot) for slot in SLOTS[name] for network in NETWORKS}
     variants = tuple(map(label, FINALS))
-    frame.attrs = {
-        "data": "glyphs10-32",
-        "own": "cifar10",
-        "profile": "quick",
-        "protocol": protocol,
-        "note": f"profile quick: 640 training images; {protocol} protocol",
-        "stand_in": True,
-        "substitute": False,
-        "missing": 0,
-        "name": f"hard-samples/{name}",
-        "baseline": "δ = 1",
-        "cells": cells,
-        "panels": {heading: variants if network in networks else () for heading, (network, _) in cells.items()},
-    } | attrs
-    return frame
+    layout = {heading: variants if network in networks else () for heading, (network, _) in cells.items()}
+    usual = {"name": f"hard-samples/{name}", "data": "glyphs10-32", "own": ("cifar10",), "baseline": "δ = 1"}
+    usual |= {"protocol": protocol, "note": f"profile quick: 640 training images; {protocol} protocol"}
+    return made_up(frame, **usual | {"cells": cells, "layout": layout} | said)
 
 
 def _run(network, slot, delta, final, seed, protocol):
@@ -118,21 +109,20 @@ def _run(network, slot, delta, final, seed, protocol):
 
 def with_reshuffled(made, final, network="resnet18"):
     """Beside the curves those of reshuffled training, which ends at ``final``, seed by seed; as many as there are."""
-    own = made[(made.network == network) & (made.delta == 1) & (made.seed <= len(final))]
+    rows = made.frame
+    own = rows[(rows.network == network) & (rows.delta == 1) & (rows.seed <= len(final))]
     added = own.assign(method="reshuffled", delta=np.nan)
     for seed, value in enumerate(final, start=1):
         added.loc[(added.epoch == EPOCHS[-1]) & (added.seed == seed), ["acc/val", "acc/report"]] = value
-    both = pd.concat([made, added])
-    both.attrs = made.attrs | {
-        "panels": {title: (*names, "reshuffled") for title, names in made.attrs["panels"].items()}
-    }
-    return both
+    layout = {title: (*names, "reshuffled") for title, names in made.layout.items()}
+    return changed(made, pd.concat([rows, added]), layout=layout)
 
 
 def of_the_papers_budget(made, slot_updates=97):
     """The same curves at ten times the epochs, of so many updates of 512 examples."""
-    made = made.assign(epoch=made.epoch * 10, step=(made.epoch * 10 * slot_updates).astype(int), batch_size=512)
-    return made
+    epoch = made.frame.epoch * 10
+    rows = made.frame.assign(epoch=epoch, step=(epoch * slot_updates).astype(int), batch_size=512)
+    return changed(made, rows)
 
 
 def timings(rounds=4):
@@ -142,17 +132,18 @@ def timings(rounds=4):
         for k in range(rounds)
         for delta in hard_samples.DELTAS
     ]
-    frame = pd.DataFrame(rows)
-    frame.attrs = curves(seeds=1).attrs | {"name": "hard-samples/table-1", "device": "A CPU", "threads": 1}
-    return frame
+    named = changed(curves(seeds=1), name="hard-samples/table-1")
+    return Timings(pd.DataFrame(rows), named.experiment, "A CPU", 1)
 
 
-def set_final(frame, delta, seed, metric, value, network="resnet18"):
+def set_final(made, delta, seed, metric, value, network="resnet18"):
+    frame = made.frame
     last = (frame.epoch == EPOCHS[-1]) & (frame.network == network)
     frame.loc[last & (frame.delta == delta) & (frame.seed == seed), metric] = value
 
 
-def diverge(frame, delta, seed):
+def diverge(made, delta, seed):
+    frame = made.frame
     of_run = (frame.network == "resnet18") & (frame.delta == delta) & (frame.seed == seed) & (frame.epoch >= 5)
     frame.loc[of_run, ["acc/train", "acc/val", "acc/choose", "acc/report", "loss/train", "loss/val"]] = np.nan
 
@@ -248,8 +239,8 @@ def test_the_head_says_what_was_run(named):
 
 def test_data_of_the_paper_and_substitutes_are_told_apart():
     for substitute, words in ((False, "Cifar10."), (True, f"{dataset.LABELS['cifar10-jpeg']}.")):
-        attrs = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
-        text = side_by_side.markdown(side_by_side.table_3(curves(**attrs)))
+        said = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
+        text = side_by_side.markdown(side_by_side.table_3(curves(**said)))
         assert words in text and "tand-in" not in text
 
 
@@ -359,8 +350,8 @@ def test_the_spacing_of_evaluations_stands_beside_every_e():
 def test_trainings_that_end_before_e_n_updates_are_said():
     made = curves("table-5", protocol="published", seeds=1)
     assert "pseudo-code" not in side_by_side.markdown(side_by_side.table_3(made))
-    last = (made.delta == 0.2) & (made.epoch == EPOCHS[-1])
-    made.loc[last, ["step", "epoch"]] = 96, 9.6
+    last = (made.frame.delta == 0.2) & (made.frame.epoch == EPOCHS[-1])
+    made.frame.loc[last, ["step", "epoch"]] = 96, 9.6
     table = side_by_side.table_3(made)
     assert cell(table, "resnet18", 0.2).updates == 96 and cell(table, "resnet18", 0.5).updates == 100
     assert "and so before E N updates: 96 of 100 at δ = 0.2." in side_by_side.markdown(table)
@@ -383,14 +374,15 @@ def test_a_fall_in_print_is_negative():
 
 def test_a_seed_that_did_not_converge_leaves_no_change():
     made = curves()
-    never = (made.network == "resnet18") & (made.delta == 0.5) & (made.seed == 2)
-    made.loc[never, "loss/train"] = 3.0 - made.epoch[never] / 10
+    rows = made.frame
+    never = (rows.network == "resnet18") & (rows.delta == 0.5) & (rows.seed == 2)
+    rows.loc[never, "loss/train"] = 3.0 - rows.epoch[never] / 10
     table = side_by_side.table_3(made)
     found = cell(table, "resnet18", 0.5)
     assert (found.e, found.converged, found.n) == (6, 2, 3)
     assert np.isnan(found.e_change) and np.isnan(found.fewer)
     assert "(2/3)" in " ".join(lines(table, "resnet18")[2])
-    made.loc[(made.network == "resnet18") & (made.delta == 0.5), "loss/train"] = 3.0
+    rows.loc[(rows.network == "resnet18") & (rows.delta == 0.5), "loss/train"] = 3.0
     table = side_by_side.table_3(made)
     assert np.isnan(cell(table, "resnet18", 0.5).e) and "not converged (0/3)" in lines(table, "resnet18")[2]
 
@@ -405,13 +397,13 @@ def test_what_was_not_run_is_said_beside_the_papers_numbers():
 
 def test_no_run_at_all():
     made = curves(seeds=1)
-    nothing = made[:0]
-    nothing.attrs = made.attrs | {"missing": 8}
+    nothing = changed(made, made.frame[:0], missing=8)
     for name, make in (("table-3", side_by_side.table_3), ("table-6", side_by_side.table_6)):
         table = make(nothing)
         assert list(table) == SCHEMAS[name] and set(table.status) == {"not run"}
         assert "no run is finished yet" in side_by_side.markdown(table)
-    assert set(side_by_side.table_1(timings()[:0]).status) == {"not run"}
+    untimed = dataclasses.replace(timings(), frame=timings().frame[:0])
+    assert set(side_by_side.table_1(untimed).status) == {"not run"}
 
 
 def test_a_diverged_seed_is_counted_and_left_out():
@@ -430,8 +422,8 @@ def test_a_diverged_seed_is_counted_and_left_out():
 
 def test_missing_seeds_are_said():
     made = curves()
-    fewer = made[~((made.network == "resnet18") & (made.delta == 0.5) & (made.seed == 3))]
-    fewer.attrs = made.attrs | {"missing": 1}
+    rows = made.frame
+    fewer = changed(made, rows[~((rows.network == "resnet18") & (rows.delta == 0.5) & (rows.seed == 3))], missing=1)
     table = side_by_side.table_3(fewer)
     assert cell(table, "resnet18", 0.5).status == "incomplete" and cell(table, "resnet18", 0.2).status == "measured"
     assert lines(table, "resnet18")[2][2] == "2, incomplete"
@@ -484,10 +476,10 @@ def test_doubtful_numbers_are_shown_and_are_no_target():
 
 def test_other_methods_are_ignored():
     made = curves()
-    others = made[made.delta == 0.5].assign(method="random δ = 0.5", **{"acc/val": 0.99})
-    both = pd.concat([made, others])
-    panels = {heading: (*variants, "random δ = 0.5") for heading, variants in made.attrs["panels"].items()}
-    both.attrs = made.attrs | {"panels": {heading: panels[heading] for heading in both.panel.unique()}}
+    rows = made.frame
+    both = pd.concat([rows, rows[rows.delta == 0.5].assign(method="random δ = 0.5", **{"acc/val": 0.99})])
+    layout = {heading: (*made.layout[heading], "random δ = 0.5") for heading in both.panel.unique()}
+    both = changed(made, both, layout=layout)
     pd.testing.assert_frame_equal(side_by_side.table_3(both), side_by_side.table_3(made))
 
 
@@ -534,8 +526,8 @@ def test_a_delta_with_a_diverged_seed_is_not_chosen(differing):
 
 
 def test_table_6_without_some_deltas_is_incomplete(differing):
-    made = differing[(differing.delta != 0.2) | (differing.network != "resnet18")]
-    made.attrs = differing.attrs | {"missing": 9}
+    rows = differing.frame
+    made = changed(differing, rows[(rows.delta != 0.2) | (rows.network != "resnet18")], missing=9)
     assert cell(side_by_side.table_6(made), "resnet18", "STL-10").status == "incomplete"
     assert cell(side_by_side.table_6(made), "resnet50", "STL-10").status == "not run"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from synthetic import UNSAID, curves
+from synthetic import UNSAID, changed, curves, made_up
 
 from hardsample.errors import InputError
 from hardsample.experiments import base_values, registry
@@ -40,7 +40,7 @@ RATES = {"KAKURENBO": 1.22, "KAKURENBO's rate": 1.22}
 
 
 def rival_curves(
-    *, seeds=12, methods=METHODS, schedules=("constant", "cosine"), noises=NOISES, budgets=BUDGETS, attrs=None
+    *, seeds=12, methods=METHODS, schedules=("constant", "cosine"), noises=NOISES, budgets=BUDGETS, **said
 ):
     """A contest, two evaluations a run; budgets that ask for equal runs of a method have the very same ones."""
     settings = {
@@ -61,14 +61,9 @@ def rival_curves(
         for row in _run(method, seed, **setting)
     ]
     frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, BUDGETS[0])[0]])
-    frame.attrs = {
-        **{"name": "rivals/letters", "data": "glyphs", "profile": "small", "stand_in": True, "substitute": False},
-        **{"own": "emnist-letters", "missing": 0, "baseline": "MB", "costs": COSTS, "settings": settings},
-        "rates": RATES,
-        **{"panels": dict.fromkeys(settings, methods), "note": "profile small: letters CNN, 1,024 training examples"},
-        **(attrs or {}),
-    }
-    return frame
+    usual = {"name": "rivals/letters", "profile": "small", "costs": COSTS, "rates": RATES, "settings": settings}
+    usual |= {"layout": dict.fromkeys(settings, methods)}
+    return made_up(frame, **usual | {"note": "profile small: letters CNN, 1,024 training examples"} | said)
 
 
 def _run(method, seed, schedule, noise, budget):
@@ -117,27 +112,23 @@ def row(table, method, panel=FIRST):
     return table[(table.panel == panel) & (table.method == method)].iloc[0]
 
 
-def diverge(frame, method, seeds, panel=FIRST):
+def diverge(made, method, seeds, panel=FIRST):
     """Those seeds of the method have no finite metric at their end."""
+    frame = made.frame
     where = (frame.method == method) & frame.seed.isin(seeds) & (frame.panel == panel) & (frame.epoch > 4)
     assert where.any()
     frame.loc[where, METRICS] = np.nan
 
 
-def without(frame, where):
-    kept = frame[~where]
-    kept.attrs = frame.attrs
-    return kept
-
-
-def verdict(frame):
+def verdict(made):
     """The one row of the winners of curves of a single panel."""
-    (found,) = standings.winners(standings.table(frame)).to_dict("records")
+    (found,) = standings.winners(standings.table(made)).to_dict("records")
     return found
 
 
-def set_ends(frame, method, metric, values):
+def set_ends(made, method, metric, values):
     """The method's last values of a metric, seed by seed."""
+    frame = made.frame
     ends = frame[frame.method == method].groupby("seed").step.idxmax()
     frame.loc[ends, metric] = np.array(values, dtype=float)
 
@@ -267,8 +258,9 @@ def test_one_half_chooses_and_the_other_reports():
     set_ends(made, "SMB", "acc/choose", np.full(12, 0.99))
     found = verdict(made)
     assert (found["method"], found["verdict"], found["better"]) == ("SMB", "highest inconclusive", "PLB")
-    smb = made[(made.method == "SMB") & (made.epoch > 4)].set_index("seed")["acc/report"]
-    usual = made[(made.method == "MB") & (made.epoch > 4)].set_index("seed")["acc/report"]
+    ends = made.frame[made.frame.epoch > 4]
+    smb = ends[ends.method == "SMB"].set_index("seed")["acc/report"]
+    usual = ends[ends.method == "MB"].set_index("seed")["acc/report"]
     assert found["difference"] == pytest.approx(100 * (smb - usual).mean())
     text = standings.markdown(standings.table(made))
     assert "difference to MB is inconclusive, and others are significantly above: constant 0 %" in text
@@ -277,7 +269,7 @@ def test_one_half_chooses_and_the_other_reports():
 def test_methods_that_the_winner_does_not_beat_are_named():
     made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
     for metric in ("acc/val", "acc/choose", "acc/report"):
-        ends = made[made.method == "PEB"].groupby("seed")[metric].last().to_numpy()
+        ends = made.frame[made.frame.method == "PEB"].groupby("seed")[metric].last().to_numpy()
         set_ends(made, "PLB", metric, ends + 0.001 * np.where(np.arange(12) % 2, 1, -1.5))
     assert (verdict(made)["method"], verdict(made)["inconclusive"], verdict(made)["above"]) == ("PEB", "PLB", "")
     text = standings.markdown(standings.table(made))
@@ -339,7 +331,7 @@ def test_all_seeds_diverged():
 
 def test_pairs_are_the_seeds_run_under_both():
     made = one_panel(methods=("MB", "PEB", "LB"))
-    made = without(made, (made.method == "PEB") & (made.seed > 7))
+    made = made.of((made.frame.method != "PEB") | (made.frame.seed <= 7))
     table = standings.table(made)
     assert (row(table, "PEB").n, row(table, "PEB").pairs, row(table, "LB").pairs) == (7, 7, 12)
     assert verdict(made)["left_out"] == "PEB (7 of 12)"
@@ -348,10 +340,10 @@ def test_pairs_are_the_seeds_run_under_both():
 
 def test_what_was_not_run_is_said():
     methods = ("MB", "PEB", "SB")
-    made = rival_curves(seeds=2, methods=methods, noises=(0.0, 0.4), attrs={"missing": 5})
-    made = without(
-        made, ((made.method == "SB") & made.panel.str.startswith("cosine")) | made.panel.str.contains("constant, 40")
-    )
+    made = rival_curves(seeds=2, methods=methods, noises=(0.0, 0.4), missing=5)
+    method, panel = made.frame.method, made.frame.panel
+    gone = ((method == "SB") & panel.str.startswith("cosine")) | panel.str.contains("constant, 40")
+    made = made.of(~gone)
     text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
     assert "| cosine | 0 % | updates | SB | not run |" in text and "| constant | 40 % | updates | not run |" in text
     assert said.count("not run") == 2 + 1 and "Runs still missing: 5." in text and "Runs still missing: 5." in said
@@ -385,20 +377,19 @@ def test_a_budget_that_nothing_enters(tmp_path):
 
 def test_a_setting_of_one_schedule_alone():
     made = rival_curves(seeds=2, noises=(0.0, 0.4), methods=("MB", "PEB"))
-    gone = [panel for panel in made.attrs["settings"] if panel.startswith("cosine, 40")]
-    made = without(made, made.panel.isin(gone))
-    made.attrs = made.attrs | {
-        name: {panel: value for panel, value in made.attrs[name].items() if panel not in gone}
-        for name in ("settings", "panels")
-    }
-    figure = standings.figure(made)
+    kept = [panel for panel in made.layout if not panel.startswith("cosine, 40")]
+    settings, layout = (
+        {panel: said[panel] for panel in kept} for said in (made.experiment.settings, made.experiment.layout)
+    )
+    rows = made.frame[made.frame.panel.isin(kept)]
+    figure = standings.figure(changed(made, rows, settings=settings, layout=layout))
     assert len(figure.axes) == 4 and texts(figure).count("not run") == 1
 
 
 @pytest.mark.parametrize("draw", [standings.table, standings.figure, standings.figure_data])
 def test_other_curves_are_refused(draw):
     with pytest.raises(InputError, match="hard-samples/figure-3 have none.*rivals/letters or rivals/images"):
-        draw(curves(seeds=1, epochs=1, attrs={"name": "hard-samples/figure-3", "settings": {"default": {}}}))
+        draw(curves(seeds=1, epochs=1, name="hard-samples/figure-3", settings={"default": {}}))
 
 
 def test_markdown_is_in_words_and_whole(table):
@@ -444,9 +435,7 @@ def test_axes_are_schedules_by_noises(drawn, table):
 
 
 def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
-    ends = contested[(contested.panel == FIRST) & (contested.epoch > 4)].pivot(
-        index="seed", columns="method", values="acc/report"
-    )
+    ends = contested.panel(FIRST).query("epoch > 4").pivot(index="seed", columns="method", values="acc/report")
     lines = drawn.axes[0].lines
     for method in ("PEB", "focal"):
         wanted = 100 * (ends[method] - ends.MB)
@@ -467,7 +456,7 @@ def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
 def test_markers_counts_and_words_are_of_the_same_column():
     """On the whole test set PEB is significantly above MB, on the half that reports it is not: nowhere is it said."""
     made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
-    usual = made[(made.method == "MB") & (made.epoch > 4)]["acc/report"].to_numpy()
+    usual = made.frame[(made.frame.method == "MB") & (made.frame.epoch > 4)]["acc/report"].to_numpy()
     set_ends(made, "PEB", "acc/report", usual + 0.01 * np.where(np.arange(12) % 2, 1, -0.9))
     table = standings.table(made)
     assert row(table, "PEB").p_holm < 0.05 < row(table, "PEB").report_p_holm
@@ -493,7 +482,7 @@ def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
             set_ends(made, "MB 2x updates", metric, 0.95 + 0.001 * np.arange(12))
     table, panel = standings.table(made), f"constant, 0 % flipped, equal {budget}"
     kakurenbo = row(table, "KAKURENBO", panel)
-    ends = made.groupby(["seed", "method"])["acc/report"].last().unstack()
+    ends = made.frame.groupby(["seed", "method"])["acc/report"].last().unstack()
     gains = 100 * (ends["KAKURENBO"] - ends["KAKURENBO's rate"])
     assert kakurenbo.control_difference == pytest.approx(gains.mean()) and kakurenbo.control == "KAKURENBO's rate"
     assert kakurenbo.control_difference_high < 0 and kakurenbo.control_p_holm < 0.05
@@ -511,8 +500,8 @@ def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
 
 
 def test_controls_that_are_not_run_are_named_and_count_for_nothing():
-    made = rival_curves(noises=(0.0,), schedules=("constant",), attrs={"missing": 24})
-    made.attrs["panels"] = {panel: (*METHODS, *CONTROLS) for panel in made.attrs["panels"]}
+    made = rival_curves(noises=(0.0,), schedules=("constant",), missing=24)
+    made = changed(made, layout={panel: (*METHODS, *CONTROLS) for panel in made.layout})
     text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
     assert set(standings.winners(standings.table(made)).tests) == {13}
     assert "| updates | KAKURENBO's rate, MB 2x updates | not run |" in text
@@ -537,7 +526,7 @@ def test_what_differs_besides_the_choice_is_computed(table):
 @pytest.mark.parametrize("pretrain_epochs", [0.0, 1.0])
 def test_a_missing_pre_training_is_said(pretrain_epochs):
     made = one_panel(seeds=2, methods=("MB", "PEB", "SB"))
-    made["pretrain_epochs"] = pretrain_epochs
+    made.frame["pretrain_epochs"] = pretrain_epochs
     paper = base_values.PROFILES["paper"]
     words = f"paper A's default has {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB"
     for said in (standings.markdown(standings.table(made)), texts(standings.figure(made))):
@@ -606,13 +595,13 @@ def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypat
     names = [f"{loss_based.reading(options)!r}" for options in ({}, contest.BY_NAME["LB"].options)]
     whole = f"{said} {names[0]}, and LB enters in {names[1]}."
 
-    def texts(frame):
-        table = standings.table(frame)
+    def texts(made):
+        table = standings.table(made)
         yield standings.markdown(table)
-        yield standings._caption(table, standings.figure_data(frame))
+        yield standings._caption(table, standings.figure_data(made))
 
     assert all(whole in text for text in texts(made))
     assert not any(said in text for text in texts(one_panel()))
-    assert not any(said in text for text in texts(without(made, made.method == "LB")))
+    assert not any(said in text for text in texts(made.of(made.frame.method != "LB")))
     monkeypatch.setattr(standings, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
     assert not any(said in text for text in texts(made))

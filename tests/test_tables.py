@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import UNSAID, curves, hard_curves
+from synthetic import UNSAID, changed, curves, hard_curves
 
 from hardsample.errors import InputError
 from hardsample.report import stats, tables
@@ -21,11 +21,13 @@ PAIR_SCHEMA = [
 
 
 def row(table, method, metric, panel="default", other=None):
+    table = table.frame
     chosen = table[(table.panel == panel) & (table.method == method) & (table.metric == metric)]
     return chosen[chosen.other == other].iloc[0] if other else chosen.iloc[0]
 
 
-def set_curve(frame, method, seed, metric, values):
+def set_curve(made, method, seed, metric, values):
+    frame = made.frame
     frame.loc[(frame.method == method) & (frame.seed == seed), metric] = values
 
 
@@ -41,7 +43,7 @@ def by_hand():
 
 
 def test_schema_and_order():
-    table = tables.final_metrics(curves(("one", "two"), seeds=2, epochs=2))
+    table = tables.final_metrics(curves(("one", "two"), seeds=2, epochs=2)).frame
     assert list(table) == SCHEMA
     assert len(table) == 2 * 3 * 4
     assert list(table.metric[:4]) == ["acc/train", "acc/val", "loss/train", "loss/val"]
@@ -95,14 +97,15 @@ def test_lower_loss_wins():
 
 
 def test_holm_is_over_the_whole_table():
-    table = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
+    found = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
+    table = found.frame
     np.testing.assert_allclose(table.p_holm, stats.holm(table.p))
-    assert table.p.notna().sum() == 2 * 2 * 4 == table.attrs["tests"]
+    assert table.p.notna().sum() == 2 * 2 * 4 == found.tests
     assert table.p_holm.max() > table.p.min()
 
 
 def test_pairs_are_the_seeds_run_under_both(by_hand):
-    fewer = by_hand[~((by_hand.method == "MB") & (by_hand.seed == 0))]
+    fewer = by_hand.of(~((by_hand.frame.method == "MB") & (by_hand.frame.seed == 0)))
     found = row(tables.final_metrics(fewer), "PEB", "acc/val")
     assert found.pairs == 2 and found.n == 3
     assert found.difference == pytest.approx((0.2 - 0.1) / 2)
@@ -119,16 +122,17 @@ def test_a_diverged_seed_is_counted(by_hand):
 @pytest.mark.parametrize(("seeds", "shown"), [(3, False), (8, False), (9, True)])
 def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
     made = curves(seeds=seeds, epochs=2)
-    table, pairs = tables.final_metrics(made), tables.pairs(made[made.method != "MB"])
-    assert stats.seeds_needed(8) == 9 and table.attrs["tests"] == 8
+    table, pairs = tables.final_metrics(made), tables.pairs(made.of(made.frame.method != "MB"))
+    frame = table.frame
+    assert stats.seeds_needed(8) == 9 and table.tests == 8
     for name in ("p", "p_holm", "smallest"):
-        assert table[name].notna().any() == shown
-    assert (table.difference.notna() == table.pairs.notna()).all()
+        assert frame[name].notna().any() == shown
+    assert (frame.difference.notna() == frame.pairs.notna()).all()
     text = tables.markdown(table)
     said = f"No p is shown: no difference among 8 tests can be significant with {seeds} seeds, whatever its size; it"
     assert (f"{said} takes 9." in text) == (not shown) and ("sign-flip" in text) == shown
     assert not any(word in tables.markdown(table, pairs) for word in UNSAID)
-    assert pairs.attrs["tests"] == 4 and pairs.p.notna().any() == (seeds >= stats.seeds_needed(4))
+    assert pairs.tests == 4 and pairs.frame.p.notna().any() == (seeds >= stats.seeds_needed(4))
 
 
 def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
@@ -142,35 +146,33 @@ def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
 
 def test_one_seed_has_no_interval_and_no_evidence():
     table = tables.final_metrics(curves(seeds=1, epochs=2))
-    assert table.low.isna().all() and table.sd.isna().all() and table.p.isna().all()
+    assert table.frame[["low", "sd", "p"]].isna().all(axis=None)
     assert "can be significant with 1 seed," in tables.markdown(table)
     assert "[" not in next(line for line in tables.markdown(table).splitlines() if "PEB" in line)
 
 
 def test_without_the_baseline_nothing_is_compared():
     table = tables.final_metrics(curves(methods=("PLB", "PEB"), seeds=2, epochs=2))
-    assert table["mean"].notna().all()
-    assert table[["difference", "p", "p_holm", "pairs", "updates", "reached"]].isna().all(axis=None)
+    assert table.frame["mean"].notna().all()
+    assert table.frame[["difference", "p", "p_holm", "pairs", "updates", "reached"]].isna().all(axis=None)
     assert "PEB" in tables.markdown(table)
 
 
 def test_what_was_not_run_is_said():
-    made = curves(seeds=2, epochs=2, attrs={"panels": {"default": ("MB", "LB", "PEB", "PLB")}, "missing": 2})
+    made = curves(seeds=2, epochs=2, layout={"default": ("MB", "LB", "PEB", "PLB")}, missing=2)
     text = tables.markdown(tables.final_metrics(made))
     assert "| default | PLB | not run |" in text and "Runs still missing: 2" in text
 
 
 def test_no_run_at_all():
     made = curves(seeds=1, epochs=1)
-    nothing = pd.DataFrame([], columns=made.columns)
-    nothing.attrs |= made.attrs
-    table = tables.final_metrics(nothing)
-    assert list(table) == SCHEMA and "no run is done yet" in tables.markdown(table)
+    table = tables.final_metrics(changed(made, pd.DataFrame([], columns=made.frame.columns)))
+    assert list(table.frame) == SCHEMA and "no run is done yet" in tables.markdown(table)
 
 
 def test_markdown_reads(by_hand):
-    by_hand.attrs |= {"note": "a tenth of the letters"}
-    lines = tables.markdown(tables.final_metrics(by_hand)).splitlines()
+    noted = changed(by_hand, note="a tenth of the letters")
+    lines = tables.markdown(tables.final_metrics(noted)).splitlines()
     assert lines[0] == "**Stand-in data: glyphs. Profile quick, n = 3 seeds.**"
     body = [line for line in lines if line.startswith("|")]
     assert len(body) == 2 + 2 and len({line.count("|") for line in body}) == 1
@@ -182,16 +184,15 @@ def test_markdown_reads(by_hand):
 
 
 def test_the_half_width_over_images_is_that_of_the_images_known():
-    made = curves(seeds=3, epochs=4, attrs={"tested": (997,)})
+    made = curves(seeds=3, epochs=4, tested=(997,))
     table = tables.final_metrics(made)
-    means = table[table.metric == "acc/val"]["mean"]
+    means = table.frame[table.frame.metric == "acc/val"]["mean"]
     low, high = sorted(196 * np.sqrt(mean * (1 - mean) / 997) for mean in (means.min(), means.max()))
     text = tables.markdown(table)
     assert "all of the test set (997 images)" in text
     assert f"a 95 % half-width of {low:.2f} to {high:.2f} points (binomial)" in text
     for unknown in ((None,), (997, 500), ()):
-        made.attrs["tested"] = unknown
-        text = tables.markdown(tables.final_metrics(made))
+        text = tables.markdown(tables.final_metrics(changed(made, tested=unknown)))
         assert "all of the test set;" in text and "binomial" not in text
 
 
@@ -204,26 +205,26 @@ def test_pretraining_is_spoken_of_where_there_is_one():
 
 def test_every_pair_is_compared_the_later_method_first():
     made = curves(methods=("MB", "PLB", "PEB", "LB"), seeds=12, epochs=4)
-    table = tables.pairs(made)
+    pairs = tables.pairs(made)
+    table = pairs.frame
     assert list(table) == PAIR_SCHEMA and len(table) == 6 * 4
     assert list(zip(table.method, table.other, strict=True))[:24:4] == [
         *(("LB", "PEB"), ("LB", "PLB"), ("LB", "MB"), ("PEB", "PLB"), ("PEB", "MB"), ("PLB", "MB")),
     ]
-    made.attrs |= {"baseline": "PLB"}
-    same = row(tables.final_metrics(made), "PEB", "loss/val")
-    found = row(table, "PEB", "loss/val", other="PLB")
+    same = row(tables.final_metrics(changed(made, baseline="PLB")), "PEB", "loss/val")
+    found = row(pairs, "PEB", "loss/val", other="PLB")
     for name in ("difference", "difference_low", "difference_high", "p", "seeds_won", "pairs"):
         assert found[name] == same[name]
     with_baseline = table[(table.method == "MB") | (table.other == "MB")]
     assert with_baseline[["p", "p_holm", "smallest"]].isna().all(axis=None)
     rest = table.drop(with_baseline.index)
     np.testing.assert_allclose(rest.p_holm, stats.holm(rest.p))
-    assert table.attrs["tests"] == len(rest) == 12
+    assert pairs.tests == len(rest) == 12
 
 
 def test_pairs_without_the_baseline_are_all_tested():
     table = tables.pairs(curves(methods=("PLB", "PEB"), seeds=12, epochs=4))
-    assert table.p.notna().all() and "tested in the table above" not in tables.markdown(table_of_both(), table)
+    assert table.frame.p.notna().all() and "tested in the table above" not in tables.markdown(table_of_both(), table)
 
 
 def table_of_both():
@@ -237,18 +238,18 @@ def test_bands_apart_by_hand():
         set_curve(made, "MB", seed, "acc/val", 0.5 + 0.01 * spread * np.ones(7))
         apart = np.array([0.2, 0.2, 0.2, 0.057, 0.056, 0.057, 0.2])
         set_curve(made, "PEB", seed, "acc/val", 0.5 - apart + 0.01 * spread)
-    found = row(tables.pairs(made), "PEB", "acc/val", other="MB")
+    found, rows = row(tables.pairs(made), "PEB", "acc/val", other="MB"), made.frame
     assert (found.evaluations, found.apart, found.apart_at_end) == (4, 3, "yes")
-    set_curve(made, "PEB", 0, "acc/val", made[(made.method == "MB") & (made.seed == 0)]["acc/val"].to_numpy())
+    set_curve(made, "PEB", 0, "acc/val", rows[(rows.method == "MB") & (rows.seed == 0)]["acc/val"].to_numpy())
     assert row(tables.pairs(made), "PEB", "acc/val", other="MB").apart_at_end == "no"
     text = tables.markdown(tables.final_metrics(made), tables.pairs(made))
     assert "| default | PEB - MB |" in text and "/4, at the end no |" in text
-    one = tables.pairs(made[made.seed == 0])
+    one = tables.pairs(made.of(rows.seed == 0)).frame
     assert set(one.evaluations) == {0} and set(one.apart_at_end) == {""}  # one seed has no band
 
 
 def test_pairs_of_what_was_not_run_are_in_the_csv_alone():
-    made = curves(methods=("MB", "PEB"), seeds=2, epochs=2, attrs={"panels": {"default": ("MB", "LB", "PEB")}})
+    made = curves(methods=("MB", "PEB"), seeds=2, epochs=2, layout={"default": ("MB", "LB", "PEB")})
     table = tables.pairs(made)
     assert row(table, "PEB", "acc/val", other="LB")[["difference", "pairs"]].isna().all()
     assert "PEB - LB" not in tables.markdown(tables.final_metrics(made), table)
@@ -256,34 +257,34 @@ def test_pairs_of_what_was_not_run_are_in_the_csv_alone():
 
 def test_our_effect_stands_beside_the_papers():
     panels = {"n = 4": ("MB", "PEB"), "n = 32": ("MB", "PEB")}
-    paper = {"panels": panels, "name": "base-values/figure-3"}
-    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, epochs=10, attrs=paper)
-    made["step"] *= 39  # 3,900 updates with 32 examples each are an epoch of the paper's 124,800
+    paper = {"layout": panels, "name": "base-values/figure-3"}
+    made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, epochs=10, **paper)
+    made.frame["step"] *= 39  # 3,900 updates with 32 examples each are an epoch of the paper's 124,800
     table = tables.final_metrics(made)
     ours = 100 * row(table, "PEB", "acc/val", "n = 32").difference
-    (effect,) = table.attrs["effects"]
+    (effect,) = table.effects
     assert effect["value"] == pytest.approx(ours) and effect["paper"] == 2
     assert f"| 2 points | {ours:+.2f} [" in tables.markdown(table) and f"| {ours / 2:.2f} |" in tables.markdown(table)
 
-    made.attrs |= {"name": "base-values/figure-2"}
-    effects = {effect["claim"]: effect for effect in tables.final_metrics(made).attrs["effects"]}
+    table = tables.final_metrics(changed(made, name="base-values/figure-2"))
+    effects = {effect["claim"]: effect for effect in table.effects}
     assert len(effects) == 4
-    losses = tables.final_metrics(made).query("method == 'PEB' and metric == 'loss/val'").difference
+    losses = table.frame.query("method == 'PEB' and metric == 'loss/val'").difference
     assert effects["validation loss of PEB below MB's"]["value"] == pytest.approx(-losses.mean())
 
-    shorter = made.assign(step=made.step // 10)  # another budget has no effect to compare
-    assert shorter.attrs == made.attrs and tables.final_metrics(shorter).attrs["effects"] == []
+    shorter = changed(made, made.frame.assign(step=made.frame.step // 10))  # another budget has no effect to compare
+    assert tables.final_metrics(shorter).effects == []
 
 
 def test_the_papers_statement_of_the_bands_stands_beside_ours():
-    made = curves(methods=("MB", "PEB"), seeds=3, epochs=4, attrs={"name": "base-values/figure-2"})
+    made = curves(methods=("MB", "PEB"), seeds=3, epochs=4, name="base-values/figure-2")
     text = tables.markdown(tables.final_metrics(made), tables.pairs(made))
     assert "The paper says: the bands of PEB and MB overlap in no plot (Section 4.2.2)." in text
 
 
 def test_what_pairs_mix_and_what_train_means_is_said():
     unlike = {"AMD EPYC": ("MB",), "NVIDIA H200": ("PLB", "PEB")}
-    made = curves(seeds=2, epochs=2, attrs={"hardware": {"a": 1}, "unlike": unlike, "measured": (3000,)})
+    made = curves(seeds=2, epochs=2, hardware={"a": 1}, unlike=unlike, measured=(3000,))
     text = tables.markdown(tables.final_metrics(made))
     assert "Some pairs differ in more than the method: MB from AMD EPYC; PLB, PEB from NVIDIA H200." in text
     assert "Train metrics are measured on 3,000 of the training examples." in text
@@ -295,19 +296,20 @@ def test_substitute_data_are_said():
         "ocr-letters": "Handwritten letters of the Kassel/Taskar",
     }
     for name, said in named.items():
-        made = curves(seeds=1, epochs=1, attrs={"data": name, "stand_in": False, "substitute": True})
+        made = curves(seeds=1, epochs=1, data=name, stand_in=False, substitute=True)
         assert said in tables.markdown(tables.final_metrics(made))
 
 
 def test_paper_b_compares_with_delta_1():
     made = hard_curves({"ResNet-18, glyphs10-32": ("δ = 1", "δ = 0.5"), "ResNet-50, glyphs10-32": ()})
     table = tables.final_metrics(made)
-    own = {method: made[(made.method == method) & (made.epoch == 20)]["acc/val"] for method in ("δ = 1", "δ = 0.5")}
+    rows = made.frame
+    own = {method: rows[(rows.method == method) & (rows.epoch == 20)]["acc/val"] for method in ("δ = 1", "δ = 0.5")}
     panel = "ResNet-18, glyphs10-32"
     found = row(table, "δ = 0.5", "acc/val", panel)
     assert found.difference == pytest.approx(own["δ = 0.5"].mean() - own["δ = 1"].mean())
     assert np.isnan(row(table, "δ = 1", "acc/val", panel).difference)
-    assert list(table.panel.unique()) == [panel]
+    assert list(table.frame.panel.unique()) == [panel]
 
     text = tables.markdown(table)
     assert "| test accuracy | test accuracy - δ = 1 |" in text and "method minus δ = 1" in text
@@ -323,8 +325,8 @@ def test_save(by_hand, tmp_path):
     assert [file.name for file in files] == [
         *("figure-1-statistics.csv", "figure-1-statistics.md", "figure-1-pairs.csv"),
     ]
-    pd.testing.assert_frame_equal(pd.read_csv(files[0]), table, check_dtype=False, rtol=1e-8)
-    pd.testing.assert_frame_equal(pd.read_csv(files[2]), pairs, check_dtype=False, rtol=1e-8)
+    pd.testing.assert_frame_equal(pd.read_csv(files[0]), table.frame, check_dtype=False, rtol=1e-8)
+    pd.testing.assert_frame_equal(pd.read_csv(files[2]), pairs.frame, check_dtype=False, rtol=1e-8)
     assert files[1].read_text() == tables.markdown(table, pairs)
     before = [file.read_bytes() for file in files]
     assert [file.read_bytes() for file in tables.save(table, tmp_path / "figures" / "figure-1", pairs)] == before

@@ -67,25 +67,39 @@ class Experiment:
         return ", ".join(self.sources)
 
     @property
-    def attrs(self) -> dict[str, Any]:
-        """What its tables and figures say of it, for the ``attrs`` of a DataFrame.
+    def stand_in(self) -> bool:
+        """Whether data are generated."""
+        return any(name in stand_ins for stand_ins in dataset.STAND_INS.values() for name in self.sources)
 
-        ``panels`` maps each panel's title to its variants, ``cells`` to its (network, slot), ``settings`` to its
-        setting; ``stand_in`` says that data are generated, ``substitute`` that they are neither that nor the paper's
-        own, which ``own`` names; ``measured`` are the numbers of examples that train metrics are measured on, None for
-        all of those trained on, and ``tested`` those that test metrics are of, None where it is not known.
-        """
-        names = ("name", "data", "profile", "note", "baseline", "protocol", "costs", "rates")
-        return {name: getattr(self, name) for name in names} | {
-            "own": ", ".join(self.own),
-            "stand_in": any(name in stand_ins for stand_ins in dataset.STAND_INS.values() for name in self.sources),
-            "substitute": bool(self.folder),
-            "panels": {panel.title: tuple(dict.fromkeys(map(panel.variant, panel.runs))) for panel in self.panels},
-            "cells": {panel.title: (panel.network, panel.slot) for panel in self.panels},
-            "settings": {panel.title: panel.setting for panel in self.panels},
-            "measured": tuple(dict.fromkeys(map(_measured, self.runs))),
-            "tested": tuple(dict.fromkeys(map(_tested, self.runs))),
-        }
+    @property
+    def substitute(self) -> bool:
+        """Whether data are neither generated nor the paper's own."""
+        return bool(self.folder)
+
+    @property
+    def layout(self) -> dict[str, tuple[str, ...]]:
+        """Every panel's variants, by its title."""
+        return {panel.title: tuple(dict.fromkeys(map(panel.variant, panel.runs))) for panel in self.panels}
+
+    @property
+    def cells(self) -> dict[str, tuple[str, str]]:
+        """Every panel's (network, slot), by its title."""
+        return {panel.title: (panel.network, panel.slot) for panel in self.panels}
+
+    @property
+    def settings(self) -> dict[str, Mapping[str, Any]]:
+        """Every panel's setting, by its title."""
+        return {panel.title: panel.setting for panel in self.panels}
+
+    @property
+    def measured(self) -> tuple[int | None, ...]:
+        """The numbers of examples that train metrics are measured on, None for all of those trained on."""
+        return tuple(dict.fromkeys(map(_measured, self.runs)))
+
+    @property
+    def tested(self) -> tuple[int | None, ...]:
+        """The numbers of examples that test metrics are of, None where it is not known."""
+        return tuple(dict.fromkeys(map(_tested, self.runs)))
 
 
 def _measured(run: Run) -> int | None:

@@ -1,6 +1,6 @@
 """The kinds of figure: trajectories of the metrics, the convergence of the loss, and where a method's draws go.
 
-Every function takes the curves of ``runs.Store.curves``: one row per evaluation of a run.
+Every function takes the curves of ``runs.Store.curves``.
 """
 
 import io
@@ -19,6 +19,7 @@ from matplotlib.ticker import NullLocator
 
 from hardsample import paths
 from hardsample.data import dataset
+from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.report import markup, stats
 from hardsample.report.style import (
@@ -53,37 +54,24 @@ def stem(experiment: Experiment) -> Path:
     return paths.figures_dir() / paper / experiment.folder / name
 
 
-def data_statement(curves: pd.DataFrame) -> str:
+def data_statement(experiment: Experiment) -> str:
     """The data in words: the paper's own, another set in their place, or the generated stand-in."""
-    name = curves.attrs.get("data", "unknown")
+    name = experiment.data
     if name in dataset.LABELS:
         return dataset.LABELS[name]
-    if curves.attrs.get("stand_in"):
+    if experiment.stand_in:
         return f"stand-in data: {name}"
-    return f"{name}, not {curves.attrs['own']}" if curves.attrs.get("substitute") else name
+    return f"{name}, not {', '.join(experiment.own)}" if experiment.substitute else name
 
 
-def baseline(curves: pd.DataFrame) -> str:
-    """The method that the others are compared with: "MB" in paper A, "δ = 1" in paper B."""
-    return curves.attrs.get("baseline", "MB")
-
-
-def metric_title(metric: str, curves: pd.DataFrame) -> str:
+def metric_title(metric: str, experiment: Experiment) -> str:
     """A metric as its paper calls it: paper A by our column's name, paper B in words."""
-    return metric if baseline(curves) == "MB" else TITLES[metric]
+    return metric if experiment.baseline == "MB" else TITLES[metric]
 
 
-def layout(curves: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Every panel's methods, in order, with or without runs."""
-    done = {panel: tuple(rows.method.unique()) for panel, rows in curves.groupby("panel", sort=False, observed=True)}
-    return curves.attrs.get("panels") or done
-
-
-def missing_statement(curves: pd.DataFrame) -> str:
+def missing_statement(curves: Curves) -> str:
     """How many runs are missing, and whose: "Runs still missing: 48 (LB in every panel)."; "" for none."""
-    if not curves.attrs.get("missing"):
-        return ""
-    panels, counts = layout(curves), curves.groupby(["panel", "method"], observed=True).seed.nunique()
+    panels, counts = curves.layout, curves.frame.groupby(["panel", "method"], observed=True).seed.nunique()
     most, gaps = int(counts.max()) if len(counts) else 0, {}
     for panel, methods in panels.items():
         for method in methods:
@@ -96,58 +84,64 @@ def missing_statement(curves: pd.DataFrame) -> str:
         for (method, found), where in gaps.items()
     ]
     whose = f" ({'; '.join(parts)})" if parts else ""
-    return f"Runs still missing: {curves.attrs['missing']}{whose}."
+    return missing_count(curves, whose)
 
 
-def hardware_statement(frame: pd.DataFrame) -> str:
+def missing_count(curves: Curves, whose: str = "") -> str:
+    """How many runs are missing, and whose if that is given; "" for none."""
+    return f"Runs still missing: {curves.missing}{whose}." if curves.missing else ""
+
+
+def hardware_statement(curves: Curves) -> str:
     """What the runs were made on, and what sets pairs apart beside their method; "" where nothing is known of it."""
-    devices, unlike = frame.attrs.get("hardware") or {}, frame.attrs.get("unlike") or {}
-    parts = [device + (f" ({runs} runs)" if len(devices) > 1 else "") for device, runs in sorted(devices.items())]
+    devices = sorted(curves.hardware.items())
+    parts = [device + (f" ({runs} runs)" if len(devices) > 1 else "") for device, runs in devices]
     sentences = [f"Hardware: {', '.join(parts)}."] if parts else []
-    if unlike:
-        made = "; ".join(f"{', '.join(methods)} from {how}" for how, methods in unlike.items())
+    if curves.unlike:
+        made = "; ".join(f"{', '.join(methods)} from {how}" for how, methods in curves.unlike.items())
         sentences.append(f"Some pairs differ in more than the method: {made}.")
     return " ".join(sentences)
 
 
-def measured_statement(frame: pd.DataFrame) -> str:
+def measured_statement(experiment: Experiment) -> str:
     """On which examples the train metrics are measured, in a sentence; "" where it is not known."""
-    counts = frame.attrs.get("measured") or ()
+    counts = experiment.measured
     which = " or ".join("all" if count is None else f"{count:,}" for count in counts)
     return f"Train metrics are measured on {which} of the training examples." if counts else ""
 
 
-def after_pretraining(curves: pd.DataFrame) -> pd.Series:
+def after_pretraining(frame: pd.DataFrame) -> pd.Series:
     """Which evaluations come after the pre-training; it may end a rounded update late."""
-    return curves.epoch > curves.pretrain_epochs + 0.25
+    return frame.epoch > frame.pretrain_epochs + 0.25
 
 
-def trajectory_data(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+def trajectory_data(curves: Curves, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """What :func:`trajectories` draws: a row per panel, method, metric and step.
 
     Columns: panel, method, epoch, step, metric, mean, sd (ddof 1, NaN for one seed), n (seeds with a finite value),
     then each seed's value.
     """
-    return _over_seeds(curves.melt(["panel", "method", "seed", "step", "epoch"], metrics, "metric"), layout(curves))
+    values = curves.frame.melt(["panel", "method", "seed", "step", "epoch"], metrics, "metric")
+    return _over_seeds(values, curves.layout)
 
 
-def convergence_data(curves: pd.DataFrame) -> pd.DataFrame:
+def convergence_data(curves: Curves) -> pd.DataFrame:
     """What :func:`convergence` draws, in the columns of :func:`trajectory_data`.
 
     Metric ``epoch/converged`` is each seed's :func:`hardsample.report.stats.convergence` of the train loss, in the row
     of the last epoch; NaN for a seed that has not converged.
     """
     rows = []
-    for (panel, method), own in curves.groupby(["panel", "method"], sort=False, observed=True):
+    for (panel, method), own in curves.frame.groupby(["panel", "method"], sort=False, observed=True):
         last = {"panel": panel, "method": method, "step": own.step.max(), "epoch": own.epoch.max(), "metric": CONVERGED}
         for seed, run in own.groupby("seed"):
             rows.append({**last, "seed": seed, "value": stats.convergence(run.epoch, run[LOSS])})
     columns = ["panel", "method", "seed", "step", "epoch"]
-    losses = curves.melt(columns, [LOSS], "metric")
-    return _over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), layout(curves))
+    losses = curves.frame.melt(columns, [LOSS], "metric")
+    return _over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), curves.layout)
 
 
-def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
+def draws_data(curves: Curves) -> pd.DataFrame:
     """What :func:`draws` draws, in the columns of :func:`trajectory_data`.
 
     Metric ``draws/distinct`` is the share of distinct examples among the draws of the epoch just ended; ``draws/A``
@@ -155,7 +149,7 @@ def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
     them.
     """
     index = ["panel", "method", "seed", "step", "epoch"]
-    ends = curves.dropna(subset=["draws/distinct"])
+    ends = curves.frame.dropna(subset=["draws/distinct"])
     whole = (ends.step * ends.batch_size / ends.epoch.where(ends.epoch > 0, 1)).round()  # N, where nothing is counted
     counted = ends["draws/per-class"].notna()
     per_class = np.array(ends["draws/per-class"][counted].tolist()).reshape(counted.sum(), -1 if counted.any() else 0)
@@ -169,7 +163,7 @@ def draws_data(curves: pd.DataFrame) -> pd.DataFrame:
     runs = counts.groupby(["panel", "method", "seed"], sort=False, observed=True)
     totals = runs[classes].sum()
     shares = totals.div(totals.sum(axis=1), axis=0).join(runs[["step", "epoch"]].max()).reset_index()
-    return _over_seeds(pd.concat([distinct, shares.melt(index, classes, "metric")]), layout(curves))
+    return _over_seeds(pd.concat([distinct, shares.melt(index, classes, "metric")]), curves.layout)
 
 
 def class_names(count: int) -> list[str]:
@@ -177,13 +171,13 @@ def class_names(count: int) -> list[str]:
     return list(string.ascii_uppercase) if count == 26 else [str(label) for label in range(count)]
 
 
-def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figure:
+def trajectories(curves: Curves, metrics: Sequence[str] = METRICS) -> Figure:
     """Metrics (rows) over epochs for each panel (columns): mean over seeds and a band of 2 standard deviations.
 
     The metrics of a single panel lie in two columns. Dots at the right end are the seeds' final values, the numbers
     their means. A panel or method without runs says "not run".
     """
-    panels, points = layout(curves) or {"": ()}, trajectory_data(curves, metrics)
+    panels, points = curves.layout or {"": ()}, trajectory_data(curves, metrics)
     dots = " Dots: each seed's final value; numbers: their mean."
     caption = _caption(curves, _band_statement(curves) + dots + _scale_statement(metrics), metrics)
     with matplotlib.rc_context(RC):
@@ -195,17 +189,17 @@ def trajectories(curves: pd.DataFrame, metrics: Sequence[str] = METRICS) -> Figu
             for panel, axes in zip(panels, row, strict=True):
                 set_scale(axes, of_metric)
                 trajectory(axes, of_metric[of_metric.panel == panel], panels[panel], end)
-                _end_of_pretraining(axes, curves[curves.panel == panel])
-            row[0].set_ylabel(metric_title(metric, curves))
+                _end_of_pretraining(axes, curves.panel(panel))
+            row[0].set_ylabel(metric_title(metric, curves.experiment))
     return figure
 
 
-def convergence(curves: pd.DataFrame) -> Figure:
+def convergence(curves: Curves) -> Figure:
     """The train loss over epochs, on a linear and on a logarithmic axis, and the epoch e at which it has converged.
 
     At the foot of the linear axis each method has its mean e over the seeds that converge, and a dot for each of them.
     """
-    panels, points = layout(curves) or {"": ()}, convergence_data(curves)
+    panels, points = curves.layout or {"": ()}, convergence_data(curves)
     definition = (
         " e: the epoch of the first evaluation from which on a seed's train loss stays within 5 % of its whole fall"
         " (first minus last value) of its last value; markers and numbers: mean over the seeds that converge, dots:"
@@ -222,13 +216,13 @@ def convergence(curves: pd.DataFrame) -> Figure:
                 if set_scale is linear_loss_scale:
                     convergence_epochs(axes, epochs[epochs.panel == panel], in_order(*panels.values()), end)
                 trajectory(axes, losses[losses.panel == panel], panels[panel], end)
-            row[0].set_ylabel(f"{metric_title(LOSS, curves)}, {name} axis")
+            row[0].set_ylabel(f"{metric_title(LOSS, curves.experiment)}, {name} axis")
     return figure
 
 
-def draws(curves: pd.DataFrame) -> Figure:
+def draws(curves: Curves) -> Figure:
     """Where a method's draws go: distinct examples per epoch (above), the classes against the baseline's (below)."""
-    panels, points = layout(curves) or {"": ()}, draws_data(curves)
+    panels, points = curves.layout or {"": ()}, draws_data(curves)
     longest = max((len(method) for methods in panels.values() for method in methods), default=3)
     caption = _caption(curves, _band_statement(curves) + " Classes: all draws after pre-training, mean over seeds.")
     with matplotlib.rc_context(RC):
@@ -239,7 +233,7 @@ def draws(curves: pd.DataFrame) -> Figure:
             right=0.9 + 0.05 * longest,
             bottom=0.95,
             left=0.66 + 0.05 * max(longest - 7, 0),
-            heading=data_statement(curves),
+            heading=data_statement(curves.experiment),
             handles=_handles(curves, panels),
             caption=caption,
         )
@@ -247,10 +241,10 @@ def draws(curves: pd.DataFrame) -> Figure:
             drawn = points[points.panel == panel]
             distinct_examples(above, drawn[drawn.metric == "draws/distinct"], panels[panel])
             above.set_xlabel(_epochs_title(curves))
-            _end_of_pretraining(above, curves[curves.panel == panel])
+            _end_of_pretraining(above, curves.panel(panel))
             above.set_title(panel, loc="left")
-            ran = set(curves[curves.panel == panel].method)
-            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], baseline(curves), ran)
+            ran = set(curves.panel(panel).method)
+            class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], curves.baseline, ran)
     return figure
 
 
@@ -402,9 +396,7 @@ def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, contents | {"csv": markup.csv(points)})
 
 
-def _page(
-    curves: pd.DataFrame, panels: Mapping[str, Sequence[str]], kinds: int, caption: str
-) -> tuple[Figure, np.ndarray]:
+def _page(curves: Curves, panels: Mapping[str, Sequence[str]], kinds: int, caption: str) -> tuple[Figure, np.ndarray]:
     """Axes [kinds, panels] under the panels' titles; of one panel in two columns, which a page holds better."""
     beside = len(panels) == 1 and kinds % 2 == 0
     figure, grid = page(
@@ -413,7 +405,7 @@ def _page(
         gap=(1.15 if beside else 0.58, 0.2),
         right=0.55,
         bottom=0.45,
-        heading=data_statement(curves),
+        heading=data_statement(curves.experiment),
         handles=_handles(curves, panels),
         caption=caption,
     )
@@ -427,18 +419,18 @@ def _page(
     return figure, grid
 
 
-def _handles(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
-    handles, done = [handle(method) for method in in_order(*panels.values())], set(curves.method)
+def _handles(curves: Curves, panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
+    handles, done = [handle(method) for method in in_order(*panels.values())], set(curves.frame.method)
     for entry in handles:
         if done and entry.get_label() not in done:
             entry.set_label(f"{entry.get_label()} (not run)")
-    if (curves.pretrain_epochs > 0).any():
+    if (curves.frame.pretrain_epochs > 0).any():
         handles.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
     return handles
 
 
-def _epochs_title(curves: pd.DataFrame) -> str:
-    return "epochs, as MB counts them" if baseline(curves) == "MB" else f"updates / N (epochs of {baseline(curves)})"
+def _epochs_title(curves: Curves) -> str:
+    return "epochs, as MB counts them" if curves.baseline == "MB" else f"updates / N (epochs of {curves.baseline})"
 
 
 def _over_seeds(values: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -487,8 +479,8 @@ def _line(axes: Axes, rows: pd.DataFrame, method: str, position: int, methods: i
     axes.fill_between(band.epoch, low, high, color=look.color, alpha=0.16, linewidth=0)
 
 
-def _end_of_pretraining(axes: Axes, curves: pd.DataFrame) -> None:
-    end = curves.pretrain_epochs.max()
+def _end_of_pretraining(axes: Axes, frame: pd.DataFrame) -> None:
+    end = frame.pretrain_epochs.max()
     if end > 0:
         axes.axvline(end, color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
 
@@ -502,8 +494,8 @@ def _not_run(axes: Axes, methods: Sequence[str], done: set[str]) -> None:
         axes.set_title(text, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
 
 
-def _band_statement(curves: pd.DataFrame) -> str:
-    counts = curves.groupby(["panel", "method"]).seed.nunique()
+def _band_statement(curves: Curves) -> str:
+    counts = curves.frame.groupby(["panel", "method"]).seed.nunique()
     if counts.empty:
         return "No run is done yet."
     low, high = counts.min(), counts.max()
@@ -523,16 +515,16 @@ def _scale_statement(metrics: Sequence[str]) -> str:
     return f" Accuracy axes are spaced by the logarithm of the error{losses}."
 
 
-def _caption(curves: pd.DataFrame, statement: str, metrics: Sequence[str] = ()) -> str:
+def _caption(curves: Curves, statement: str, metrics: Sequence[str] = ()) -> str:
     parts = [statement]
     if any(metric.endswith("/train") for metric in metrics):
-        parts.append(measured_statement(curves))
-    diverged = curves[~np.isfinite(curves[list(METRICS)].astype(float)).all(axis=1)]
+        parts.append(measured_statement(curves.experiment))
+    diverged = curves.frame[~np.isfinite(curves.frame[list(METRICS)].astype(float)).all(axis=1)]
     for (panel, method), rows in diverged.groupby(["panel", "method"], sort=False):
         seeds = rows.seed.nunique()
         parts.append(
             f"{panel}, {method}: {seeds} seed{'s' * (seeds > 1)} diverged, left out of the mean from there on."
         )
-    note = curves.attrs.get("note") or f"profile {curves.attrs.get('profile', 'unknown')}"
+    note = curves.experiment.note or f"profile {curves.experiment.profile}"
     parts += [missing_statement(curves), f"{note[0].upper()}{note[1:]}.", hardware_statement(curves)]
     return " ".join(part for part in parts if part)

@@ -36,7 +36,7 @@ def save(store: Store, stem: Path) -> tuple[Path, ...]:
     curves = store.curves(experiment())
     pairs = tables.pairs(curves)
     text = tables.pairs_markdown(tables.final_metrics(curves), pairs)
-    return markup.write(stem, {"csv": markup.csv(pairs), "md": text})
+    return markup.write(stem, {"csv": markup.csv(pairs.frame), "md": text})
 
 
 if __name__ == "__main__":

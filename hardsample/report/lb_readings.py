@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hardsample.experiments.curves import Curves
 from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SMALL_BATCH, SMALL_RATE
 from hardsample.methods.loss_based import READINGS
 from hardsample.report import figures, markup, stats, style, tables
@@ -133,7 +134,7 @@ STATEMENTS = (
 )
 
 
-def table(*studies: pd.DataFrame) -> pd.DataFrame:
+def table(*studies: Curves) -> pd.DataFrame:
     """One row per size, reading and test of a statement, for the curves of
     :func:`hardsample.experiments.lb_study.sizes`.
 
@@ -142,21 +143,22 @@ def table(*studies: pd.DataFrame) -> pd.DataFrame:
     - ``low``, ``high``: the bounds of the test; ``met``: "yes" or "no", by the mean; "not run" without a pair of seeds.
     - ``letters``: how many letters were trained on; a size without a run is left out if another has some.
 
-    ``attrs`` are those of the first curves with runs, and ``notes`` say the size of all.
+    ``attrs`` hold the first ``curves`` with runs, and ``notes`` that say the size of all.
     """
-    ran = [curves for curves in studies if len(curves)] or list(studies[:1])
+    ran = [curves for curves in studies if len(curves.frame)] or list(studies[:1])
     found = pd.concat(map(_table, ran), ignore_index=True)
-    found.attrs = ran[0].attrs | {"notes": [note for curves in ran for note in tables.last_notes(curves)]}
+    notes = [note for curves in ran for note in tables.last_notes(curves, figures.missing_count)]
+    found.attrs = {"curves": ran[0], "notes": notes}
     return found
 
 
-def _table(curves: pd.DataFrame) -> pd.DataFrame:
+def _table(curves: Curves) -> pd.DataFrame:
     """The rows of one size."""
-    letters = 0
-    if len(curves):  # the smallest mini-batch rounds least
-        last = curves[curves.batch_size == curves.batch_size.min()].iloc[-1]
+    letters, frame = 0, curves.frame
+    if len(frame):  # the smallest mini-batch rounds least
+        last = frame[frame.batch_size == frame.batch_size.min()].iloc[-1]
         letters = round(last.step * last.batch_size / last.epoch)
-    parts, rows = _evaluations(curves), []
+    parts, rows = _evaluations(frame), []
     for reading in READINGS:
         for statement in STATEMENTS:
             for test in statement.tests:
@@ -203,7 +205,7 @@ def _wholly(tests: pd.DataFrame) -> pd.Series:
 
 def together(table: pd.DataFrame) -> pd.DataFrame:
     """Of every reading and test the row of the largest size that it was run at: what the paper did is full size."""
-    ran = tables.bare(table).assign(ran=table.met != "not run").sort_values(["ran", "letters"], kind="stable")
+    ran = table.assign(ran=table.met != "not run").sort_values(["ran", "letters"], kind="stable")
     return ran.drop_duplicates(["reading", "statement", "setting", "test"], keep="last").sort_index()[list(COLUMNS)]
 
 
@@ -283,7 +285,6 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 
 def figure(table: pd.DataFrame) -> Figure:
     """An axes per test, a line per reading: its mean difference and interval, and in grey what the statement asks."""
-    table = tables.bare(found := table)
     cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
     cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
     sizes = sorted(table.letters.unique())
@@ -295,9 +296,9 @@ def figure(table: pd.DataFrame) -> Figure:
             gap=(0.2, 0.62),
             right=0.12,
             bottom=0.3,
-            heading=figures.data_statement(found),
+            heading=figures.data_statement(table.attrs["curves"].experiment),
             handles=_handles(sizes),
-            caption=_notes(found),
+            caption=_notes(table),
             left=2.75,
         )
         for axes, cell in zip(grid.flat, cells, strict=False):
@@ -309,9 +310,9 @@ def figure(table: pd.DataFrame) -> Figure:
     return page
 
 
-def _evaluations(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+def _evaluations(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
-    after = tables.bare(curves)[figures.after_pretraining(curves)].sort_values("step")
+    after = frame[figures.after_pretraining(frame)].sort_values("step")
     parts = {}
     for cell, own in after.groupby(["panel", "method"], observed=True):
         seeds = own.groupby("seed")[list(figures.METRICS)]
@@ -339,7 +340,7 @@ def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]
 
 def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of every size under its name and, of more than one, those that decide."""
-    by_size = list(tables.bare(table).groupby("letters"))
+    by_size = list(table.groupby("letters"))
     yield from ((f"{letters:,}", own) for letters, own in by_size)
     if len(by_size) > 1:
         yield TOGETHER, together(table)
@@ -391,7 +392,7 @@ def _handles(sizes: list[int]) -> list[Line2D]:
 
 
 def _heading(table: pd.DataFrame) -> str:
-    data = figures.data_statement(table)
+    data = figures.data_statement(table.attrs["curves"].experiment)
     letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
     return f"{data[0].upper()}{data[1:]}: {letters} training letters, {tables.seeds_in_words(table.n)}."
 

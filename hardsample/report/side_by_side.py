@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from hardsample.experiments import hard_samples, published
+from hardsample.experiments.curves import Curves, Timings
+from hardsample.experiments.panels import Experiment
 from hardsample.report import figures, markup, tables
 from hardsample.report import stats as statistics
 from hardsample.training import networks
@@ -53,14 +55,14 @@ _FINITE = ("acc/train", "acc/val", "loss/train")  # at the end of a seed that di
 _FINAL = ("step", *_FINITE, "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val")
 
 
-def table_1(timings: pd.DataFrame) -> pd.DataFrame:
+def table_1(timings: Timings) -> pd.DataFrame:
     """Seconds per training iteration, a row per δ: median over rounds, quartiles as ``_low`` and ``_high``.
 
     ``ratio`` is to δ = 1 within the same round, its median and quartiles likewise; ``_difference`` is ours minus the
     paper's number. ``timings`` come from ``timing.measure``.
     """
     paper = published.read("hard-samples-table-1").set_index("delta").seconds
-    seconds = timings.pivot(index="round", columns="delta", values="seconds").reindex(columns=hard_samples.DELTAS)
+    seconds = timings.frame.pivot(index="round", columns="delta", values="seconds").reindex(columns=hard_samples.DELTAS)
     ratios = seconds.div(seconds[1.0], axis=0)
     rows = []
     for delta in hard_samples.DELTAS:
@@ -70,17 +72,17 @@ def table_1(timings: pd.DataFrame) -> pd.DataFrame:
         for name, values in (("seconds", measured), ("ratio", ratios[delta].dropna())):
             row |= _quartiles(name, values) | {f"{name}_paper": expected[name]}
             row[f"{name}_difference"] = row[name] - expected[name]
-        rows.append(row | _conditions(timings, timings.attrs["data"] if len(measured) else ""))
+        rows.append(row | _conditions(timings.experiment, timings.experiment.data if len(measured) else ""))
     head = [
-        *_head(timings, f"{int(seconds.count().max())} rounds"),
-        f"Device: {timings.attrs['device']}, threads: {timings.attrs['threads']}; the paper's: NVIDIA A100, 40 GB.",
+        *_head(timings.experiment, f"{int(seconds.count().max())} rounds"),
+        f"Device: {timings.device}, threads: {timings.threads}; the paper's: NVIDIA A100, 40 GB.",
     ]
     notes = [
         "Seconds: one training iteration (one mini-batch), median over rounds [quartiles]; every round measures all δ"
         " in turn. Ratio: to δ = 1 in the same round. Differences are ours minus the paper's number.",
     ]
     title = "Table 1 (ResNet-18, CIFAR-10): seconds per training iteration for each δ"
-    return _table("table-1", rows, title, head, notes, timings.attrs)
+    return _table("table-1", rows, title, head, notes)
 
 
 def table_2(image_size: int = 128, classes: int = 10) -> pd.DataFrame:
@@ -117,10 +119,10 @@ def table_2(image_size: int = 128, classes: int = 10) -> pd.DataFrame:
         " layers and neither normalisation, activations nor pooling. The paper cuts its numbers after two decimals, and"
         ' ours are cut alike before they are compared: "exact" means the same digits.',
     ]
-    return _table("table-2", rows, "Table 2: parameters and FLOPs of the networks", head, notes, {})
+    return _table("table-2", rows, "Table 2: parameters and FLOPs of the networks", head, notes)
 
 
-def table_3(curves: pd.DataFrame) -> pd.DataFrame:
+def table_3(curves: Curves) -> pd.DataFrame:
     """Tables 3, 4 and 5: a row per network and δ, in the paper's order.
 
     - ``status``: "measured"; "incomplete", with fewer seeds than wanted; "diverged", all of them; "not run".
@@ -140,9 +142,9 @@ def table_3(curves: pd.DataFrame) -> pd.DataFrame:
       same divided by e(δ = 1). Both need every seed of both to have converged.
     - ``doubt``: why the printed accuracies of the row are no target; it has no differences to them then.
     """
-    name = curves.attrs["name"].split("/")[-1]
+    name = curves.experiment.name.split("/")[-1]
     paper = published.read(f"hard-samples-{name}").set_index(["network", "delta"])
-    slot = next(slot for _, slot in curves.attrs["cells"].values())
+    slot = next(slot for _, slot in curves.experiment.cells.values())
     wanted = _wanted(curves)
     rows, budgets = [], []
     for network in networks.TITLES:
@@ -164,13 +166,12 @@ def table_3(curves: pd.DataFrame) -> pd.DataFrame:
         "table-3",
         rows,
         f"Table {name[-1]} ({slot}): accuracy and convergence for each δ",
-        [*_head(curves, _seeds(rows)), _interval_statement(curves, rows), _e_statement()],
+        [*_head(curves.experiment, _seeds(rows)), _interval_statement(curves, rows), _e_statement()],
         [*_notes_3(), *_budget_notes(slot, budgets), *_end_notes(rows), *_notes(curves, rows)],
-        curves.attrs,
     )
 
 
-def table_6(curves: pd.DataFrame) -> pd.DataFrame:
+def table_6(curves: Curves) -> pd.DataFrame:
     """A row per network and data set of the paper: the best δ < 1 against δ = 1.
 
     - ``delta``: the one with the fewest diverged seeds and, of those, the highest mean ``acc/choose``, the accuracy on
@@ -187,7 +188,7 @@ def table_6(curves: pd.DataFrame) -> pd.DataFrame:
     paper = published.read("hard-samples-table-6").set_index(["network", "data_set"])
     recomputed = _recomputed()
     wanted = _wanted(curves)
-    slots = dict.fromkeys((*hard_samples.SLOTS, *(slot for _, slot in curves.attrs["cells"].values())))
+    slots = dict.fromkeys((*hard_samples.SLOTS, *(slot for _, slot in curves.experiment.cells.values())))
     rows = []
     for network in networks.TITLES:
         for slot in slots:
@@ -201,11 +202,11 @@ def table_6(curves: pd.DataFrame) -> pd.DataFrame:
                 row["change_difference"] = np.nan if doubt else row.get("change", np.nan) - expected
             rows.append(row)
     head = [
-        *_head(curves, _seeds(rows)),
+        *_head(curves.experiment, _seeds(rows)),
         "Per cell, δ is chosen on one half of the test set, by the mean over seeds, and reported on the other half.",
     ]
     title = "Table 6: test accuracy of the best δ < 1 against δ = 1"
-    return _table("table-6", rows, title, head, [*_notes_6(), *_notes(curves, rows)], curves.attrs)
+    return _table("table-6", rows, title, head, [*_notes_6(), *_notes(curves, rows)])
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -252,9 +253,7 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, {"md": markdown(table), "csv": markup.csv(table), "tex": latex(table)})
 
 
-def _table(
-    layout: str, rows: list[dict], title: str, head: list[str], notes: list[str], attrs: Mapping
-) -> pd.DataFrame:
+def _table(layout: str, rows: list[dict], title: str, head: list[str], notes: list[str]) -> pd.DataFrame:
     """The rows in the layout's columns; p values are adjusted over all, and left out where seeds are too few."""
     table = pd.DataFrame(rows, columns=list(COLUMNS[layout]))
     if "p" in table:
@@ -264,7 +263,7 @@ def _table(
         table["p"], table["p_holm"], table["smallest"] = tested
     if "doubt" in table:
         table["doubt"] = table.doubt.fillna("")
-    table.attrs = {**attrs, "layout": layout, "title": title, "head": head, "notes": [note for note in notes if note]}
+    table.attrs = {"layout": layout, "title": title, "head": head, "notes": [note for note in notes if note]}
     return table
 
 
@@ -280,17 +279,19 @@ def _against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
     return {name: found[of] for name, of in zip(_FRESH, names, strict=True)} if found else {}
 
 
-def _of(curves: pd.DataFrame, network: str, slot: str | None) -> pd.DataFrame:
+def _of(curves: Curves, network: str, slot: str | None) -> pd.DataFrame:
     """The curves of a network, on one of the paper's data sets or on the only one."""
-    titles = [title for title, cell in curves.attrs["cells"].items() if cell[0] == network and slot in (None, cell[1])]
-    return curves[curves.panel.isin(titles)]
+    titles = [
+        title for title, cell in curves.experiment.cells.items() if cell[0] == network and slot in (None, cell[1])
+    ]
+    return curves.frame[curves.frame.panel.isin(titles)]
 
 
-def _every_delta(curves: pd.DataFrame, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
+def _every_delta(curves: Curves, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
     return {delta: _finals(curves, network, slot, f"δ = {delta:g}") for delta in hard_samples.DELTAS}
 
 
-def _finals(curves: pd.DataFrame, network: str, slot: str | None, method: str) -> pd.DataFrame:
+def _finals(curves: Curves, network: str, slot: str | None, method: str) -> pd.DataFrame:
     """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged."""
     found = _of(curves, network, slot)
     own = found[found.method == method].sort_values(["seed", "step"])
@@ -304,15 +305,15 @@ def _finals(curves: pd.DataFrame, network: str, slot: str | None, method: str) -
     return finals.assign(data=ends.data)
 
 
-def _wanted(curves: pd.DataFrame) -> int:
+def _wanted(curves: Curves) -> int:
     """Seeds per cell: those of the fullest one, or more where all are short of some."""
-    found = curves.drop_duplicates(["panel", "method", "seed"])
+    found = curves.frame.drop_duplicates(["panel", "method", "seed"])
     fullest = found.groupby(["panel", "method"], observed=True).size().max() if len(found) else 0
-    cells = sum(len(variants) for variants in curves.attrs["panels"].values())
-    return max(int(fullest), round((len(found) + curves.attrs["missing"]) / max(cells, 1)))
+    cells = sum(len(variants) for variants in curves.experiment.layout.values())
+    return max(int(fullest), round((len(found) + curves.missing) / max(cells, 1)))
 
 
-def _state(curves: pd.DataFrame, finals: Sequence[pd.DataFrame], n: int, wanted: int) -> dict:
+def _state(curves: Curves, finals: Sequence[pd.DataFrame], n: int, wanted: int) -> dict:
     """Status, conditions and numbers of seeds of one row, from the final metrics that enter it."""
     if all(own.empty for own in finals):
         status = "not run"
@@ -322,11 +323,11 @@ def _state(curves: pd.DataFrame, finals: Sequence[pd.DataFrame], n: int, wanted:
         status = "measured" if n else "diverged"
     data = next((own.data.iloc[0] for own in finals if len(own)), "")
     diverged = sum(int(own["acc/val"].isna().sum()) for own in finals)
-    return {"status": status} | _conditions(curves, data) | {"n": n, "diverged": diverged}
+    return {"status": status} | _conditions(curves.experiment, data) | {"n": n, "diverged": diverged}
 
 
-def _conditions(frame: pd.DataFrame, data: str) -> dict[str, str]:
-    return {"data": data, "profile": frame.attrs["profile"], "protocol": frame.attrs["protocol"]}
+def _conditions(experiment: Experiment, data: str) -> dict[str, str]:
+    return {"data": data, "profile": experiment.profile, "protocol": experiment.protocol}
 
 
 def _accuracies(own: pd.DataFrame, paper: pd.Series) -> dict[str, float]:
@@ -429,12 +430,12 @@ def _difference(ours: float, printed: float) -> float:
     return round(ours - printed, 2) + 0.0  # never -0.0
 
 
-def _head(frame: pd.DataFrame, size: str) -> list[str]:
+def _head(experiment: Experiment, size: str) -> list[str]:
     """What was run, in words: data first."""
-    attrs, data = frame.attrs, figures.data_statement(frame)
-    if attrs["stand_in"]:
-        data += f", in place of the paper's {attrs['own']}: no number here can reproduce the paper's"
-    sentences = (data, f"{attrs['note']}; {size}")
+    data = figures.data_statement(experiment)
+    if experiment.stand_in:
+        data += f", in place of the paper's {', '.join(experiment.own)}: no number here can reproduce the paper's"
+    sentences = (data, f"{experiment.note}; {size}")
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
 
 
@@ -448,10 +449,10 @@ def _seeds(rows: Iterable[Mapping]) -> str:
     return f"n = {counts[0]} seed{'s' * (counts[0] > 1)}"
 
 
-def _interval_statement(curves: pd.DataFrame, rows: Iterable[Mapping]) -> str:
+def _interval_statement(curves: Curves, rows: Iterable[Mapping]) -> str:
     if max(row["n"] + row["diverged"] for row in rows) > 1:
         return "±: 95 % t interval of the mean over seeds."
-    if curves.attrs["protocol"] == "published":
+    if curves.experiment.protocol == "published":
         return "±: 95 % t interval over the mini-batches of the one checkpoint, not over seeds."
     return "One seed has no interval."
 
@@ -475,7 +476,7 @@ class _Budget:
     spacing: float
 
     @classmethod
-    def of(cls, curves: pd.DataFrame, network: str) -> "_Budget":
+    def of(cls, curves: Curves, network: str) -> "_Budget":
         """As the longest of its runs has it; NaN where there is none that did not diverge."""
         own = _of(curves, network, None)
         ends = own[(own.epoch == own.epoch.max()) & own["loss/train"].notna()]
@@ -577,14 +578,12 @@ def _notes_6() -> list[str]:
     ]
 
 
-def _notes(curves: pd.DataFrame, rows: Sequence[Mapping]) -> list[str]:
+def _notes(curves: Curves, rows: Sequence[Mapping]) -> list[str]:
     """What went wrong or is missing, what the runs were made on, and the doubts about printed numbers."""
     notes = []
     if any(row["diverged"] for row in rows):
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    if curves.attrs["missing"]:
-        notes.append(f"Runs still missing: {curves.attrs['missing']}.")
-    notes.append(figures.hardware_statement(curves))
+    notes += [figures.missing_count(curves), figures.hardware_statement(curves)]
     doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt"))
     return notes + [f"{DOUBTFUL} {doubt[0].upper()}{doubt[1:].rstrip('.')}." for doubt in doubts]
 

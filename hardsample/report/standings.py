@@ -18,6 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from hardsample.errors import InputError
 from hardsample.experiments import base_values
+from hardsample.experiments.curves import Curves
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES, TIMED_OPTIONS
 from hardsample.methods.loss_based import reading
 from hardsample.methods.registry import DIFFERENCES
@@ -61,7 +62,7 @@ _BESIDE |= {"fontsize": style.RC["axes.titlesize"], "fontweight": "bold"}
 _WORDS = {"va": "center_baseline", "ha": "left", "fontsize": 7, "color": style.QUIET}
 
 
-def table(curves: pd.DataFrame) -> pd.DataFrame:
+def table(curves: Curves) -> pd.DataFrame:
     """One row per panel and method, from the last evaluation of every seed, which is the end of its budget.
 
     - ``same_as``: the earlier budget whose very runs these are, or "".
@@ -80,7 +81,7 @@ def table(curves: pd.DataFrame) -> pd.DataFrame:
     - ``updates``, ``forwards``, ``backwards``: means over seeds; ``cost``: the measured time of an update, relative to
       the baseline's.
 
-    NaN where there is nothing to compare. ``attrs`` are those of the curves, and ``pretrain_epochs``, the runs'.
+    NaN where there is nothing to compare. ``attrs`` hold the ``curves``.
 
     Raises:
         InputError: the curves are not of a contest.
@@ -100,33 +101,30 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
       Of a winner: ``inconclusive``, the methods whose difference to it is not significant, and ``above``, those
       significantly above it. ``left_out``: those with fewer usable seeds than others, which the choice passed over.
     """
-    usual, everyone = figures.baseline(table), tables.bare(table)
-    rows = []
-    for panel, setting in _settings(table).items():
-        own = everyone[everyone.panel == panel]
-        rows.append({"panel": panel} | dict(setting) | _verdict(own[own.method != usual], own))
-    found = pd.DataFrame(rows, columns=list(WINNERS))
-    found.attrs = dict(table.attrs)
-    return found
+    curves, rows = table.attrs["curves"], []
+    for panel, setting in _settings(curves).items():
+        own = table[table.panel == panel]
+        rows.append({"panel": panel} | dict(setting) | _verdict(own[own.method != curves.baseline], own))
+    return pd.DataFrame(rows, columns=list(WINNERS))
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The contest for readers: in short, who wins in each panel, every method in each panel, and notes."""
-    found, bare = winners(table), tables.bare(table)
-    held = bare[(bare.control_usable > 0) & (bare.same_as == "")]
+    found = winners(table)
+    held = table[(table.control_usable > 0) & (table.same_as == "")]
     blocks = [
-        tables.heading(table),
+        tables.heading(table.attrs["curves"].experiment, table.n + table.diverged),
         *("**In short**", _in_short(table, found)),
         *(
             "**Who wins**",
-            _lines(_winners_header(table), (_winners_cells(row) for _, row in tables.bare(found).iterrows())),
+            _lines(_winners_header(table), (_winners_cells(row) for _, row in found.iterrows())),
         ),
-        *("**Every method**", _lines(_methods_header(table), _methods_cells(bare))),
+        *("**Every method**", _lines(_methods_header(table), _methods_cells(table))),
     ]
     if len(held):
         blocks += ["**Against their controls**", _lines(_CONTROLS, (_control_cells(row) for _, row in held.iterrows()))]
     blocks.append(_notes(table, found))
-    if differing := list(_differing(bare)):
+    if differing := list(_differing(table)):
         blocks += ["**Otherwise than in the authors' code**", "\n".join(differing)]
     return "\n\n".join(blocks) + "\n"
 
@@ -144,7 +142,7 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return files + markup.write(winners_stem, {"csv": markup.csv(winners(table))})
 
 
-def figure_data(curves: pd.DataFrame) -> pd.DataFrame:
+def figure_data(curves: Curves) -> pd.DataFrame:
     """What :func:`figure` draws: a row per panel and method, without those that repeat the runs of another budget.
 
     Columns: panel, schedule, noise, budget, method; report_mean; report_difference with its t interval, report_p_holm,
@@ -158,7 +156,7 @@ def figure_data(curves: pd.DataFrame) -> pd.DataFrame:
     return _points(_table(curves, ends), ends)
 
 
-def figure(curves: pd.DataFrame) -> Figure:
+def figure(curves: Curves) -> Figure:
     """Every method's difference to the baseline: rows are learning-rate schedules, columns shares of flipped labels.
 
     On the half of the test set that reports. In each axes a line per method and, in it, one per budget that has runs of
@@ -167,7 +165,7 @@ def figure(curves: pd.DataFrame) -> Figure:
     Raises:
         InputError: the curves are not of a contest.
     """
-    ends, usual = _ends(curves), figures.baseline(curves)
+    ends, usual = _ends(curves), curves.baseline
     found = _table(curves, ends)
     points = _points(found, ends)
     order = list(BY_NAME)
@@ -181,7 +179,7 @@ def figure(curves: pd.DataFrame) -> Figure:
             gap=(_GAP, 0.5),
             right=0.34,
             bottom=0.42,
-            heading=figures.data_statement(curves),
+            heading=figures.data_statement(curves.experiment),
             handles=_handles(budgets, points),
             caption=_caption(found, points),
             left=_LEFT,
@@ -199,12 +197,17 @@ def figure(curves: pd.DataFrame) -> Figure:
     return page
 
 
-def _settings(frame: pd.DataFrame) -> dict[str, Mapping]:
+def _usual(table: pd.DataFrame) -> str:
+    """The baseline of the curves behind a table."""
+    return table.attrs["curves"].baseline
+
+
+def _settings(curves: Curves) -> dict[str, Mapping]:
     """The setting of every panel."""
-    settings = {panel: setting for panel, setting in frame.attrs.get("settings", {}).items() if setting}
+    settings = {panel: setting for panel, setting in curves.experiment.settings.items() if setting}
     if not settings:
         raise InputError(
-            f"standings need panels with settings, and those of {frame.attrs.get('name', 'these curves')} have none:"
+            f"standings need panels with settings, and those of {curves.experiment.name} have none:"
             f" give the curves of {' or '.join(NAMES)}."
         )
     return settings
@@ -216,10 +219,10 @@ def _before(one: Mapping, other: Mapping) -> bool:
     return alike and BUDGETS.index(one["budget"]) < BUDGETS.index(other["budget"])
 
 
-def _ends(curves: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+def _ends(curves: Curves) -> dict[tuple[str, str], pd.DataFrame]:
     """Each seed's last evaluation, by seed, for every panel and method with runs; no metrics for one that diverged."""
     columns = list(_NOTHING.columns)
-    own = tables.bare(curves)[curves.panel.isin(_settings(curves))]
+    own = curves.frame[curves.frame.panel.isin(_settings(curves))]
     last = own.sort_values("step").drop_duplicates(["panel", "method", "seed"], keep="last")
     last = last.astype(dict.fromkeys(columns, float)).sort_values("seed").set_index("seed")
     metrics = list(_MEASURES.values())
@@ -228,17 +231,17 @@ def _ends(curves: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     return {cell: rows[columns] for cell, rows in last.groupby(["panel", "method"], sort=False, observed=True)}
 
 
-def _table(curves: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+def _table(curves: Curves, ends: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """The rows of :func:`table`, from every method's last evaluations."""
-    settings, layout = _settings(curves), figures.layout(curves)
+    settings, layout = _settings(curves), curves.layout
     rows = []
     for panel, setting in settings.items():
         own = {method: ends.get((panel, method), _NOTHING) for method in layout.get(panel, ())}
         earlier = [other for other in settings if _before(settings[other], setting)]
-        for method, row in _panel(own, figures.baseline(curves)).items():
+        for method, row in _panel(own, curves.baseline).items():
             same = (other for other in earlier if len(own[method]) and own[method].equals(ends.get((other, method))))
             same_as = next((settings[other]["budget"] for other in same), "")
-            cost = curves.attrs["costs"].get(method, np.nan)
+            cost = curves.experiment.costs.get(method, np.nan)
             rows.append({"panel": panel, **setting, "method": method, "same_as": same_as, "cost": cost} | row)
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = [f"{kind}{column}" for kind in _TESTED for column in _PAIRED]
@@ -248,19 +251,16 @@ def _table(curves: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -
         tested = [f"{kind}{name}" for name in ("p", "p_holm", "smallest")]
         for _, rows in found.groupby("panel", sort=False):
             found.loc[rows.index, tested] = np.column_stack(stats.family(*(rows[name] for name in given)))
-    own = {"pretrain_epochs": sorted(set(curves.pretrain_epochs)), "missing_runs": _missing(curves)}
-    found.attrs = curves.attrs | own
+    found.attrs = {"curves": curves}
     return found
 
 
-def _missing(curves: pd.DataFrame) -> str:
+def _missing(curves: Curves) -> str:
     """How many runs are missing, and of which methods there is none; "" if all are there."""
-    if not curves.attrs.get("missing"):
-        return ""
-    listed = dict.fromkeys(method for methods in figures.layout(curves).values() for method in methods)
-    absent = [method for method in listed if method not in set(curves.method)]
+    listed = dict.fromkeys(method for methods in curves.layout.values() for method in methods)
+    absent = [method for method in listed if method not in set(curves.frame.method)]
     none = f" (none done of {', '.join(absent)})" if absent and len(absent) < len(listed) else ""
-    return f"Runs still missing: {curves.attrs['missing']}{none}."
+    return figures.missing_count(curves, none)
 
 
 def _panel(ends: Mapping[str, pd.DataFrame], usual: str) -> dict[str, dict]:
@@ -352,7 +352,7 @@ def _in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
         own = found[found.budget == budget]
         sentences = [_repeated(table, budget)]
         if own.verdict.ne("not run").any():
-            usual, rows = figures.baseline(table), table[table.budget == budget]
+            usual, rows = _usual(table), table[table.budget == budget]
             heading = f"Equal {budget}, {_count(len(own), 'setting')}:"
             sentences = [heading, *_sentences(own, usual), *_against_controls(rows), _divergence(rows), *sentences]
         bullets.append(" ".join(filter(None, sentences)))
@@ -422,10 +422,10 @@ def _significance(found: pd.DataFrame) -> str:
 
 def _unequal(table: pd.DataFrame) -> str:
     """Which methods differ from the baseline in learning rate, in updates or in wall-clock, computed from the runs."""
-    usual, run = figures.baseline(table), tables.bare(table)
-    run = run[(run.n + run.diverged > 0) & (run.same_as == "")]
+    usual, rates = _usual(table), table.attrs["curves"].experiment.rates
+    run = table[(table.n + table.diverged > 0) & (table.same_as == "")]
     updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates)
-    parts = [_multiples("learning rate, on average,", run.method, run.method.map(table.attrs.get("rates", {})))]
+    parts = [_multiples("learning rate, on average,", run.method, run.method.map(rates))]
     for budget in BUDGETS:
         own = run.budget == budget
         found = [_multiples("updates", run.method[own], updates[own])]
@@ -448,7 +448,7 @@ def _no_pretraining(table: pd.DataFrame) -> str:
     """That the streams of base values start without the pre-training of paper A's default, if they do."""
     run = set(table.method[table.n + table.diverged > 0])
     streams = [method for method in _STREAMS if method in run]
-    if not streams or table.attrs["pretrain_epochs"] != [0]:
+    if not streams or set(table.attrs["curves"].frame.pretrain_epochs) != {0}:
         return ""
     paper = base_values.PROFILES["paper"]
     return (
@@ -520,7 +520,7 @@ def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _winners_header(table: pd.DataFrame) -> tuple[str, ...]:
-    usual = figures.baseline(table)
+    usual = _usual(table)
     return (
         *("learning rate", "labels flipped", "equal", "who wins", "highest on one half of the test set"),
         *(f"- {usual} on the other half, points", "p (Holm)", _SMALLEST, "seeds won"),
@@ -548,7 +548,7 @@ def _control_cells(row: pd.Series) -> tuple[str, ...]:
 
 
 def _methods_header(table: pd.DataFrame) -> tuple[str, ...]:
-    usual = figures.baseline(table)
+    usual = _usual(table)
     tested = ("p (Holm)", _SMALLEST, "seeds won")
     return (
         *("learning rate", "labels flipped", "equal", "method"),
@@ -603,7 +603,7 @@ def _percent(share: float) -> str:
 
 
 def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
-    usual = figures.baseline(table)
+    usual = _usual(table)
     notes = [
         "Metrics at the end of the budget: mean over seeds [95 % t interval of the mean]. Flipped labels are training"
         " labels changed to another class; those of the test set are right. Differences are paired by seed: method"
@@ -626,7 +626,7 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
     decided = int((found.seeds >= found.needed).sum())
     if decided:
         notes.append(_across(table, decided))
-    if table.attrs["costs"]:
+    if table.attrs["curves"].experiment.costs:
         notes.append(
             f"Time per update: training time as measured, relative to {usual}'s, with the passes that choose; at equal"
             " wall-clock a method makes so many times fewer updates."
@@ -635,7 +635,7 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
         notes.append(timed)
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    return " ".join((*notes, *tables.last_notes(table)))
+    return " ".join((*notes, *tables.last_notes(table.attrs["curves"], _missing)))
 
 
 def _differing(table: pd.DataFrame) -> Iterator[str]:
@@ -664,7 +664,7 @@ def _across(table: pd.DataFrame, decided: int) -> str:
 
 def _points(found: pd.DataFrame, ends: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """The rows of :func:`figure_data`, from those of :func:`table`."""
-    usual, found = figures.baseline(found), tables.bare(found)
+    usual = _usual(found)
     found = found[(found.same_as == "") & (found.n + found.diverged > 0)].reset_index(drop=True)
     reported = (f"report_{column}" for column in ("mean", *_PAIRED[:3], "p_holm", "usable"))
     kept = ("panel", "schedule", "noise", "budget", "method", *reported, "pairs")
@@ -775,7 +775,7 @@ def _handles(budgets: Iterable[str], points: pd.DataFrame) -> list[Line2D]:
 
 
 def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
-    usual = figures.baseline(found)
+    usual = _usual(found)
     verdicts = winners(found)
     parts = [
         f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), on the half of the"
@@ -799,4 +799,4 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         parts.append(_COSINE)
     if (points.report_usable < points.pairs).any():
         parts.append("×k: k seeds diverged, left out of mean and interval.")
-    return " ".join(part for part in (*parts, *tables.last_notes(found)) if part)
+    return " ".join(part for part in (*parts, *tables.last_notes(found.attrs["curves"], _missing)) if part)

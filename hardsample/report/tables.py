@@ -3,22 +3,24 @@
 All differences are paired by seed, and all tests are of metrics on the whole test set.
 """
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hardsample.experiments import published
+from hardsample.experiments.curves import Curves
+from hardsample.experiments.panels import Experiment
 from hardsample.report import markup, stats
 from hardsample.report.figures import (
     METRICS,
     after_pretraining,
-    baseline,
     data_statement,
     hardware_statement,
-    layout,
     measured_statement,
     metric_title,
     missing_statement,
@@ -63,7 +65,27 @@ _PRINTED = (
 _BANDS = "the bands of PEB and MB overlap in no plot"
 
 
-def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tested:
+    """Rows of compared numbers, of the runs in ``curves``.
+
+    Their p are one family of so many ``tests``, of which none has fewer than ``least_pairs`` usable pairs of seeds.
+    ``effects`` are ours beside those that the paper prints.
+    """
+
+    frame: pd.DataFrame
+    curves: Curves
+    tests: int
+    least_pairs: int
+    effects: Sequence[Mapping] = ()
+
+    @cached_property
+    def pretrained(self) -> bool:
+        """Whether a run was pre-trained."""
+        return bool((self.curves.frame.pretrain_epochs > 0).any())
+
+
+def final_metrics(curves: Curves) -> Tested:
     """One row per panel, method and metric, from the last evaluation of every seed.
 
     - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
@@ -75,21 +97,19 @@ def final_metrics(curves: pd.DataFrame) -> pd.DataFrame:
       its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
       divided by the number the twin itself took to get there first. For accuracies alone.
 
-    NaN where there is nothing to compare. ``attrs`` are those of the curves, the number of ``tests``, whether a run
-    was ``pretrained`` and the ``effects`` beside those that the paper prints.
+    NaN where there is nothing to compare.
     """
-    usual = baseline(curves)
+    usual = curves.baseline
     rows = [
-        {"panel": panel, "method": method, "metric": metric}
-        | _row(curves[curves.panel == panel], method, usual, metric)
-        for panel, methods in layout(curves).items()
+        {"panel": panel, "method": method, "metric": metric} | _row(curves.panel(panel), method, usual, metric)
+        for panel, methods in curves.layout.items()
         for method in methods
         for metric in METRICS
     ]
-    return _tested(rows, COLUMNS, curves, effects=_effects(curves))
+    return _tested(rows, COLUMNS, curves, _effects(curves))
 
 
-def pairs(curves: pd.DataFrame) -> pd.DataFrame:
+def pairs(curves: Curves) -> Tested:
     """One row per panel, pair of methods and metric: the method minus the ``other`` one, the later of the order first.
 
     - ``difference`` to ``pairs``: as in :func:`final_metrics`. Pairs with the baseline have no ``p`` here: they are
@@ -97,15 +117,13 @@ def pairs(curves: pd.DataFrame) -> pd.DataFrame:
     - ``evaluations``: those after the pre-training at which both have a band of 2 standard deviations over seeds;
       ``apart``: at how many of them the two bands do not overlap; ``apart_at_end``: "yes" or "no" for the last one, ""
       without any.
-
-    ``attrs`` as those of :func:`final_metrics`, without the effects.
     """
-    usual, bands = baseline(curves), trajectory_data(curves[after_pretraining(curves)])
+    usual, bands = curves.baseline, trajectory_data(curves.of(after_pretraining(curves.frame)))
     rows = []
     by_step = {place: own.set_index("step") for place, own in bands.groupby(["panel", "method", "metric"])}
     nothing = bands[:0].set_index("step")
-    for panel, methods in layout(curves).items():
-        own = curves[curves.panel == panel]
+    for panel, methods in curves.layout.items():
+        own = curves.panel(panel)
         finals = {(method, metric): _finals(own, method, metric) for method in methods for metric in METRICS}
         for (method, other), metric in itertools.product(itertools.combinations(reversed(methods), 2), METRICS):
             row = _difference(finals[method, metric], finals[other, metric], metric)
@@ -116,38 +134,40 @@ def pairs(curves: pd.DataFrame) -> pd.DataFrame:
     return _tested(rows, PAIR_COLUMNS, curves)
 
 
-def markdown(table: pd.DataFrame, pairs: pd.DataFrame | None = None) -> str:
+def markdown(table: Tested, pairs: Tested | None = None) -> str:
     """The tables of :func:`final_metrics` and :func:`pairs` for readers: accuracy and loss held out."""
-    usual = baseline(table)
+    curves, frame = table.curves, table.frame
+    usual, experiment = curves.baseline, curves.experiment
     header = ("panel", "method")
-    for title in (metric_title(metric, table) for metric in READABLE):
+    for title in (metric_title(metric, experiment) for metric in READABLE):
         header += (title, f"{title} - {usual}", "smallest", "p (Holm)", "seeds won")
-    header += (f"updates to {usual}'s final {metric_title(READABLE[0], table)}",)
+    header += (f"updates to {usual}'s final {metric_title(READABLE[0], experiment)}",)
     lines = []
-    for panel, methods in layout(table).items():
+    for panel, methods in curves.layout.items():
         for method in methods:
-            rows = table[(table.panel == panel) & (table.method == method)].set_index("metric")
+            rows = frame[(frame.panel == panel) & (frame.method == method)].set_index("metric")
             line = (panel, method)
             for metric in READABLE:
                 line += _cells(rows.loc[metric], is_usual=method == usual)
             lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
         if not methods:
             lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
-    blocks = [heading(table), markup.markdown_table(header, lines), _notes(table)]
-    if table.attrs.get("effects"):
-        blocks.append(_effects_table(table.attrs["effects"]))
-    if pairs is not None and len(pairs):
+    blocks = [heading(experiment, frame.n + frame.diverged), markup.markdown_table(header, lines), _notes(table)]
+    if table.effects:
+        blocks.append(_effects_table(table.effects))
+    if pairs is not None and len(pairs.frame):
         blocks.append(_pairs_table(pairs))
     return "\n\n".join(blocks) + "\n"
 
 
-def pairs_markdown(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+def pairs_markdown(table: Tested, pairs: Tested) -> str:
     """The table of :func:`pairs` alone, for readers, of the runs whose :func:`final_metrics` are ``table``."""
-    notes = " ".join((*_image_notes(table, pairs.attrs["tests"]), *last_notes(pairs)))
-    return "\n\n".join((heading(table), _pairs_table(pairs), notes)) + "\n"
+    notes = " ".join((*_image_notes(table, pairs.tests), *last_notes(pairs.curves)))
+    counts = table.frame.n + table.frame.diverged
+    return "\n\n".join((heading(table.curves.experiment, counts), _pairs_table(pairs), notes)) + "\n"
 
 
-def save(table: pd.DataFrame, stem: Path, pairs: pd.DataFrame | None = None) -> tuple[Path, ...]:
+def save(table: Tested, stem: Path, pairs: Tested | None = None) -> tuple[Path, ...]:
     """Write ``stem``-statistics.csv and .md and, of the pairs, ``stem``-pairs.csv, each whole or not at all.
 
     Equal tables give equal bytes.
@@ -155,10 +175,10 @@ def save(table: pd.DataFrame, stem: Path, pairs: pd.DataFrame | None = None) -> 
     Raises:
         InputError: the folder cannot be written.
     """
-    contents = {"csv": markup.csv(table), "md": markdown(table, pairs)}
+    contents = {"csv": markup.csv(table.frame), "md": markdown(table, pairs)}
     written = markup.write(stem.with_name(f"{stem.name}-statistics"), contents)
     if pairs is not None:
-        written += markup.write(stem.with_name(f"{stem.name}-pairs"), {"csv": markup.csv(pairs)})
+        written += markup.write(stem.with_name(f"{stem.name}-pairs"), {"csv": markup.csv(pairs.frame)})
     return written
 
 
@@ -187,11 +207,10 @@ def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: boo
     }
 
 
-def heading(table: pd.DataFrame) -> str:
+def heading(experiment: Experiment, counts: pd.Series) -> str:
     """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
-    data = data_statement(table)
-    profile = table.attrs.get("profile", "unknown")
-    return f"**{data[0].upper()}{data[1:]}. Profile {profile}, {seeds_in_words(table.n + table.diverged)}.**"
+    data = data_statement(experiment)
+    return f"**{data[0].upper()}{data[1:]}. Profile {experiment.profile}, {seeds_in_words(counts)}.**"
 
 
 def seeds_in_words(counts: pd.Series) -> str:
@@ -207,41 +226,29 @@ def span(counts: pd.Series) -> str:
     return " to ".join(dict.fromkeys(f"{count:.0f}" for count in (counts.min(), counts.max())))
 
 
-def bare(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without its attrs, which pandas copies, deeply, with every row that is taken from it."""
-    frame = frame.copy(deep=False)
-    frame.attrs = {}
-    return frame
-
-
 def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
     """A value and its interval, where there is one: "0.833 [0.829, 0.837]"; empty for what is no number."""
     interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
     return f"{value:{sign}.{digits}f}{interval}" if np.isfinite(value) else ""
 
 
-def last_notes(frame: pd.DataFrame) -> Iterator[str]:
+def last_notes(curves: Curves, missing: Callable[[Curves], str] = missing_statement) -> Iterator[str]:
     """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others."""
-    if frame.attrs.get("missing"):
-        yield frame.attrs.get("missing_runs") or f"Runs still missing: {frame.attrs['missing']}."
-    if frame.attrs.get("note"):
-        note = frame.attrs["note"]
+    if said := missing(curves):
+        yield said
+    if note := curves.experiment.note:
         yield f"{note[0].upper()}{note[1:]}."
-    if hardware := hardware_statement(frame):
+    if hardware := hardware_statement(curves):
         yield hardware
 
 
-def _tested(rows: list[dict], columns: tuple[str, ...], curves: pd.DataFrame, **attrs) -> pd.DataFrame:
+def _tested(rows: list[dict], columns: tuple[str, ...], curves: Curves, effects: Sequence[Mapping] = ()) -> Tested:
     """The rows as a table, their tests made one family."""
     table = pd.DataFrame(rows, columns=[*columns, "usable"])
     tests, least = int(table.p.notna().sum()), table.usable[table.p.notna()].min()
     tested = stats.family(table.p, table.difference_low, table.difference_high, table.usable)
     table["p"], table["p_holm"], table["smallest"] = tested
-    table = table[list(columns)]
-    table.attrs = curves.attrs | attrs
-    table.attrs |= {"tests": tests, "least_pairs": 0 if np.isnan(least) else int(least)}
-    table.attrs |= {"pretrained": bool((curves.pretrain_epochs > 0).any()), "missing_runs": missing_statement(curves)}
-    return table
+    return Tested(table[list(columns)], curves, tests, 0 if np.isnan(least) else int(least), effects)
 
 
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
@@ -277,15 +284,15 @@ def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
     return {"evaluations": len(apart), "apart": int(apart.sum()), "apart_at_end": at_end}
 
 
-def _effects(curves: pd.DataFrame) -> list[dict]:
+def _effects(curves: Curves) -> list[dict]:
     """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
     claims, rows = published.read("base-values-claims").set_index(["place", "claim"]), []
-    if baseline(curves) != "MB" or curves.empty or not _as_long(curves, claims):
+    if curves.baseline != "MB" or curves.frame.empty or not _as_long(curves.frame, claims):
         return []
     for figure, place, claim, panel, metric, scale in _PRINTED:
-        if curves.attrs.get("name") != f"base-values/{figure}":
+        if curves.experiment.name != f"base-values/{figure}":
             continue
-        panels = [curves[curves.panel == title] for title in layout(curves) if panel in (None, title)]
+        panels = [curves.panel(title) for title in curves.layout if panel in (None, title)]
         apart = [_finals(own, "PEB", metric) - _finals(own, "MB", metric) for own in panels]
         seeds = scale * pd.concat(apart, axis=1).mean(axis=1, skipna=False) if apart else pd.Series(dtype=float)
         ours = stats.summary(seeds)
@@ -319,59 +326,59 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
 
 
-def _as_long(curves: pd.DataFrame, claims: pd.DataFrame) -> bool:
+def _as_long(frame: pd.DataFrame, claims: pd.DataFrame) -> bool:
     """Did the runs draw as many examples as paper A's, to within a mini-batch an epoch?"""
     epochs, examples = (
         float(claims.value[place, claim])
         for place, claim in (("Section 4.2.3", "epochs of training"), ("Section 4.1", "training examples"))
     )
-    ends = curves.sort_values("step").drop_duplicates("panel", keep="last")
+    ends = frame.sort_values("step").drop_duplicates("panel", keep="last")
     return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
 
 
-def _notes(table: pd.DataFrame) -> str:
-    usual = baseline(table)
+def _notes(table: Tested) -> str:
+    usual = table.curves.baseline
     notes = [
         "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
         f"Differences are paired by seed: method minus {usual}, the baseline [95 % t interval].",
         *_test_notes(table, "the whole table"),
-        *_image_notes(table, table.attrs["tests"]),
+        *_image_notes(table, table.tests),
         f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy"
-        f"{' count pre-training, and' if table.attrs['pretrained'] else ''} are a mean over the seeds that ever have"
+        f"{' count pre-training, and' if table.pretrained else ''} are a mean over the seeds that ever have"
         f" the final accuracy of their twin under {usual}: how many do is in brackets, and the others are left out of"
         " it; the ratio is to the updates after which the twin itself first had it, seed by seed.",
     ]
-    if table.diverged.any():
+    if table.frame.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    if measured := measured_statement(table):
+    if measured := measured_statement(table.curves.experiment):
         notes.append(measured)
-    return " ".join((*notes, *last_notes(table)))
+    return " ".join((*notes, *last_notes(table.curves)))
 
 
-def _test_notes(table: pd.DataFrame, family: str) -> Iterator[str]:
+def _test_notes(table: Tested, family: str) -> Iterator[str]:
     """How the differences were tested; or that with so few seeds none can be significant."""
-    tests, least = table.attrs["tests"], table.attrs["least_pairs"]
+    tests, least, p = table.tests, table.least_pairs, table.frame.p
     if not tests:
         return
     needed = stats.seeds_needed(tests)
-    if table.p.notna().any():
+    if p.notna().any():
         yield (
             f"p: two-sided exact sign-flip test over seeds, adjusted by Holm over the {tests} tests of {family};"
             f" significant below {stats.LEVEL:g}, else inconclusive. smallest: the mean difference that would have"
             " been significant at the spread of these seeds."
         )
     if least < needed:
-        whose = "No p is shown" if table.p.isna().all() else "Rows of too few seeds have no p"
+        whose = "No p is shown" if p.isna().all() else "Rows of too few seeds have no p"
         yield (
             f"{whose}: no difference among {tests} test{'s' * (tests != 1)} can be significant with {least}"
             f" seed{'s' * (least != 1)}, whatever its size; it takes {needed}."
         )
 
 
-def _image_notes(table: pd.DataFrame, tests: int) -> Iterator[str]:
+def _image_notes(table: Tested, tests: int) -> Iterator[str]:
     """What the tests, if any, do not cover, and how much one accuracy depends on the choice of the images."""
-    counts = table.attrs.get("tested") or ()
-    images, means = counts[0] if len(counts) == 1 else None, table[table.metric == "acc/val"]["mean"].dropna()
+    counts, frame = table.curves.experiment.tested, table.frame
+    images, means = counts[0] if len(counts) == 1 else None, frame[frame.metric == "acc/val"]["mean"].dropna()
     what = f"all of the test set ({images:,} images)" if images else "all of the test set"
     if tests:
         yield f"Test metrics are of {what}; the tests cover seeds, not the choice of test images."
@@ -381,7 +388,7 @@ def _image_notes(table: pd.DataFrame, tests: int) -> Iterator[str]:
         yield f"That choice alone gives one accuracy of this table a 95 % half-width of {span} points (binomial)."
 
 
-def _effects_table(effects: list[dict]) -> str:
+def _effects_table(effects: Sequence[Mapping]) -> str:
     """Our effects beside the paper's, and what share of them they are."""
     header, lines = ("the paper's effect", "paper", "here", "share of the paper's"), []
     for effect in effects:
@@ -395,13 +402,14 @@ def _effects_table(effects: list[dict]) -> str:
     return f"Beside the effects that the paper prints as a number:\n\n{markup.markdown_table(header, lines)}"
 
 
-def _pairs_table(pairs: pd.DataFrame) -> str:
+def _pairs_table(pairs: Tested) -> str:
     """Every two methods beside each other, the baseline's pairs for their bands alone."""
-    usual, header = baseline(pairs), ("panel", "pair")
-    for title in (metric_title(metric, pairs) for metric in READABLE):
+    frame, experiment = pairs.frame, pairs.curves.experiment
+    usual, header = experiment.baseline, ("panel", "pair")
+    for title in (metric_title(metric, experiment) for metric in READABLE):
         header += (title, "smallest", "p (Holm)", "seeds won", "bands apart")
     lines = []
-    for (panel, method, other), rows in pairs.dropna(subset="pairs").groupby(["panel", "method", "other"], sort=False):
+    for (panel, method, other), rows in frame.dropna(subset="pairs").groupby(["panel", "method", "other"], sort=False):
         rows, line = rows.set_index("metric"), (panel, f"{method} - {other}")
         for metric in READABLE:
             row = rows.loc[metric]
@@ -411,7 +419,7 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
     notes = [
         "Pairs of methods, by seed: the first minus the second [95 % t interval].",
         *_test_notes(pairs, f"the pairs without {usual}"),
-        f"Pairs with {usual} are tested in the table above." if usual in {*pairs.method, *pairs.other} else "",
+        f"Pairs with {usual} are tested in the table above." if usual in {*frame.method, *frame.other} else "",
         "Bands apart: at how many of the evaluations after the pre-training the bands of ± 2 standard deviations over"
         " seeds do not overlap.",
         *_band_counts(pairs),
@@ -419,9 +427,9 @@ def _pairs_table(pairs: pd.DataFrame) -> str:
     return f"{markup.markdown_table(header, lines)}\n\n{' '.join(note for note in notes if note)}"
 
 
-def _band_counts(pairs: pd.DataFrame) -> Iterator[str]:
+def _band_counts(pairs: Tested) -> Iterator[str]:
     """In how many plots, a panel and one of the four metrics each, the bands of two methods are apart."""
-    found = pairs[pairs.evaluations > 0]
+    found = pairs.frame[pairs.frame.evaluations > 0]
     counts = [
         f"{method} and {other} {(rows.apart_at_end == 'yes').sum()} of {len(rows)}"
         f" ({(rows.apart == rows.evaluations).sum()})"
@@ -432,7 +440,7 @@ def _band_counts(pairs: pd.DataFrame) -> Iterator[str]:
             "Plots (a panel and one of the four metrics) in which they are apart at the end, and in brackets at every"
             f" one of these evaluations: {'; '.join(counts)}."
         )
-    if counts and pairs.attrs.get("name") == "base-values/figure-2":
+    if counts and pairs.curves.experiment.name == "base-values/figure-2":
         claims = published.text("base-values-claims")
         claim = claims[claims.claim == _BANDS].iloc[0]
         yield f"The paper says: {claim.claim} ({claim.place})."

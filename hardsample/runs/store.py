@@ -22,8 +22,7 @@ from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, ste
 from hardsample.training.trainer import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
-    import pandas
-
+    from hardsample.experiments.curves import Curves
     from hardsample.experiments.panels import Experiment
 
 LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
@@ -129,19 +128,20 @@ class Store:
             except FileNotFoundError:
                 pass  # its writer lives and has moved it into place
 
-    def curves(self, experiment: "Experiment") -> "pandas.DataFrame":
+    def curves(self, experiment: "Experiment") -> "Curves":
         """The stored metrics of an experiment, one row per evaluation of a run in a panel.
 
-        Columns: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the records,
-        batch_size, pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the
-        experiment, then seed, then step. Missing runs are absent. ``attrs`` are those of the experiment, ``missing``
-        runs (a count), the ``hardware`` (device -> runs), and where runs of one seed and panel differ in how they were
-        :func:`made`, ``unlike``: how, in words -> the methods made so.
+        Columns of the frame: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the
+        records, batch_size, pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the
+        experiment, then seed, then step. Missing runs are absent; how the others were :func:`made` is said beside the
+        frame.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
         """
         import pandas
+
+        from hardsample.experiments.curves import Curves
 
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
         check_fingerprints((run, record.provenance) for run, record in found.items())
@@ -161,12 +161,13 @@ class Store:
         optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
         optional += ["forwards", "backwards"]
         frame = frame.astype(dict.fromkeys(optional, float))
-        frame.attrs = experiment.attrs | {
-            "missing": len(experiment.runs) - len(found),
-            "hardware": dict(collections.Counter(way["device"] for way in ways.values())),
-            "unlike": _mixed(experiment, ways),
-        }
-        return frame
+        return Curves(
+            frame,
+            experiment,
+            missing=len(experiment.runs) - len(found),
+            hardware=dict(collections.Counter(way["device"] for way in ways.values())),
+            unlike=_mixed(experiment, ways),
+        )
 
     def read_start(self, start: Run, fingerprint: str) -> TrainingResult | None:
         """The stored pre-training ``start`` on the data of that fingerprint, its state included, or None."""

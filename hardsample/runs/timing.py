@@ -7,37 +7,29 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load
+from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.devices import one_thread, resolve_device
 from hardsample.runs.provenance import commit, device_name, versions
 from hardsample.runs.store import Store
 from hardsample.training import trainer
 
-if TYPE_CHECKING:
-    import pandas
-
 UPDATES_A_TURN = 20
 TOLD_APART = 0.1  # costs that differ by less are one
 
 
-def measure(
-    experiment: Experiment, *, device: str = "auto", turns: int = 5, compute: bool = True
-) -> "pandas.DataFrame":
+def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, compute: bool = True) -> Timings:
     """Seconds per update of the experiment's timed runs (paper B, Table 1), measured once for a device and then kept.
 
     After a first epoch of each run, every turn times so many updates of each, one run after the other: choosing,
     forward, backward, update, and no evaluation. Without ``compute`` nothing is timed: what is not kept has no rows.
-
-    Returns:
-        a row per turn and run: round (the turn), delta, seconds (per update). ``attrs`` are those of the experiment,
-        and device (its model) and threads.
 
     Raises:
         InputError: the device or the data are not at hand.
@@ -48,8 +40,7 @@ def measure(
     timed = functools.partial(_table, turns=turns) if compute else None
     kept = _kept(experiment, device, (device_name(device), str(turns)), timed)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
-    frame.attrs = experiment.attrs | {name: kept[name] for name in ("device", "threads")}
-    return frame
+    return Timings(frame, experiment, kept["device"], kept["threads"])
 
 
 def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True) -> dict[str, float]:
