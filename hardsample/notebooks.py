@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import tempfile
 import textwrap
@@ -92,8 +93,20 @@ def run(
             raise RuntimeError(_failure(name, error)) from None
         notebook = nbformat.read(executed, as_version=4)
     notebook.metadata.pop("papermill", None)  # temporary paths and the time of day
+    _relink(notebook, source.parent, output.parent)
     paths.write_atomically(output, nbformat.writes(notebook).encode())
     return output
+
+
+def _relink(notebook: nbformat.NotebookNode, written: Path, read: Path) -> None:
+    """Make the relative links of prose that was written in one folder lead to the same files from another."""
+
+    def moved(link: re.Match) -> str:
+        return f"]({Path(os.path.relpath(written / link[1], read)).as_posix()}"
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((?!\w+:|#)([^)#\s]+)", moved, cell.source)
 
 
 def checked(name: str, declared: Mapping[str, Mapping[str, str]], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The runs of a checkout that git knows, without those that were trained since."""
+"""The runs and figures of a checkout that git knows, without those that were made since."""
 
 import shutil
 import subprocess
@@ -7,12 +7,17 @@ from pathlib import Path
 from hardsample.runs.store import Store
 
 
+def tracked(root: Path, folder: str) -> list[str]:
+    """The files under ``folder`` that git tracks, from ``root``; none outside a git checkout."""
+    git = shutil.which("git")
+    command = (git, "ls-files", "-z", folder)
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True).stdout if git else ""
+    return [name for name in listed.split("\0") if name]
+
+
 def store_of_committed(root: Path, folder: Path) -> Store:
     """A store in ``folder`` of links to the runs that git tracks; outside a git checkout, all that ``root`` stores."""
-    git = shutil.which("git")
-    command = (git, "ls-files", "-z", "runs")
-    listed = subprocess.run(command, cwd=root, capture_output=True, text=True).stdout if git else ""
-    names = [name for name in listed.split("\0") if name]
+    names = tracked(root, "runs")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(root / name)

@@ -10,7 +10,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from committed import tracked
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hardsample import notebooks, paths
 from hardsample.errors import InputError
@@ -32,7 +33,13 @@ PROJECT = (
     "rivals/images",
     "rivals/letters",
 )
-OF_A_KIND = ("00-tutorial", "base-values/figure-1", "hard-samples/figure-2", "hard-samples/table-3", "rivals/letters")
+KINDS = (  # of one kind are notebooks whose code differs in the name alone: the first of each runs in the quick tier
+    tuple(f"base-values/figure-{number}" for number in range(1, 5)),
+    tuple(f"hard-samples/figure-{number}" for number in range(3, 6)),
+    tuple(f"hard-samples/table-{number}" for number in range(3, 6)),
+    ("rivals/letters", "rivals/images"),
+)
+QUICK = ("00-tutorial", "hard-samples/figure-2", *(kind[0] for kind in KINDS))
 TABLES = ("hard-samples/audit", *(f"hard-samples/table-{number}" for number in range(1, 7)))
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
 
@@ -96,6 +103,18 @@ def test_the_output_goes_where_it_is_wanted_and_the_source_stays(folder, tmp_pat
     output = notebooks.run("paper/figure", {"word": "here"}, tmp_path / "copy.ipynb")
     assert output == tmp_path / "copy.ipynb" and "here" in printed(output)
     assert (folder / "paper" / "figure.ipynb").read_bytes() == before
+
+
+def test_links_of_the_executed_copy_lead_where_the_notebook_s_lead(folder, tmp_path):
+    path = folder / "paper" / "figure.ipynb"
+    (folder / "picture.png").touch()
+    book = nbformat.read(path, as_version=4)
+    prose = "![](../picture.png) [page](../page.md#part) [site](https://example.org/x) [here](#part)"
+    book.cells.insert(0, new_markdown_cell(prose))
+    path.write_text(nbformat.writes(book))
+    copy = nbformat.read(notebooks.run("paper/figure", {}, tmp_path / "deep" / "er" / "copy.ipynb"), as_version=4)
+    assert "![](../../notebooks/picture.png) [page](../../notebooks/page.md#part)" in copy.cells[0].source
+    assert "[site](https://example.org/x) [here](#part)" in copy.cells[0].source
 
 
 def test_a_failing_cell_is_shown_and_leaves_nothing(folder, tmp_path):
@@ -168,13 +187,56 @@ def test_a_notebook_has_a_caption_and_one_parameters_cell(name):
     assert sum("parameters" in cell.metadata.get("tags", ()) for cell in book.cells) == 1
 
 
+def cells(name: str, kind: str) -> list[str]:
+    book = nbformat.read(paths.notebooks_dir() / f"{name}.ipynb", as_version=4)
+    return [cell.source for cell in book.cells if cell.cell_type == kind]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0])
+def test_notebooks_of_a_kind_differ_in_their_name_alone(kind):
+    codes = [[code.replace(f'"{name}"', "NAME") for code in cells(name, "code")] for name in kind]
+    assert len(codes[0]) > 3 and any("NAME" in code for code in codes[0])
+    assert [name for name, code in zip(kind, codes, strict=True) if code != codes[0]] == []
+
+
+def test_no_paragraph_stands_in_more_than_three_notebooks():
+    where = {}
+    for name in PROJECT:
+        for paragraph in "\n\n".join(cells(name, "markdown")).split("\n\n"):
+            if len(words := paragraph.split()) > 20:
+                where.setdefault(" ".join(words), set()).add(name)
+    assert len(where) > 50
+    assert {paragraph: names for paragraph, names in where.items() if len(names) > 3} == {}
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_links_of_a_notebook_resolve_and_its_committed_figure_is_shown(name):
+    prose = "\n".join(cells(name, "markdown"))
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    folder = (paths.notebooks_dir() / name).parent
+    assert [link for link in links if not (folder / link).is_file()] == []
+    pictures = re.compile(rf"figures/{Path(name).parent}/([^/]+/)?{Path(name).name}\.png")
+    root = paths.project_root()
+    committed = [root / file for file in tracked(root, "figures") if pictures.fullmatch(file)]
+    shown = {(folder / link).resolve() for link in re.findall(r"!\[[^]]+\]\(([^)]+)\)", cells(name, "markdown")[0])}
+    assert not committed or len(shown) == 1 and shown <= set(committed)
+
+
+@pytest.mark.parametrize("name", [name for name in PROJECT if "profile" in notebooks.parameters(name) and "/" in name])
+def test_a_notebook_of_runs_says_what_to_see_what_is_claimed_and_where_the_knobs_are(name):
+    first, *others = cells(name, "markdown")
+    assert "**What to see.**" in first and "docs/running.md#knobs" in first
+    assert "**What the paper" in first or "Six things it says" in first
+    assert any(other.startswith("## What was found") for other in others)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     return tmp_path_factory.mktemp("shared")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in OF_A_KIND else pytest.mark.slow) for name in PROJECT]
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in PROJECT]
 )
 def test_every_notebook_runs(name, shared, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(shared / "runs"))
