@@ -15,8 +15,9 @@ from benchmarks.attempts import captured, way_of
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
 from hardsample.methods import registry
-from hardsample.training import networks, pooling
-from hardsample.training.networks import Cohort
+from hardsample.training import pooling
+from hardsample.training.cohort import Cohort
+from hardsample.training.losses import cross_entropy
 from hardsample.training.trainer import stepper
 
 BACKEND = "inductor"  # of torch.compile
@@ -162,7 +163,7 @@ def _arithmetic(
     def objective(tensors: dict[str, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         with torch.autocast(images.device.type, torch.bfloat16, run.precision == "bf16", cache_enabled=False):
             logits = cohort._together(tensors, images, masks).float()
-        losses = networks.losses(logits, labels)
+        losses = cross_entropy(logits, labels)
         return losses.mean(1).sum(), (logits, losses)
 
     gradients, (logits, losses) = torch.func.grad(objective, has_aux=True)(tensors)

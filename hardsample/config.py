@@ -113,7 +113,7 @@ class Run:
     @property
     def label(self) -> str:
         """What a person reads in a file name; the key makes it unique."""
-        what = [self.method] if self.network == "letters-cnn" else [self.network, self.method]
+        what = [self.method] if self.network == _DEFAULTS["network"] else [self.network, self.method]
         share = [f"d{self.options['delta']}"] if "delta" in self.options else []
         numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
         chosen = {name: getattr(self, name) for name in ("loss", "learning_rate_schedule", "initialization")}

@@ -107,7 +107,7 @@ def _gradients(outputs: torch.Tensor, inputs: list[torch.Tensor]) -> list[torch.
 
 def _build(network: str, classes: int, seed: int, image_size: int | None = None, **_: str) -> torch.nn.Module:
     with torch.device("cuda"):
-        return networks._module(network, classes, image_size)
+        return networks.find(network).build(classes, image_size)
 
 
 def _count(state: Device) -> None:

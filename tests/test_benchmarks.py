@@ -17,6 +17,7 @@ from hardsample.methods import trees
 from hardsample.paths import project_root
 from hardsample.report import stats
 from hardsample.training import networks
+from hardsample.training.letters_cnn import LettersCNN
 
 SECONDS = {"ours": np.array([1.0, 2.0, 4.0]) * 1e-3, "rival": np.array([3.0, 4.0, 4.0]) * 1e-3}
 
@@ -198,7 +199,7 @@ def test_the_reckoning_counts_the_package_s_network():
     assert reckoning.LINEAR_1 + reckoning.rest() == networks.parameters("letters-cnn", 26)
     assert (reckoning.FANOUT, reckoning.EXAMPLES) == (trees.FANOUT, cohort.TRAIN)
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        networks.LettersCNN(26).eval()(torch.empty(5, 1, 28, 28, dtype=torch.uint8))
+        LettersCNN(26).eval()(torch.empty(5, 1, 28, 28, dtype=torch.uint8))
     forward = [kernel.operations for kernel in reckoning.evaluation(1, 5)]
     assert sum(forward) == counter.get_total_flops()
 

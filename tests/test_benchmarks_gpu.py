@@ -18,7 +18,8 @@ from hardsample.data.dataset import Dataset, load
 from hardsample.experiments import registry
 from hardsample.training import networks as models
 from hardsample.training import trainer
-from hardsample.training.networks import Cohort
+from hardsample.training.cohort import Cohort
+from hardsample.training.losses import cross_entropy
 
 CPU = torch.device("cpu")
 RUNS = [Run("glyphs", "PLB", seed, train_examples=64, test_examples=20, batch_size=4) for seed in (1, 2, 3)]
@@ -78,7 +79,7 @@ def trained(cohort: Cohort, letters: Dataset) -> tuple[torch.Tensor, list[torch.
         place = cohort.seeds.item() - 1
         images, labels = images[place : place + 1], labels[place : place + 1]
     logits = cohort.logits(images, cohort.masks(4, 6), training=True)
-    gradients = torch.autograd.grad(models.losses(logits, labels).mean(1).sum(), cohort.parameters)
+    gradients = torch.autograd.grad(cross_entropy(logits, labels).mean(1).sum(), cohort.parameters)
     return logits.detach(), [gradient if cohort.stacked else gradient[None] for gradient in gradients]
 
 

@@ -11,7 +11,8 @@ from hardsample.config import PRECISIONS, Run
 from hardsample.data.dataset import Dataset
 from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
-from hardsample.training import cuda_graph, networks, trainer
+from hardsample.training import cuda_graph, trainer
+from hardsample.training.cohort import Cohort
 from hardsample.training.networks import TITLES
 
 pytestmark = pytest.mark.skipif(not fake_cuda.AVAILABLE, reason="needs g++ to make the device")
@@ -112,7 +113,7 @@ def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
 
 
 def test_a_gpu_evaluates_as_many_letters_at_once_as_fill_it(device):
-    cuda, cpu = (networks.Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
+    cuda, cpu = (Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
     assert (cuda.images_at_once, cpu.images_at_once) == (2_400, 500)
 
 

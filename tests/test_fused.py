@@ -12,8 +12,10 @@ from random_letters import letters
 
 from hardsample.config import Run
 from hardsample.methods import registry
-from hardsample.training import agreement, fused, networks, optimizers
+from hardsample.training import agreement, fused, optimizers
 from hardsample.training import trainer as training
+from hardsample.training.cohort import Cohort
+from hardsample.training.precision import ARITHMETIC
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 FEW = {  # the interpreter's time is that of its programs, however large
@@ -36,7 +38,7 @@ def trainer(runs, data, way):
 def device_trees(monkeypatch):
     """Base values and steps as on a device, on the CPU."""
     monkeypatch.setattr(fused, "reason_against", lambda *_: "")
-    for module in ("jit", "training.networks", "training.optimizers", "randomness"):
+    for module in ("jit", "training.letters_cnn", "training.optimizers", "randomness"):
         monkeypatch.setattr(f"hardsample.{module}.uses_numba", lambda device: False)
 
 
@@ -150,7 +152,7 @@ def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(dev
     monkeypatch.setattr(fused.FusedCohort, "scores", wrong)
     one = training._trainer(cohort_of("PEB", batch_size=3), letters(20), CPU, None, way="fused")
     assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
-    assert one.cohort.scores.__func__ is networks.Cohort.scores and (one.method.base_values.values == 1).all()
+    assert one.cohort.scores.__func__ is Cohort.scores and (one.method.base_values.values == 1).all()
 
 
 @interpreted
@@ -177,7 +179,7 @@ def test_nan_spreads_as_in_the_plain_step(device_trees, few_programs):
 def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
     monkeypatch.setattr(fused, "IMAGES_AT_ONCE", 2)
     data = letters(6, classes=33)
-    plain, other = (cohort("letters-cnn", 33, seeds, CPU, precision) for cohort in (networks.Cohort, fused.FusedCohort))
+    plain, other = (cohort("letters-cnn", 33, seeds, CPU, precision) for cohort in (Cohort, fused.FusedCohort))
     own = data.x_train.expand(len(seeds), -1, -1, -1, -1).clone()
     own[-1] = 255 - own[-1]
     for images in (data.x_train, own):
@@ -188,7 +190,7 @@ def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
 @interpreted
 @pytest.mark.parametrize("seeds", [(3,), (3, 4)])
 def test_a_cohort_looks_as_the_plain_one_does(seeds):
-    plain, other = (cohort("letters-cnn", 5, seeds, CPU, "float32") for cohort in (networks.Cohort, fused.FusedCohort))
+    plain, other = (cohort("letters-cnn", 5, seeds, CPU, "float32") for cohort in (Cohort, fused.FusedCohort))
     assert list(plain.tensors) == list(other.tensors) and len(plain.parameters) == len(other.parameters)
     for one, two in zip(plain.parameters, other.parameters, strict=True):
         assert torch.equal(one, two) and two.requires_grad
@@ -246,7 +248,7 @@ def test_on_a_gpu_every_step_is_a_replay_of_kernels(method, precision, tmp_path,
         for _ in range(3):
             update()
     assert update.computed == {
-        **{"way": "fused", "captured": True, "arithmetic": networks.ARITHMETIC[precision]},
+        **{"way": "fused", "captured": True, "arithmetic": ARITHMETIC[precision]},
         "check": {"agrees": True, "farthest": "all", "ratio": 0.5, "steps": 1},
     }
     assert device.replays == 1 + 3 and {"convolution_1", "convolution_2_pool", "head", "update_small"} <= {*seen}

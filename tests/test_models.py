@@ -8,7 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.networks import IN_TIMM
 from hardsample.errors import InputError
 from hardsample.training import networks
-from hardsample.training.networks import Cohort, LettersCNN
+from hardsample.training.cohort import Cohort
+from hardsample.training.letters_cnn import LettersCNN
 
 CPU = torch.device("cpu")
 IMAGES = torch.randint(0, 256, (3, 6, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -14,6 +14,7 @@ from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
 from hardsample.training import networks, optimizers
 from hardsample.training import trainer as training
+from hardsample.training.losses import focal_loss
 
 RUN = Run(
     data="glyphs",
@@ -201,7 +202,7 @@ def test_weights_multiply_the_losses(letters):
 
 def test_a_focal_loss_of_gamma_0_is_the_cross_entropy_and_others_follow_equation_4(letters):
     p = torch.tensor([0.9, 0.5, 0.01], dtype=torch.float64)
-    assert torch.allclose(networks.focal(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
+    assert torch.allclose(focal_loss(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
     assert outcome(dataclasses.replace(RUN, loss="focal", focal_gamma=0.0), letters).rows == outcome(RUN, letters).rows
 
 

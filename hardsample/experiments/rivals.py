@@ -13,7 +13,8 @@ from hardsample.experiments import base_values
 from hardsample.experiments.panels import Experiment, Panel, amount, named, sources, substitute, variant
 from hardsample.methods import registry
 from hardsample.methods.loss_based import NEAREST, READINGS
-from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
+from hardsample.training import letters_cnn
+from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
 
 PAPER = "rivals"
 NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
@@ -89,7 +90,7 @@ class Profile:
 _NONE = dict.fromkeys(SCHEDULES, (0.0,))
 _ENDS = dict.fromkeys(SCHEDULES, (0.0, 0.4))
 _ALL = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
-_LETTERS = {"network": "letters-cnn", "optimizer": "adadelta", "batch_size": 32}
+_LETTERS = {"network": letters_cnn.SPEC.name, "optimizer": "adadelta", "batch_size": 32}
 _IMAGES = {"optimizer": "sgd", "momentum": 0.9}
 _FAST = _IMAGES | {"network": "mobilenet_v3_small", "learning_rate": 0.05, "image_size": 32}  # half of ResNet-18's time
 _TIMM = _FAST | {"initialization": "timm"}  # as paper B's own experiments; stored "small" runs have torchvision's
@@ -246,7 +247,7 @@ def _note(profile: str, size: Profile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(size.train_examples, 'training examples')}, {amount(size.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
-    network = ({"letters-cnn": "letters CNN"} | TITLES)[base.network]
+    network = find(base.network).title
     if base.network in INITIALIZED_BY_LIBRARY:
         network += f" with {base.initialization}'s initialisation"
     return (

@@ -43,9 +43,10 @@ from hardsample.records import check_fingerprints, data_choice
 from hardsample.runs.devices import count_cores, one_thread
 from hardsample.runs.provenance import accelerator, device_name, provenance, source_hash, versions
 from hardsample.runs.store import Store
-from hardsample.training import agreement, cuda_graph
+from hardsample.training import agreement, cuda_graph, letters_cnn
 from hardsample.training import networks as models
 from hardsample.training import trainer as training
+from hardsample.training.precision import arithmetic
 from hardsample.training.trainer import TrainingResult
 
 FIGURES = tuple(f"base-values/{name}" for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws"))
@@ -83,7 +84,7 @@ class Task:
     @property
     def seeds(self) -> int:
         """How many seeds a cohort has."""
-        return 2 if self.tiny else models.max_cohort_size("letters-cnn")
+        return 2 if self.tiny else models.max_cohort_size(letters_cnn.SPEC.name)
 
     @property
     def precision(self) -> str:
@@ -159,7 +160,7 @@ def _products(task: Task, size: int, precision: str) -> float | None:
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     matrix = torch.randn(size, size, device=task.device).to(kind)
     target = torch.empty_like(matrix)
-    with models.arithmetic(precision, torch.device(task.device)):
+    with arithmetic(precision, torch.device(task.device)):
         return 2 * size**3 / _seconds(task, lambda: torch.mm(matrix, matrix, out=target), 2 if task.tiny else 20)
 
 

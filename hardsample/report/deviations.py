@@ -16,12 +16,15 @@ from hardsample import paths
 from hardsample.config import Run
 from hardsample.data import dataset
 from hardsample.errors import InputError
+from hardsample.experiments import base_values, hard_samples
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
 from hardsample.runs.store import Store
+from hardsample.training import networks
 
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
+_FOLDERS = {"A": base_values.PAPER, "B": hard_samples.PAPER}
 _HEADER = ("question", "the paper", "here", "option", "default", "other values", "effect of the other value")
 METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
 COLUMNS = (
@@ -528,7 +531,7 @@ def _unlike(pairs: Sequence[tuple[StoredRun, StoredRun]], deviation: Deviation) 
 
 def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | None:
     """The run with the other value, if it is one of the papers' with the default."""
-    if (run.network == "letters-cnn") != (deviation.paper == "A") or run.label_noise or run.loss != "cross-entropy":
+    if networks.find(run.network).paper != _FOLDERS[deviation.paper] or run.label_noise or run.loss != "cross-entropy":
         return None
     if run.method not in (deviation.methods or _METHODS[deviation.paper]):
         return None

@@ -18,7 +18,7 @@ from hardsample.runs.progress import Progress, format_duration, parse_duration, 
 from hardsample.runs.store import Store, cohort_name
 from hardsample.runs.worker import JobResult, Task
 from hardsample.training import trainer
-from hardsample.training.networks import check_precision
+from hardsample.training.precision import check_precision
 
 
 @dataclasses.dataclass(frozen=True)

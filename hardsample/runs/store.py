@@ -19,6 +19,7 @@ from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, stem
+from hardsample.training import networks
 from hardsample.training.trainer import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class Store:
 
     def path(self, run: Run) -> Path:
         """Where ``run`` is stored, or will be."""
-        paper = "base-values" if run.network == "letters-cnn" else "hard-samples"
-        return self.root / f"{paper}/{run.data}/{stem(run)}.json"
+        return self.root / f"{networks.find(run.network).paper}/{run.data}/{stem(run)}.json"
 
     def find(self, run: Run) -> StoredRun | None:
         """The stored record of ``run``; None if it is absent, unreadable or that of another run."""

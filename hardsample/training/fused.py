@@ -18,7 +18,9 @@ from hardsample.methods import loss_based, persistent, uniform
 from hardsample.methods.base import Method
 from hardsample.methods.trees import LARGEST, DeviceTrees
 from hardsample.randomness import Stream
-from hardsample.training import networks, optimizers
+from hardsample.training import letters_cnn, optimizers
+from hardsample.training.cohort import Cohort
+from hardsample.training.losses import cross_entropy
 
 METHODS = (
     *(uniform.MiniBatches, uniform.UniformStream, persistent.PersistentLoss, persistent.PersistentEntropy),
@@ -30,7 +32,8 @@ IMAGES_AT_ONCE = 28800  # of all seeds, in a forward pass without gradients
 _PAIRWISE = 64  # examples of a mini-batch that one program compares with one another
 _PIXELS, _POOLED, _FEATURES, _HIDDEN = 26 * 26, 12 * 12, 9216, 128
 _CONVOLUTION_1, _CONVOLUTION_2, _PARTS_1 = 320, 18496, 2080  # as the kernels lay them out
-_DROP = tuple(rate for rate, _ in networks.LettersCNN.dropout)
+_NETWORK = letters_cnn.SPEC.name
+_DROP = tuple(rate for rate, _ in letters_cnn.LettersCNN.dropout)
 
 
 def reason_against(run: Run, method: Method, classes: int, device: torch.device) -> str:
@@ -52,7 +55,7 @@ def _unserved(run: Run, method: Method, classes: int) -> str:
     """What of a run the step does not know."""
     return _first(
         {
-            f"it knows letters-cnn alone, and this is {run.network}": run.network != "letters-cnn",
+            f"it knows {_NETWORK} alone, and this is {run.network}": run.network != _NETWORK,
             f"it knows Adadelta alone, and this is {run.optimizer}": run.optimizer != "adadelta",
             f"it knows the cross-entropy alone, and the loss is {run.loss}": run.loss != "cross-entropy",
             f"it has no arithmetic for {run.precision}": run.precision not in PRECISIONS,
@@ -69,7 +72,7 @@ def _first(reasons: dict[str, bool]) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-class FusedCohort(networks.Cohort):
+class FusedCohort(Cohort):
     """The cohort whose networks the kernels compute; arguments, names and shapes are :class:`models.Cohort`'s."""
 
     def __init__(
@@ -160,7 +163,7 @@ class FusedCohort(networks.Cohort):
             hidden = torch.bmm(pooled, self.large_shadow.mT).float().add_(bias_1).relu_().to(self.dtype)
             logits.append(torch.bmm(hidden, weight_2.mT).float().add_(bias_2))
         logits = torch.cat(logits, 1)
-        return logits, networks.losses(logits, labels.expand(logits.shape[:2]))
+        return logits, cross_entropy(logits, labels.expand(logits.shape[:2]))
 
     def convolved(self, images: Tensor, index: Tensor, out: Tensor) -> Tensor:
         """Convolution 1 and ReLU of images[index], uint8 [*, 1, 28, 28], int64 [S, n] or [n], into [S, n, 676, 32]."""

@@ -22,7 +22,9 @@ from hardsample.data.dataset import Dataset, flipped
 from hardsample.errors import InputError, check_choice
 from hardsample.methods import registry
 from hardsample.training import agreement, cuda_graph, fused, networks, optimizers
-from hardsample.training.networks import Cohort
+from hardsample.training.cohort import Cohort
+from hardsample.training.losses import cross_entropy, focal_loss
+from hardsample.training.precision import ARITHMETIC, arithmetic, check_precision
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +142,7 @@ def check(run: Run, data: Dataset) -> None:
     size, n = len(data.x_train), run.batch_size
     method = registry.build(run.method, size, n, torch.tensor([run.seed]), options=run.options)
     tail = size % n if isinstance(method.updates_per_epoch, int) and not run.options.get("drop_last") else n
-    if run.network != "letters-cnn" and 1 in (n, tail):
+    if networks.find(run.network).batch_normalized and 1 in (n, tail):
         raise InputError(
             f"mini-batches of {n} of {size} images come down to a single one, on which batch normalisation cannot be"
             " trained: choose another batch_size or number of examples, or drop_last=True."
@@ -274,7 +276,7 @@ class _Trainer:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
         networks.check_images(run.network, data.x_train.shape[1:])
         networks.check_initialization(run.network, run.initialization)
-        networks.check_precision(run.precision, device.type)
+        check_precision(run.precision, device.type)
         self.data, self.device = data.to(device), device
         size, n = len(data.x_train), run.batch_size
         if device.type == "cpu":
@@ -373,12 +375,12 @@ class _Trainer:
         """As :meth:`plain_step`, in a few kernels."""
         if isinstance(step, int):
             step = self._counter.fill_(step)
-        with networks.arithmetic(self.run.precision, self.device):
+        with arithmetic(self.run.precision, self.device):
             return self._fused(step, self._rate)
 
     def plain_step(self, step: int | Tensor) -> int:
         """Draw, forward, backward, update, observe; how many examples a seed was trained on."""
-        with networks.arithmetic(self.cohort.precision, self.device):
+        with arithmetic(self.cohort.precision, self.device):
             return self._plain_step(step)
 
     def _plain_step(self, step: int | Tensor) -> int:
@@ -386,8 +388,8 @@ class _Trainer:
         images, labels = self.data.x_train[indices], self.labels.gather(1, indices)
         masks = self.cohort.masks(step, indices.shape[1])
         logits = self.cohort.logits(images, masks, training=True)
-        losses = networks.losses(logits, labels)
-        objective = losses if self.run.loss == "cross-entropy" else networks.focal(losses, self.run.focal_gamma)
+        losses = cross_entropy(logits, labels)
+        objective = losses if self.run.loss == "cross-entropy" else focal_loss(losses, self.run.focal_gamma)
         if weights is not None:
             objective = objective * weights
         gradients = torch.autograd.grad(
@@ -401,7 +403,7 @@ class _Trainer:
             self.optimizer.step(gradients, self._rate)
             if when == "after":
                 logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
-                losses = networks.losses(logits, labels)
+                losses = cross_entropy(logits, labels)
             self.counts.scatter_add_(1, indices, self.one[:, : indices.shape[1]])
             self.method.observe(indices, logits, losses)
         return indices.shape[1]
@@ -432,13 +434,13 @@ class _Trainer:
     @property
     def computed(self) -> dict[str, Any]:
         """How, as :attr:`TrainingResult.computed` says it."""
-        about = {"way": self.way, "captured": self.captured, "arithmetic": networks.ARITHMETIC[self.run.precision]}
+        about = {"way": self.way, "captured": self.captured, "arithmetic": ARITHMETIC[self.run.precision]}
         maybe = {"check": self.check and self.check.to_dict(), "reason": self.reason}
         return about | {name: value for name, value in maybe.items() if value}
 
     def scores(self, images: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
         """The cohort's :meth:`Cohort.scores`, in the run's arithmetic."""
-        with networks.arithmetic(self.run.precision, self.device):
+        with arithmetic(self.run.precision, self.device):
             return self.cohort.scores(images, labels, **options)
 
     def prepare(self, step: int) -> None:
@@ -597,7 +599,7 @@ class _Trainer:
         images, labels, found = self.data.x_test[:CHECKED_IMAGES], self.data.y_test[:CHECKED_IMAGES], []
         for name in self._by_way():
             scores = self.cohort.scores if name == "fused" else functools.partial(Cohort.scores, self.cohort)
-            with networks.arithmetic(self.cohort.precision, self.device):
+            with arithmetic(self.cohort.precision, self.device):
                 found.append({"logits": scores(images, labels)[0]})
         return found
 
