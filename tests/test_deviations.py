@@ -13,11 +13,11 @@ import torch
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
+from hardsample.experiments.curves import METRICS
 from hardsample.methods import registry
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.report import deviations, stats
 from hardsample.report.deviations import DEVIATIONS, NO_DEVIATION, Deviation
-from hardsample.report.figures import METRICS
 from hardsample.runs.store import Store
 from hardsample.training.trainer import COLUMNS, TrainingResult
 

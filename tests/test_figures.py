@@ -16,7 +16,7 @@ from hardsample import paths
 from hardsample.data import dataset
 from hardsample.errors import InputError
 from hardsample.experiments import registry
-from hardsample.report import figures, stats, style
+from hardsample.report import convergence, draws, figures, stats, style, trajectories, wording
 
 
 def texts(figure):
@@ -46,7 +46,7 @@ def two_panels():
 
 @pytest.fixture(scope="module")
 def figure(two_panels):
-    return figures.trajectories(two_panels)
+    return trajectories.figure(two_panels)
 
 
 def test_rows_are_metrics_and_columns_panels(figure):
@@ -88,7 +88,7 @@ def test_every_seeds_final_value_is_a_dot(figure, two_panels):
 
 def test_the_figure_says_seeds_band_profile_and_note(two_panels):
     noted = changed(two_panels, note="profile quick: a tenth of the letters")
-    said = " ".join(texts(figures.trajectories(noted)))
+    said = " ".join(texts(trajectories.figure(noted)))
     for words in ("n = 3 seeds", "2 standard deviations", "Profile quick: a tenth of the letters."):
         assert words in said
 
@@ -99,7 +99,7 @@ def test_one_legend_names_every_method_once(figure):
 
 
 def test_no_pretraining_no_line():
-    drawn = figures.trajectories(curves(pretrain=0.0, seeds=1))
+    drawn = trajectories.figure(curves(pretrain=0.0, seeds=1))
     assert "end of pre-training" not in texts(drawn)
 
 
@@ -116,20 +116,20 @@ def test_no_pretraining_no_line():
         ({"data": "sd19-letters", "stand_in": False, "substitute": True}, "NIST SD19 letters, in EMNIST's shape"),
     ],
 )
-@pytest.mark.parametrize("draw", [figures.trajectories, figures.draws])
+@pytest.mark.parametrize("draw", [trajectories.figure, draws.figure])
 def test_the_figure_says_what_the_data_are(draw, about, said):
     assert said in texts(draw(curves(seeds=1, epochs=3, **about)))
 
 
 def test_one_seed_has_no_band():
-    drawn = figures.trajectories(curves(seeds=1))
+    drawn = trajectories.figure(curves(seeds=1))
     assert all(not collection.get_paths() for axes in drawn.axes for collection in axes.collections)
     assert any("n = 1" in text for text in texts(drawn))
 
 
 def test_what_was_not_run_is_said():
     panels = {"default": ("MB", "LB", "PEB", "PLB"), "other": ("MB",)}
-    drawn = figures.trajectories(curves(seeds=1, layout=panels, missing=2))
+    drawn = trajectories.figure(curves(seeds=1, layout=panels, missing=2))
     assert grid(drawn).shape == (4, 2)
     assert "PLB not run" in texts(drawn) and "not run" in texts(drawn)
     assert any("Runs still missing: 2" in text for text in texts(drawn))
@@ -138,12 +138,12 @@ def test_what_was_not_run_is_said():
 def test_what_is_missing_is_named_by_method_and_panel():
     panels = {"n = 4": ("MB", "LB", "PEB"), "n = 32": ("MB", "LB", "PEB")}
     made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, layout=panels, missing=6)
-    assert figures.missing_statement(made) == "Runs still missing: 6 (LB in every panel)."
+    assert wording.missing_statement(made) == "Runs still missing: 6 (LB in every panel)."
     rows = made.frame
     fewer = changed(made, rows[(rows.panel != "n = 4") | (rows.method != "PEB") | (rows.seed == 0)], missing=8)
     said = "Runs still missing: 8 (LB in every panel; PEB in n = 4 (1 of 3 seeds done))."
-    assert figures.missing_statement(fewer) == said
-    drawn = figures.trajectories(fewer)
+    assert wording.missing_statement(fewer) == said
+    drawn = trajectories.figure(fewer)
     assert said in " ".join(texts(drawn))
     assert [text.get_text() for text in drawn.legends[0].get_texts()][:3] == ["MB", "LB (not run)", "PEB"]
     marked = [[axes.get_title("right") for axes in row] for row in grid(drawn)]
@@ -152,25 +152,25 @@ def test_what_is_missing_is_named_by_method_and_panel():
 
 def test_nothing_missing_nothing_said():
     made = curves(seeds=1)
-    assert figures.missing_statement(made) == figures.hardware_statement(made) == ""
+    assert wording.missing_statement(made) == wording.hardware_statement(made) == ""
 
 
 def test_a_method_without_draws_says_so_in_its_row():
     methods = ("MB", "LB", "PEB")
-    drawn = figures.draws(curves(methods=("MB", "PEB"), seeds=1, layout={"default": methods}, missing=1))
+    drawn = draws.figure(curves(methods=("MB", "PEB"), seeds=1, layout={"default": methods}, missing=1))
     assert "not run" in [text.get_text() for text in drawn.axes[1].texts]
 
 
 def test_the_figure_says_the_hardware():
-    said = " ".join(texts(figures.trajectories(curves(seeds=1, hardware={"NVIDIA H200": 36}))))
+    said = " ".join(texts(trajectories.figure(curves(seeds=1, hardware={"NVIDIA H200": 36}))))
     assert "Hardware: NVIDIA H200." in said
     two = curves(seeds=1, hardware={"NVIDIA H200": 24, "AMD EPYC": 12})
-    assert figures.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
+    assert wording.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
 
 
 def test_what_pairs_mix_is_said_beside_the_hardware():
     mixed = {"AMD EPYC, torch 2.13.0": ("MB", "LB"), "NVIDIA H200, torch 2.11.0": ("PEB",)}
-    drawn = figures.trajectories(curves(seeds=1, unlike=mixed))
+    drawn = trajectories.figure(curves(seeds=1, unlike=mixed))
     wanted = "MB, LB from AMD EPYC, torch 2.13.0; PEB from NVIDIA H200, torch 2.11.0."
     assert f"Some pairs differ in more than the method: {wanted}" in " ".join(texts(drawn))
 
@@ -181,9 +181,9 @@ def test_what_pairs_mix_is_said_beside_the_hardware():
 )
 def test_the_figure_says_on_which_examples_train_is_measured(counts, said):
     made = curves(seeds=1, epochs=3, measured=counts)
-    found = " ".join(texts(figures.trajectories(made)))
+    found = " ".join(texts(trajectories.figure(made)))
     assert (f"Train metrics are measured {said} the training examples." in found) == (said is not None)
-    for drawn in (figures.draws(made), figures.trajectories(made, ("acc/val",))):
+    for drawn in (draws.figure(made), trajectories.figure(made, ("acc/val",))):
         assert "Train metrics" not in " ".join(texts(drawn))
 
 
@@ -201,10 +201,10 @@ def test_a_diverged_seed_is_said_and_left_out():
     broken = curves(seeds=3)
     rows = broken.frame
     rows.loc[(rows.method == "LB") & (rows.seed == 1) & (rows.epoch > 5), "loss/val"] = np.nan
-    drawn = figures.trajectories(broken)
+    drawn = trajectories.figure(broken)
     assert any("LB: 1 seed diverged" in text for text in texts(drawn))
     assert np.isfinite(line(grid(drawn)[3, 0], "LB").get_ydata()).all()
-    points = figures.trajectory_data(broken)
+    points = trajectories.figure_data(broken)
     assert set(points[(points.method == "LB") & (points.metric == "loss/val") & (points.epoch > 5)].n) == {2}
 
 
@@ -223,14 +223,14 @@ def test_a_tenfold_loss_leaves_the_others_readable(figure):
 def test_final_values_do_not_overlap():
     close = curves(seeds=2)
     close.frame["acc/val"] = 0.5 + 0.4 * close.frame.epoch / 10
-    axes = grid(figures.trajectories(close))[1, 0]
+    axes = grid(trajectories.figure(close))[1, 0]
     heights = sorted(text.get_position()[1] for text in axes.texts)
     inches = np.diff(heights) * axes.get_position().height * axes.figure.get_figheight()
     assert len(heights) == 3 and (inches > 7.5 / 72).all()
 
 
 def test_one_method_looks_the_same_everywhere(figure):
-    for drawn in (figure, figures.draws(curves(methods=tuple(METHODS), seeds=2)), figures.convergence(hard_curves())):
+    for drawn in (figure, draws.figure(curves(methods=tuple(METHODS), seeds=2)), convergence.figure(hard_curves())):
         for axes in drawn.axes:
             for drawn_line in axes.lines:
                 if drawn_line.get_label() in style.STYLES:
@@ -265,12 +265,12 @@ def test_a_method_without_a_style_gets_one():
 
 def test_drawing_changes_no_global_style():
     before = dict(matplotlib.rcParams)
-    figures.trajectories(curves(seeds=1))
+    trajectories.figure(curves(seeds=1))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_trajectory_data(two_panels):
-    points = figures.trajectory_data(two_panels)
+    points = trajectories.figure_data(two_panels)
     assert list(points) == [
         *("panel", "method", "epoch", "step", "metric", "mean", "sd", "n"),
         *("seed 0", "seed 1", "seed 2"),
@@ -288,13 +288,13 @@ def test_trajectory_data(two_panels):
 
 def test_a_run_that_did_not_count_its_classes_shows_its_distinct_examples():
     made = curves(methods=("MB", "PEB"), seeds=1)
-    whole = figures.draws_data(made)
+    whole = draws.figure_data(made)
     made.frame.loc[made.frame.method == "PEB", "draws/per-class"] = None
-    points = figures.draws_data(made)
+    points = draws.figure_data(made)
     wanted, got = (frame[(frame.metric == "draws/distinct") & (frame.method == "PEB")] for frame in (whole, points))
     assert got["mean"].tolist() == pytest.approx(wanted["mean"].tolist(), rel=1e-6)
     assert set(points[points.metric != "draws/distinct"].method) == {"MB"}
-    assert "not counted" in [text.get_text() for text in figures.draws(made).axes[1].texts]
+    assert "not counted" in [text.get_text() for text in draws.figure(made).axes[1].texts]
 
 
 def test_draws_data_by_hand():
@@ -304,7 +304,7 @@ def test_draws_data_by_hand():
     rows.loc[ends, "draws/distinct"] = [8, 4, 2]
     for index, counts in zip(rows.index[ends], ([4, 4], [2, 6], [1, 7]), strict=True):
         rows.at[index, "draws/per-class"] = counts
-    points = figures.draws_data(tiny)
+    points = draws.figure_data(tiny)
     points = points[points.method == "PEB"]
     assert list(points[points.metric == "draws/distinct"]["mean"]) == [1.0, 0.5, 0.25]
     # after pre-training: 3 of 16 draws on class 0
@@ -313,7 +313,7 @@ def test_draws_data_by_hand():
 
 
 def test_draws_shows_every_method_and_class():
-    drawn = figures.draws(curves(methods=tuple(METHODS), seeds=2))
+    drawn = draws.figure(curves(methods=tuple(METHODS), seeds=2))
     above, below = drawn.axes[:2]
     assert {line.get_label() for line in above.lines} >= set(METHODS)
     assert [label.get_text() for label in below.get_yticklabels()] == list(METHODS)
@@ -330,7 +330,7 @@ def test_substitute_data_get_their_own_folder(folder):
 
 
 def test_save_writes_pdf_png_and_csv(figure, two_panels, tmp_path):
-    points = figures.trajectory_data(two_panels)
+    points = trajectories.figure_data(two_panels)
     files = figures.save(figure, points, tmp_path / "deep" / "figure-2.1")
     assert [file.name for file in files] == ["figure-2.1.pdf", "figure-2.1.png", "figure-2.1.csv"]
     pdf = files[0].read_bytes()
@@ -343,7 +343,7 @@ def test_save_writes_pdf_png_and_csv(figure, two_panels, tmp_path):
 def test_a_folder_that_cannot_be_written(figure, two_panels, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="file"):
-        figures.save(figure, figures.trajectory_data(two_panels), tmp_path / "file" / "figure-1")
+        figures.save(figure, trajectories.figure_data(two_panels), tmp_path / "file" / "figure-1")
 
 
 DRAW_ALL = """
@@ -352,13 +352,13 @@ from pathlib import Path
 
 from synthetic import curves, hard_curves
 
-from hardsample.report import figures
+from hardsample.report import convergence, draws, figures, trajectories, wording
 
 made = curves(seeds=2, epochs=4)
-figures.save(figures.trajectories(made), figures.trajectory_data(made), Path(sys.argv[1]) / "trajectories")
-figures.save(figures.draws(made), figures.draws_data(made), Path(sys.argv[1]) / "draws")
+figures.save(trajectories.figure(made), trajectories.figure_data(made), Path(sys.argv[1]) / "trajectories")
+figures.save(draws.figure(made), draws.figure_data(made), Path(sys.argv[1]) / "draws")
 hard = hard_curves(seeds=2)
-figures.save(figures.convergence(hard), figures.convergence_data(hard), Path(sys.argv[1]) / "convergence")
+figures.save(convergence.figure(hard), convergence.figure_data(hard), Path(sys.argv[1]) / "convergence")
 """
 
 
@@ -389,7 +389,7 @@ ACCURACIES = ("acc/train", "acc/val")
 
 
 def test_two_metrics_of_one_panel_lie_side_by_side():
-    drawn = figures.trajectories(hard_curves(), ACCURACIES)
+    drawn = trajectories.figure(hard_curves(), ACCURACIES)
     left, right = drawn.axes
     assert left.get_position().y0 == right.get_position().y0 and left.get_position().x1 < right.get_position().x0
     assert (left.get_ylabel(), right.get_ylabel()) == ("train accuracy", "test accuracy")
@@ -400,7 +400,7 @@ def test_two_metrics_of_one_panel_lie_side_by_side():
 
 
 def test_four_metrics_of_one_panel_are_two_by_two():
-    drawn = figures.trajectories(curves(seeds=1))
+    drawn = trajectories.figure(curves(seeds=1))
     corners = [(round(axes.get_position().x0, 3), round(axes.get_position().y0, 3)) for axes in drawn.axes]
     assert [axes.get_ylabel() for axes in drawn.axes] == list(figures.METRICS)
     assert corners[0][0] == corners[2][0] < corners[1][0] == corners[3][0]
@@ -409,7 +409,7 @@ def test_four_metrics_of_one_panel_are_two_by_two():
 
 
 def test_two_metrics_of_two_panels_are_rows():
-    drawn = figures.trajectories(hard_curves({"one": DELTAS, "two": DELTAS[:1]}), ACCURACIES)
+    drawn = trajectories.figure(hard_curves({"one": DELTAS, "two": DELTAS[:1]}), ACCURACIES)
     places = np.array(drawn.axes).reshape(2, 2)
     assert [axes.get_ylabel() for axes in places[:, 0]] == ["train accuracy", "test accuracy"]
     assert [axes.get_xlabel() != "" for axes in places[:, 0]] == [False, True]
@@ -417,36 +417,36 @@ def test_two_metrics_of_two_panels_are_rows():
 
 def test_a_subset_of_metrics_is_drawn_and_saved():
     made = hard_curves()
-    points = figures.trajectory_data(made, ACCURACIES)
+    points = trajectories.figure_data(made, ACCURACIES)
     assert list(points.metric.unique()) == list(ACCURACIES)
-    said = " ".join(texts(figures.trajectories(made, ACCURACIES)))
+    said = " ".join(texts(trajectories.figure(made, ACCURACIES)))
     assert "Accuracy axes" in said and "loss axes" not in said
-    assert "Loss axes are logarithmic." in " ".join(texts(figures.trajectories(made, ("loss/train",))))
+    assert "Loss axes are logarithmic." in " ".join(texts(trajectories.figure(made, ("loss/train",))))
 
 
 def test_paper_b_does_not_speak_of_mb():
     made = hard_curves({"ResNet-18": tuple(VARIANTS)})
-    for drawn in (figures.trajectories(made), figures.convergence(made)):
+    for drawn in (trajectories.figure(made), convergence.figure(made)):
         labels = [label for axes in drawn.axes for label in (axes.get_xlabel(), axes.get_ylabel())]
         assert not any("MB" in text or "acc/" in text for text in (*texts(drawn), *labels))
 
 
 def test_a_panel_that_was_not_chosen_says_so():
     panels = {"ResNet-18": DELTAS, "ResNet-50": ()}
-    assert texts(figures.trajectories(hard_curves(panels), ACCURACIES)).count("not run") == 2
+    assert texts(trajectories.figure(hard_curves(panels), ACCURACIES)).count("not run") == 2
     nothing = hard_curves({"EfficientNet-B4": ()})
-    for drawn in (figures.trajectories(nothing, ACCURACIES), figures.convergence(nothing)):
+    for drawn in (trajectories.figure(nothing, ACCURACIES), convergence.figure(nothing)):
         assert texts(drawn).count("not run") == 2
 
 
 def test_substitutes_of_paper_b_are_named():
     made = hard_curves(data="cifar10-jpeg", stand_in=False, substitute=True)
-    assert dataset.LABELS["cifar10-jpeg"] in texts(figures.convergence(made))
+    assert dataset.LABELS["cifar10-jpeg"] in texts(convergence.figure(made))
 
 
 def test_convergence_data_is_the_statistic_seed_by_seed():
     made = hard_curves()
-    points = figures.convergence_data(made)
+    points = convergence.figure_data(made)
     assert set(points.metric) == {"loss/train", "epoch/converged"}
     found = points[(points.metric == "epoch/converged") & (points.method == "δ = 0.5")].iloc[0]
     runs = made.frame[made.frame.method == "δ = 0.5"].groupby("seed")
@@ -457,11 +457,11 @@ def test_convergence_data_is_the_statistic_seed_by_seed():
 
 def test_epochs_of_convergence_are_marked_at_the_foot():
     made = hard_curves()
-    drawn = figures.convergence(made)
+    drawn = convergence.figure(made)
     linear, logarithmic = drawn.axes
     assert (linear.get_yscale(), logarithmic.get_yscale()) == ("linear", "log")
     assert linear.get_ylim()[0] < 0 and min(linear.get_yticks()) == 0
-    epochs = figures.convergence_data(made).query("metric == 'epoch/converged'").set_index("method")["mean"]
+    epochs = convergence.figure_data(made).query("metric == 'epoch/converged'").set_index("method")["mean"]
     for method in DELTAS:
         marks = [
             mark
@@ -480,13 +480,13 @@ def test_a_seed_that_does_not_converge_is_left_out_and_said():
     rows.loc[(rows.method == "δ = 0.2") & (rows.seed == 2) & (rows.epoch > 5), losses] = np.nan
     rows.loc[rows.method == "δ = 0.5", "loss/train"] = 2.0 + rows.epoch % 2
     shorter = made.of(~((rows.method == "δ = 0.2") & (rows.seed == 2) & (rows.epoch > 6)))
-    said = texts(figures.convergence(shorter))
+    said = texts(convergence.figure(shorter))
     assert "not converged" in said
     assert any(text.endswith("(n = 2)") for text in said) and any("δ = 0.2: 1 seed diverged" in text for text in said)
 
 
 def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
-    drawn = figures.trajectories(hard_curves({"ResNet-18": tuple(VARIANTS)}, seeds=2), ("loss/train", "acc/val"))
+    drawn = trajectories.figure(hard_curves({"ResNet-18": tuple(VARIANTS)}, seeds=2), ("loss/train", "acc/val"))
     drawn.draw_without_rendering()
     box = drawn.legends[0].get_window_extent()
     assert box.x1 < drawn.bbox.x1 and box.y0 > drawn.axes[0].get_window_extent().y1
@@ -497,5 +497,5 @@ def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
 def test_small_accuracies_fill_their_axes():
     made = hard_curves()
     made.frame["acc/val"] /= 20
-    axes = figures.trajectories(made, ACCURACIES).axes[1]
+    axes = trajectories.figure(made, ACCURACIES).axes[1]
     assert made.frame["acc/val"].max() < axes.get_ylim()[1] < 0.05 and len(axes.get_yticks()) >= 3

@@ -10,8 +10,8 @@ import pytest
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
+from hardsample.experiments.curves import METRICS
 from hardsample.report import replicates
-from hardsample.report.figures import METRICS
 from hardsample.runs.store import Store
 from hardsample.training.trainer import COLUMNS, TrainingResult
 

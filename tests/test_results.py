@@ -18,7 +18,9 @@ from hardsample.experiments import hard_samples, lb_study, registry, rivals
 from hardsample.methods.loss_based import NEAREST
 from hardsample.report import (
     audit,
+    convergence,
     diagrams,
+    draws,
     figures,
     large_batches,
     lb_readings,
@@ -26,6 +28,8 @@ from hardsample.report import (
     side_by_side,
     standings,
     tables,
+    trajectories,
+    wording,
 )
 from hardsample.runs import timing
 from hardsample.runs.store import Store
@@ -95,8 +99,8 @@ def check_equal(written, folder):
 
 
 def check_paper_a(curves, name, tmp_path, folder):
-    points = figures.draws_data(curves) if name == "draws" else figures.trajectory_data(curves)
-    draw = figures.draws if name == "draws" else figures.trajectories
+    points = draws.figure_data(curves) if name == "draws" else trajectories.figure_data(curves)
+    draw = draws.figure if name == "draws" else trajectories.figure
     written = [*figures.save(draw(curves), points, tmp_path / name)]
     written += tables.save(tables.final_metrics(curves), tmp_path / name, tables.pairs(curves))
     check_equal(written, folder)
@@ -135,9 +139,9 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, commi
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
     assert curves.missing == 3 * (name == "controls")  # those in a new order
     metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
-    drawn = figures.trajectories(curves, metrics), figures.trajectory_data(curves, metrics)
+    drawn = trajectories.figure(curves, metrics), trajectories.figure_data(curves, metrics)
     if name == "figure-1":
-        drawn = figures.convergence(curves), figures.convergence_data(curves)
+        drawn = convergence.figure(curves), convergence.figure_data(curves)
     written = [*figures.save(*drawn, tmp_path / name)]
     written += tables.save(tables.final_metrics(curves), tmp_path / name)
     check_equal(written, IMAGES)
@@ -276,14 +280,14 @@ def test_readme_and_a_page_quote_the_full_size_runs():
         assert "lower test loss in eight of the nine, inconclusive at n = 4" in said
 
     accuracy, loss = pair(pd.read_csv(FULL_SIZE / "figure-1-pairs.csv"), "PEB", "PLB")
-    verdicts = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    verdicts = [wording.verdict(row.p_holm) for row in (accuracy, loss)]
     assert verdicts == ["inconclusive", "significant"]
     for said in (words(README), words(RESULTS / "sd19-letters.md")):
         assert f"test accuracy {spans(accuracy)}, inconclusive (p = {accuracy.p_holm:.2g}" in said
         assert f"test loss {spans(loss)}, significant (p = {loss.p_holm:.2g})" in said
 
     accuracy, loss = pair(pd.read_csv(FULL_SIZE / "plb-n1024.csv"), "PEB", "PLB")
-    assert {tables.verdict(row.p_holm) for row in (accuracy, loss)} == {"significant"}
+    assert {wording.verdict(row.p_holm) for row in (accuracy, loss)} == {"significant"}
     for said in (words(README), words(RESULTS / "sd19-letters.md")):
         assert f"test accuracy {spans(accuracy)} (p = {accuracy.p_holm:.2g})" in said
     assert f"test loss {spans(loss)} (p = {loss.p_holm:.2g})" in said
@@ -349,7 +353,7 @@ def test_what_is_said_of_fewer_letters_is_so():
 
     said = words(RESULTS / "ocr-letters.md")
     accuracy, loss = pair(pd.read_csv(LETTERS / "draws-pairs.csv"), "PEB", "PLB")
-    verdicts = [tables.verdict(row.p_holm) for row in (accuracy, loss)]
+    verdicts = [wording.verdict(row.p_holm) for row in (accuracy, loss)]
     assert verdicts == ["inconclusive", "significant"]
     assert (
         f"test accuracy {spans(accuracy)}, inconclusive, and lower in {12 - accuracy.seeds_won:.0f} of 12 seeds" in said

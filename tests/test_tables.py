@@ -6,7 +6,7 @@ import pytest
 from synthetic import UNSAID, changed, curves, hard_curves
 
 from hardsample.errors import InputError
-from hardsample.report import stats, tables
+from hardsample.report import stats, tables, wording
 
 SCHEMA = [
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
@@ -76,7 +76,7 @@ def test_p_and_the_smallest_significant_difference_by_hand():
     # t quantiles of 7 degrees of freedom: 2.36462 for 95 %, 3.33529 for Holm's first step, 1 - 0.05 / 4
     half = found.difference_high - found.difference
     assert found.smallest == pytest.approx(half * 3.33529 / 2.36462, rel=1e-5)
-    assert tables.verdict(found.p_holm) == "inconclusive" and tables.verdict(0.049) == "significant"
+    assert wording.verdict(found.p_holm) == "inconclusive" and wording.verdict(0.049) == "significant"
     assert f"{found.p_holm:.2g}, inconclusive" in tables.markdown(tables.final_metrics(made))
 
 

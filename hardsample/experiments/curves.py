@@ -9,6 +9,8 @@ from hardsample.experiments.panels import Experiment
 if TYPE_CHECKING:
     import pandas
 
+METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Curves:
@@ -61,3 +63,14 @@ class Timings:
     experiment: Experiment
     device: str
     threads: int
+
+
+def after_pretraining(frame: "pandas.DataFrame") -> "pandas.Series":
+    """Which evaluations come after the pre-training; it may end a rounded update late."""
+    return frame.epoch > frame.pretrain_epochs + 0.25
+
+
+def last_values(panel: "pandas.DataFrame", method: str, metric: str) -> "pandas.Series":
+    """Each seed's last value, by seed; one that is not finite says that the seed diverged."""
+    own = panel[panel.method == method].sort_values("step")
+    return own.drop_duplicates("seed", keep="last").set_index("seed")[metric].astype(float)

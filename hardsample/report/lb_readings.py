@@ -19,10 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hardsample.experiments.curves import Curves
+from hardsample.experiments.curves import Curves, after_pretraining
 from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SMALL_BATCH, SMALL_RATE
 from hardsample.methods.loss_based import READINGS
-from hardsample.report import figures, markup, stats, style, tables
+from hardsample.report import figures, markup, stats, style, wording
 
 CLOSE = 1.0  # points of accuracy
 SIMILAR, CONSIDERABLE = 5.0, 10.0  # % of the baseline's loss
@@ -147,7 +147,7 @@ def table(*studies: Curves) -> pd.DataFrame:
     """
     ran = [curves for curves in studies if len(curves.frame)] or list(studies[:1])
     found = pd.concat(map(_table, ran), ignore_index=True)
-    notes = [note for curves in ran for note in tables.last_notes(curves, figures.missing_count)]
+    notes = [note for curves in ran for note in wording.last_notes(curves, wording.missing_count)]
     found.attrs = {"curves": ran[0], "notes": notes}
     return found
 
@@ -248,7 +248,7 @@ def markdown(table: pd.DataFrame) -> str:
                 lines.append(
                     (
                         letters,
-                        tables.span(ran.n),
+                        wording.span(ran.n),
                         reading,
                         *said,
                         str(row.statements),
@@ -296,7 +296,7 @@ def figure(table: pd.DataFrame) -> Figure:
             gap=(0.2, 0.62),
             right=0.12,
             bottom=0.3,
-            heading=figures.data_statement(table.attrs["curves"].experiment),
+            heading=wording.data_statement(table.attrs["curves"].experiment),
             handles=_handles(sizes),
             caption=_notes(table),
             left=2.75,
@@ -312,7 +312,7 @@ def figure(table: pd.DataFrame) -> Figure:
 
 def _evaluations(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
-    after = frame[figures.after_pretraining(frame)].sort_values("step")
+    after = frame[after_pretraining(frame)].sort_values("step")
     parts = {}
     for cell, own in after.groupby(["panel", "method"], observed=True):
         seeds = own.groupby("seed")[list(figures.METRICS)]
@@ -392,9 +392,9 @@ def _handles(sizes: list[int]) -> list[Line2D]:
 
 
 def _heading(table: pd.DataFrame) -> str:
-    data = figures.data_statement(table.attrs["curves"].experiment)
+    data = wording.data_statement(table.attrs["curves"].experiment)
     letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
-    return f"{data[0].upper()}{data[1:]}: {letters} training letters, {tables.seeds_in_words(table.n)}."
+    return f"{data[0].upper()}{data[1:]}: {letters} training letters, {wording.seeds_in_words(table.n)}."
 
 
 def _asked(row: pd.Series) -> str:

@@ -16,9 +16,9 @@ from hardsample import paths
 from hardsample.config import PRECISIONS, Run
 from hardsample.data import dataset
 from hardsample.errors import InputError
+from hardsample.experiments.curves import METRICS
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
-from hardsample.report.figures import METRICS
 from hardsample.runs.store import Store
 
 COLUMNS = (

@@ -16,7 +16,7 @@ import pandas as pd
 from hardsample.experiments import hard_samples, published
 from hardsample.experiments.curves import Curves, Timings
 from hardsample.experiments.panels import Experiment
-from hardsample.report import figures, markup, tables
+from hardsample.report import markup, tables, wording
 from hardsample.report import stats as statistics
 from hardsample.training import networks
 
@@ -432,7 +432,7 @@ def _difference(ours: float, printed: float) -> float:
 
 def _head(experiment: Experiment, size: str) -> list[str]:
     """What was run, in words: data first."""
-    data = figures.data_statement(experiment)
+    data = wording.data_statement(experiment)
     if experiment.stand_in:
         data += f", in place of the paper's {', '.join(experiment.own)}: no number here can reproduce the paper's"
     sentences = (data, f"{experiment.note}; {size}")
@@ -583,7 +583,7 @@ def _notes(curves: Curves, rows: Sequence[Mapping]) -> list[str]:
     notes = []
     if any(row["diverged"] for row in rows):
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    notes += [figures.missing_count(curves), figures.hardware_statement(curves)]
+    notes += [wording.missing_count(curves), wording.hardware_statement(curves)]
     doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt"))
     return notes + [f"{DOUBTFUL} {doubt[0].upper()}{doubt[1:].rstrip('.')}." for doubt in doubts]
 

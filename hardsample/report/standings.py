@@ -22,7 +22,7 @@ from hardsample.experiments.curves import Curves
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES, TIMED_OPTIONS
 from hardsample.methods.loss_based import reading
 from hardsample.methods.registry import DIFFERENCES
-from hardsample.report import figures, markup, stats, style, tables
+from hardsample.report import markup, stats, style, tables, wording
 
 LEVEL = stats.LEVEL
 _PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "usable", "smallest")
@@ -113,7 +113,7 @@ def markdown(table: pd.DataFrame) -> str:
     found = winners(table)
     held = table[(table.control_usable > 0) & (table.same_as == "")]
     blocks = [
-        tables.heading(table.attrs["curves"].experiment, table.n + table.diverged),
+        wording.heading(table.attrs["curves"].experiment, table.n + table.diverged),
         *("**In short**", _in_short(table, found)),
         *(
             "**Who wins**",
@@ -179,7 +179,7 @@ def figure(curves: Curves) -> Figure:
             gap=(_GAP, 0.5),
             right=0.34,
             bottom=0.42,
-            heading=figures.data_statement(curves.experiment),
+            heading=wording.data_statement(curves.experiment),
             handles=_handles(budgets, points),
             caption=_caption(found, points),
             left=_LEFT,
@@ -260,7 +260,7 @@ def _missing(curves: Curves) -> str:
     listed = dict.fromkeys(method for methods in curves.layout.values() for method in methods)
     absent = [method for method in listed if method not in set(curves.frame.method)]
     none = f" (none done of {', '.join(absent)})" if absent and len(absent) < len(listed) else ""
-    return figures.missing_count(curves, none)
+    return wording.missing_count(curves, none)
 
 
 def _panel(ends: Mapping[str, pd.DataFrame], usual: str) -> dict[str, dict]:
@@ -572,7 +572,7 @@ def _methods_cells(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 
 def _method_cells(row: pd.Series) -> tuple[str, ...]:
-    accuracy = tables.with_interval(row["mean"], row.low, row.high, digits=2) if row.n else ""
+    accuracy = wording.with_interval(row["mean"], row.low, row.high, digits=2) if row.n else ""
     diverged = f"{row.diverged} diverged" if row.diverged else ""
     accuracy = f"{accuracy} ({diverged})" if accuracy and diverged else accuracy or diverged
     loss = f"{row.loss:.3f}" if np.isfinite(row.loss) else ""
@@ -591,7 +591,7 @@ def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str,
     if not np.isfinite(difference):
         return "", "", "", ""
     return (
-        tables.with_interval(difference, low, high, "+", digits),
+        wording.with_interval(difference, low, high, "+", digits),
         f"{p:.2g}" if np.isfinite(p) else "",
         f"{smallest:.{digits}f}" if np.isfinite(smallest) else "none",
         f"{won:.0f}/{row.pairs:.0f}",
@@ -635,7 +635,7 @@ def _notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
         notes.append(timed)
     if table.diverged.any():
         notes.append("Diverged seeds are left out of means and differences, and are never won.")
-    return " ".join((*notes, *tables.last_notes(table.attrs["curves"], _missing)))
+    return " ".join((*notes, *wording.last_notes(table.attrs["curves"], _missing)))
 
 
 def _differing(table: pd.DataFrame) -> Iterator[str]:
@@ -780,8 +780,8 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
     parts = [
         f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), on the half of the"
         " test set that did not choose the highest, in percentage points, paired by seed.",
-        f"Dots: seeds, {tables.seeds_in_words(points.pairs)}; markers: their mean, filled where significant; bars: 95 %"
-        " t interval of the mean."
+        f"Dots: seeds, {wording.seeds_in_words(points.pairs)}; markers: their mean, filled where significant; bars:"
+        " 95 % t interval of the mean."
         if (points.report_usable > 0).any()
         else "Nothing can be compared yet.",
         _significance(verdicts),
@@ -799,4 +799,4 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         parts.append(_COSINE)
     if (points.report_usable < points.pairs).any():
         parts.append("×k: k seeds diverged, left out of mean and interval.")
-    return " ".join(part for part in (*parts, *tables.last_notes(found.attrs["curves"], _missing)) if part)
+    return " ".join(part for part in (*parts, *wording.last_notes(found.attrs["curves"], _missing)) if part)

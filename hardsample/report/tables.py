@@ -5,7 +5,7 @@ All differences are paired by seed, and all tests are of metrics on the whole te
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,19 +13,10 @@ import numpy as np
 import pandas as pd
 
 from hardsample.experiments import published
-from hardsample.experiments.curves import Curves
-from hardsample.experiments.panels import Experiment
-from hardsample.report import markup, stats
-from hardsample.report.figures import (
-    METRICS,
-    after_pretraining,
-    data_statement,
-    hardware_statement,
-    measured_statement,
-    metric_title,
-    missing_statement,
-    trajectory_data,
-)
+from hardsample.experiments.curves import METRICS, Curves, after_pretraining, last_values
+from hardsample.report import effects, markup, stats
+from hardsample.report.trajectories import figure_data as trajectory_data
+from hardsample.report.wording import heading, last_notes, measured_statement, metric_title, verdict, with_interval
 
 READABLE = ("acc/val", "loss/val")
 _COMPARED = ("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs")
@@ -34,34 +25,6 @@ COLUMNS = (
     *("updates", "reached", "updates_ratio"),
 )
 PAIR_COLUMNS = ("panel", "method", "other", "metric", *_COMPARED, "evaluations", "apart", "apart_at_end")
-# The effects of PEB against MB that paper A prints as a number, by the figure that shows them: place and claim as in
-# ``published``, the panel it is said of (None: the mean of all), the metric, and ours in the unit of the claim.
-_PRINTED = (
-    ("figure-1", "Section 1", "final training accuracy of PEB above MB's, on average, about", None, "acc/train", 100),
-    ("figure-1", "Section 1", "final validation accuracy of PEB above MB's, on average, about", None, "acc/val", 100),
-    (
-        "figure-2",
-        "Section 4.2.2",
-        "final training accuracy of PEB above MB's, on average, about",
-        None,
-        "acc/train",
-        100,
-    ),
-    (
-        "figure-2",
-        "Section 4.2.2",
-        "final validation accuracy of PEB above MB's, on average, about",
-        None,
-        "acc/val",
-        100,
-    ),
-    ("figure-2", "Section 4.2.2", "training loss of PEB below MB's", None, "loss/train", -1),
-    ("figure-2", "Section 4.2.2", "validation loss of PEB below MB's", None, "loss/val", -1),
-    (
-        *("figure-3", "Section 4.2.3", "validation accuracy of PEB above MB's at mini-batches of 32, more than"),
-        *("n = 32", "acc/val", 100),
-    ),
-)
 _BANDS = "the bands of PEB and MB overlap in no plot"
 
 
@@ -106,7 +69,7 @@ def final_metrics(curves: Curves) -> Tested:
         for method in methods
         for metric in METRICS
     ]
-    return _tested(rows, COLUMNS, curves, _effects(curves))
+    return _tested(rows, COLUMNS, curves, effects.effects(curves))
 
 
 def pairs(curves: Curves) -> Tested:
@@ -124,7 +87,7 @@ def pairs(curves: Curves) -> Tested:
     nothing = bands[:0].set_index("step")
     for panel, methods in curves.layout.items():
         own = curves.panel(panel)
-        finals = {(method, metric): _finals(own, method, metric) for method in methods for metric in METRICS}
+        finals = {(method, metric): last_values(own, method, metric) for method in methods for metric in METRICS}
         for (method, other), metric in itertools.product(itertools.combinations(reversed(methods), 2), METRICS):
             row = _difference(finals[method, metric], finals[other, metric], metric)
             if usual in (method, other):
@@ -154,7 +117,7 @@ def markdown(table: Tested, pairs: Tested | None = None) -> str:
             lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
     blocks = [heading(experiment, frame.n + frame.diverged), markup.markdown_table(header, lines), _notes(table)]
     if table.effects:
-        blocks.append(_effects_table(table.effects))
+        blocks.append(effects.markdown(table.effects))
     if pairs is not None and len(pairs.frame):
         blocks.append(_pairs_table(pairs))
     return "\n\n".join(blocks) + "\n"
@@ -182,11 +145,6 @@ def save(table: Tested, stem: Path, pairs: Tested | None = None) -> tuple[Path, 
     return written
 
 
-def verdict(p: float) -> str:
-    """An adjusted p in words: "significant" below :data:`hardsample.report.stats.LEVEL`, else "inconclusive"."""
-    return "" if np.isnan(p) else "significant" if p < stats.LEVEL else "inconclusive"
-
-
 def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: bool = True) -> dict[str, float]:
     """Treatment minus baseline, by seed, in the columns of :func:`final_metrics`; empty if no seed ran under both.
 
@@ -207,41 +165,6 @@ def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: boo
     }
 
 
-def heading(experiment: Experiment, counts: pd.Series) -> str:
-    """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
-    data = data_statement(experiment)
-    return f"**{data[0].upper()}{data[1:]}. Profile {experiment.profile}, {seeds_in_words(counts)}.**"
-
-
-def seeds_in_words(counts: pd.Series) -> str:
-    """n = the seeds of the cells that have any, in words."""
-    counts = counts[counts > 0]
-    if counts.empty:
-        return "no run is done yet"
-    return f"n = {span(counts)} seed{'s' * int(counts.max() > 1)}"
-
-
-def span(counts: pd.Series) -> str:
-    """The least and the greatest of whole numbers, or the one that they are: "3 to 12", "12"."""
-    return " to ".join(dict.fromkeys(f"{count:.0f}" for count in (counts.min(), counts.max())))
-
-
-def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
-    """A value and its interval, where there is one: "0.833 [0.829, 0.837]"; empty for what is no number."""
-    interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
-    return f"{value:{sign}.{digits}f}{interval}" if np.isfinite(value) else ""
-
-
-def last_notes(curves: Curves, missing: Callable[[Curves], str] = missing_statement) -> Iterator[str]:
-    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others."""
-    if said := missing(curves):
-        yield said
-    if note := curves.experiment.note:
-        yield f"{note[0].upper()}{note[1:]}."
-    if hardware := hardware_statement(curves):
-        yield hardware
-
-
 def _tested(rows: list[dict], columns: tuple[str, ...], curves: Curves, effects: Sequence[Mapping] = ()) -> Tested:
     """The rows as a table, their tests made one family."""
     table = pd.DataFrame(rows, columns=[*columns, "usable"])
@@ -253,7 +176,7 @@ def _tested(rows: list[dict], columns: tuple[str, ...], curves: Curves, effects:
 
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
     """The numbers of one row, given all curves of its panel and the baseline's name."""
-    finals = _finals(panel, method, metric)
+    finals = last_values(panel, method, metric)
     summary = stats.summary(finals)
     row = {
         "n": summary.n,
@@ -263,7 +186,7 @@ def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str,
         "low": summary.interval.low,
         "high": summary.interval.high,
     }
-    twins = _finals(panel, usual, metric)
+    twins = last_values(panel, usual, metric)
     pairs = finals.index.intersection(twins.index)
     if method != usual:
         row |= _difference(finals, twins, metric)
@@ -284,32 +207,6 @@ def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
     return {"evaluations": len(apart), "apart": int(apart.sum()), "apart_at_end": at_end}
 
 
-def _effects(curves: Curves) -> list[dict]:
-    """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
-    claims, rows = published.read("base-values-claims").set_index(["place", "claim"]), []
-    if curves.baseline != "MB" or curves.frame.empty or not _as_long(curves.frame, claims):
-        return []
-    for figure, place, claim, panel, metric, scale in _PRINTED:
-        if curves.experiment.name != f"base-values/{figure}":
-            continue
-        panels = [curves.panel(title) for title in curves.layout if panel in (None, title)]
-        apart = [_finals(own, "PEB", metric) - _finals(own, "MB", metric) for own in panels]
-        seeds = scale * pd.concat(apart, axis=1).mean(axis=1, skipna=False) if apart else pd.Series(dtype=float)
-        ours = stats.summary(seeds)
-        if ours.n:
-            theirs = claims.loc[(place, claim)]
-            row = {"place": place, "claim": claim, "paper": float(theirs.value), "unit": theirs.unit}
-            row |= {"panels": len(panels), "value": ours.mean, "low": ours.interval.low, "high": ours.interval.high}
-            rows.append(row)
-    return rows
-
-
-def _finals(panel: pd.DataFrame, method: str, metric: str) -> pd.Series:
-    """Each seed's last value, by seed; one that is not finite says that the seed diverged."""
-    own = panel[panel.method == method].sort_values("step")
-    return own.drop_duplicates("seed", keep="last").set_index("seed")[metric].astype(float)
-
-
 def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets: pd.Series) -> dict[str, float]:
     """Updates after which each seed first has its twin's final accuracy, beside the twin's own way there."""
     updates, ratios = [], []
@@ -324,16 +221,6 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     if not updates:
         return {"reached": 0}
     return {"updates": float(np.mean(updates)), "reached": len(updates), "updates_ratio": float(np.mean(ratios))}
-
-
-def _as_long(frame: pd.DataFrame, claims: pd.DataFrame) -> bool:
-    """Did the runs draw as many examples as paper A's, to within a mini-batch an epoch?"""
-    epochs, examples = (
-        float(claims.value[place, claim])
-        for place, claim in (("Section 4.2.3", "epochs of training"), ("Section 4.1", "training examples"))
-    )
-    ends = frame.sort_values("step").drop_duplicates("panel", keep="last")
-    return bool(((ends.step * ends.batch_size - epochs * examples).abs() <= epochs * ends.batch_size).all())
 
 
 def _notes(table: Tested) -> str:
@@ -386,20 +273,6 @@ def _image_notes(table: Tested, tests: int) -> Iterator[str]:
         half = 100 * stats.binomial_half_width(means, images)
         span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (half.min(), half.max())))
         yield f"That choice alone gives one accuracy of this table a 95 % half-width of {span} points (binomial)."
-
-
-def _effects_table(effects: Sequence[Mapping]) -> str:
-    """Our effects beside the paper's, and what share of them they are."""
-    header, lines = ("the paper's effect", "paper", "here", "share of the paper's"), []
-    for effect in effects:
-        digits, unit = (2, " points") if effect["unit"] else (3, "")
-        mean = f", mean of {effect['panels']} panels" if effect["panels"] > 1 else ""
-        here = with_interval(effect["value"], effect["low"], effect["high"], "+", digits) + unit
-        share = effect["value"] / effect["paper"]
-        lines.append(
-            (f"{effect['claim']} ({effect['place']})", f"{effect['paper']:g}{unit}", here + mean, f"{share:.2f}")
-        )
-    return f"Beside the effects that the paper prints as a number:\n\n{markup.markdown_table(header, lines)}"
 
 
 def _pairs_table(pairs: Tested) -> str:
