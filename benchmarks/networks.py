@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from benchmarks.attempts import NO_GPU, Attempts, captured, compute_in, repeated, way_of
 from benchmarks.measure import Row, Way, gpu
 from hardsample.config import PRECISIONS, Run
-from hardsample.data.dataset import Dataset, import_torchvision, load
+from hardsample.data.dataset import Dataset, load
+from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.experiments import registry
 from hardsample.training import networks
 from hardsample.training.trainer import stepper

@@ -173,17 +173,17 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from hardsample.data.catalogue import KNOWN
+    from hardsample.data.catalogue import DATASETS
     from hardsample.data.dataset import load
 
     data = load(options.data)
-    known = KNOWN.get(data.name)
+    known = DATASETS.get(data.name)
     about = "stand-in" if data.stand_in else known and known.label
     print(f"name         {data.name}{f' ({about})' if about else ''}")
     if known:
-        print(f"what         {known.what}")
-        print(f"from         {known.origin}")
-        print(f"made         {known.recipe}")
+        for heading, words in (("what", known.what), ("from", known.origin), ("made", known.recipe)):
+            if words:
+                print(f"{heading:<13}{words}")
     print(f"train        {' x '.join(map(str, data.x_train.shape))}")
     print(f"test         {' x '.join(map(str, data.x_test.shape))}")
     print(f"classes      {len(data.classes)}: {' '.join(data.classes)}")

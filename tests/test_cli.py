@@ -317,7 +317,7 @@ def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypa
     monkeypatch.setenv("HARDSAMPLE_DATA", str(tmp_path))
     images, labels = np.zeros((52, 28, 28), np.uint8), np.arange(52) % 26
     np.savez(tmp_path / "sd19-letters.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
-    about = catalogue.KNOWN["sd19-letters"]
+    about = catalogue.DATASETS["sd19-letters"]
 
     def told():
         assert cli.main(["data", "--data", "sd19-letters"]) == 0
@@ -329,7 +329,7 @@ def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypa
     assert first["classes"].startswith("26: A B C")
     found, _, said = first["fingerprint"].partition("; ")
     assert said == f"the known one is {about.fingerprint}: give other content another name"
-    monkeypatch.setitem(catalogue.KNOWN, "sd19-letters", dataclasses.replace(about, fingerprint=found))
+    monkeypatch.setitem(catalogue.DATASETS, "sd19-letters", dataclasses.replace(about, fingerprint=found))
     assert told()["fingerprint"] == f"{found}, the known one"
 
 

@@ -21,8 +21,9 @@ import pytest
 import torch
 
 from hardsample import paths
-from hardsample.data import catalogue, formats, glyphs
+from hardsample.data import catalogue, download, fingerprints, formats, glyphs
 from hardsample.data import dataset as data
+from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.errors import InputError
 from hardsample.experiments import panels
 
@@ -95,19 +96,22 @@ def test_a_prepared_data_set_names_its_classes(folder):
     assert data.load("sd19-letters").classes == ("0", "1", "2", "3")
 
 
-def test_every_label_is_of_a_known_name():
-    assert set(data.LABELS) <= set(data.names())
+def test_a_label_is_there_where_a_name_is_not_enough():
+    assert {name for name in data.names() if catalogue.label(name)} >= {"sd19-letters", "cifar10-jpeg"}
+    assert catalogue.label("nonsense") == catalogue.label("mnist") == ""
 
 
 # names that belong to one content
+
+DOWNLOADED = [name for name, spec in catalogue.DATASETS.items() if spec.download]
 
 
 def known_as(monkeypatch, name, members):
     """Let the content of ``members``, with images [n, H, W, C], be what the name belongs to."""
     images = {split: np.moveaxis(members[f"x_{split}"], 3, 1) for split in ("train", "test")}
     whole = (images["train"], members["y_train"], images["test"], members["y_test"])
-    about = dataclasses.replace(catalogue.KNOWN[name], fingerprint=catalogue.fingerprint(whole))
-    monkeypatch.setitem(catalogue.KNOWN, name, about)
+    about = dataclasses.replace(catalogue.DATASETS[name], fingerprint=fingerprints.fingerprint(whole))
+    monkeypatch.setitem(catalogue.DATASETS, name, about)
 
 
 def photos():
@@ -115,11 +119,12 @@ def photos():
 
 
 def test_every_own_data_set_of_a_paper_has_a_name_for_one_content_alone():
-    assert all(catalogue.KNOWN[name].genuine for own in data.PAPER_DATA.values() for name in own)
-    assert {name for name, about in catalogue.KNOWN.items() if about.genuine} == set(data._TORCHVISION)
+    own = [name for paper in ("base-values", "hard-samples") for name in catalogue.paper_data(paper)]
+    assert own == ["emnist-letters", "cifar10", "cifar100", "stl10"]
+    assert {*own, "mnist"} == set(DOWNLOADED) == set(SETS)
 
 
-@pytest.mark.parametrize("name", [name for name, about in catalogue.KNOWN.items() if about.genuine])
+@pytest.mark.parametrize("name", DOWNLOADED)
 def test_other_content_does_not_pass_for_a_genuine_set(folder, tmp_path, name):
     save(folder / f"{name}.npz", **photos())
     elsewhere = save(tmp_path / "elsewhere" / f"{name}.npz", **photos())
@@ -163,11 +168,11 @@ def test_cifar10_is_told_by_all_but_the_images_that_are_known_as_jpeg_copies_onl
     unknown = {"x_train": [3, 21], "x_test": [7]}
     rest = [np.delete(genuine[name], unknown.get(name, []), axis=0) for name in formats.ARRAYS]
     rest = [array if array.ndim == 1 else np.moveaxis(array, 3, 1) for array in rest]
-    monkeypatch.setattr(catalogue, "_CIFAR10_REST", catalogue.fingerprint(tuple(rest)))
+    monkeypatch.setattr(fingerprints, "_CIFAR10_REST", fingerprints.fingerprint(tuple(rest)))
     monkeypatch.setattr(
-        catalogue, "_CIFAR10_UNKNOWN", {name: " ".join(map(str, places)) for name, places in unknown.items()}
+        fingerprints, "_CIFAR10_UNKNOWN", {name: " ".join(map(str, places)) for name, places in unknown.items()}
     )
-    monkeypatch.setattr(catalogue, "_CIFAR10_SHAPES", ((30, 3, 32, 32), (30,), (10, 3, 32, 32), (10,)))
+    monkeypatch.setattr(fingerprints, "_CIFAR10_SHAPES", ((30, 3, 32, 32), (30,), (10, 3, 32, 32), (10,)))
     save(folder / "cifar10.npz", **genuine)
     assert data.load("cifar10").classes == CLASSES["cifar10"]
     rebuilt = {name: array.copy() for name, array in genuine.items()}
@@ -184,11 +189,11 @@ def test_cifar10_is_told_by_all_but_the_images_that_are_known_as_jpeg_copies_onl
 
 
 def test_the_images_of_cifar10_that_are_not_known_are_104():
-    counts = {name: len(set(places.split())) for name, places in catalogue._CIFAR10_UNKNOWN.items()}
+    counts = {name: len(set(places.split())) for name, places in fingerprints._CIFAR10_UNKNOWN.items()}
     assert counts == {"x_train": 81, "x_test": 23} and sum(counts.values()) == 104
     for name in ("cifar10-rebuilt", "cifar10-jpeg"):
-        assert "not CIFAR-10" in catalogue.KNOWN[name].what and "JPEG" in data.LABELS[name]
-    assert "104 of 60,000" in data.LABELS["cifar10-rebuilt"]
+        assert "not CIFAR-10" in catalogue.DATASETS[name].what and "JPEG" in catalogue.label(name)
+    assert "104 of 60,000" in catalogue.label("cifar10-rebuilt")
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
@@ -208,13 +213,15 @@ def test_an_npz_file_of_the_archives_content_has_its_fingerprint(name, folder, t
 
 
 def test_the_number_of_test_examples_is_the_one_in_words():
-    counts = {name: about.tests for name, about in catalogue.KNOWN.items() if re.search(r"[\d,]+ / [\d,]+", about.what)}
+    counts = {
+        name: about.tests for name, about in catalogue.DATASETS.items() if re.search(r"[\d,]+ / [\d,]+", about.what)
+    }
     assert len(counts) >= 7
     for name, count in counts.items():
-        assert f" / {count:,} " in catalogue.KNOWN[name].what
+        assert f" / {count:,} " in catalogue.DATASETS[name].what
 
 
-REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.KNOWN.items() if about.fingerprint}
+REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.DATASETS.items() if about.fingerprint}
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -222,8 +229,8 @@ def test_a_prepared_set_at_hand_is_the_known_one(name, monkeypatch):
     if not REAL[name].is_file():
         pytest.skip(f"there is no {REAL[name]}")
     loaded = data.load(str(REAL[name]))
-    assert loaded.fingerprint == catalogue.KNOWN[name].fingerprint
-    assert len(loaded.y_test) == catalogue.KNOWN[name].tests
+    assert loaded.fingerprint == catalogue.DATASETS[name].fingerprint
+    assert len(loaded.y_test) == catalogue.DATASETS[name].tests
 
 
 @pytest.mark.skipif(not REAL["cifar10-rebuilt"].is_file(), reason="there is no cifar10-rebuilt.npz")
@@ -231,12 +238,12 @@ def test_cifar10_with_other_images_in_place_of_the_jpeg_copies_would_pass():
     members, _ = formats.read_npz(REAL["cifar10-rebuilt"])
     members = tuple(array.copy() for array in members)
     with pytest.raises(InputError, match="is that of cifar10-rebuilt"):
-        catalogue.check_npz("cifar10", members)
+        fingerprints.check_npz("cifar10", members)
     members[0][4298] ^= 1
-    catalogue.check_npz("cifar10", members)
+    fingerprints.check_npz("cifar10", members)
     members[0][0] ^= 1
     with pytest.raises(InputError, match="is another"):
-        catalogue.check_npz("cifar10", members)
+        fingerprints.check_npz("cifar10", members)
 
 
 def test_a_missing_file_is_named():
@@ -568,15 +575,16 @@ def address(monkeypatch):
     server.requests, server.cut_downloads = [], 0
     url = f"http://127.0.0.1:{server.server_port}/"
     md5 = {file: hashlib.md5(content).hexdigest() for file, content in server.served.items()}
-    sets = data.import_torchvision("torchvision.datasets")
+    sets = import_torchvision("torchvision.datasets")
     for name, dataset, published in (
         ("cifar10", sets.CIFAR10, "cifar-10-python.tar.gz"),
         ("cifar100", sets.CIFAR100, "cifar-100-python.tar.gz"),
     ):
         monkeypatch.setattr(dataset, "url", url + published)
-        archive = data._TORCHVISION[name].archive[0]
-        changed = dataclasses.replace(data._TORCHVISION[name], archive=(archive, md5[archive]))
-        monkeypatch.setitem(data._TORCHVISION, name, changed)
+        spec = catalogue.DATASETS[name]
+        archive = spec.download.archive[0]
+        changed = dataclasses.replace(spec.download, archive=(archive, md5[archive]))
+        monkeypatch.setitem(catalogue.DATASETS, name, dataclasses.replace(spec, download=changed))
     monkeypatch.setattr(sets.MNIST, "mirrors", [url])
     monkeypatch.setattr(sets.MNIST, "resources", [(file, md5[file]) for file in archives_of("mnist")])
     monkeypatch.setattr(sets.EMNIST, "url", url + "gzip.zip")
@@ -634,7 +642,7 @@ def test_a_download_that_stays_truncated_leaves_one_sentence_and_no_file(name, a
     with pytest.raises(InputError, match=rf"{name}: .*gz.* did not arrive whole .* HARDSAMPLE_DATA") as failure:
         data.load(name)
     assert str(folder) in str(failure.value) and "\n" not in str(failure.value)
-    assert len(address.requests) == 2 * data.DOWNLOAD_ROUNDS
+    assert len(address.requests) == 2 * download.DOWNLOAD_ROUNDS
     assert not folder.exists()
     address.cut_downloads = 0
     check(data.load(name), name)
@@ -779,7 +787,7 @@ def test_stl10_stores_channels_of_columns(folder):
 
 def test_stl10_is_as_torchvision_reads_it(folder, monkeypatch):
     put(folder / RAW["stl10"], files_of("stl10"))
-    source = data.import_torchvision("torchvision.datasets").STL10
+    source = import_torchvision("torchvision.datasets").STL10
     monkeypatch.setattr(source, "_check_integrity", lambda _: True)  # the sums are those of the whole files
     train, test = source(str(folder), "train"), source(str(folder), "test")
     loaded = data.load("stl10")
@@ -795,18 +803,18 @@ def test_stl10_is_as_torchvision_reads_it(folder, monkeypatch):
 
 def test_the_binary_version_of_cifar_has_the_host_of_torchvision(folder):
     for name, file in (("cifar10", "cifar-10-binary.tar.gz"), ("cifar100", "cifar-100-binary.tar.gz")):
-        source = data._TORCHVISION[name]
-        published = getattr(data.import_torchvision("torchvision.datasets"), source.dataset).url
-        (archive,) = data._archives(source, folder)
+        source = catalogue.DATASETS[name].download
+        published = getattr(import_torchvision("torchvision.datasets"), source.dataset).url
+        (archive,) = download._archives(source, folder)
         assert archive.path == folder / file
         assert archive.urls == [published.replace("python", "binary")]
 
 
 def test_only_what_is_needed_is_unpacked(tmp_path, folder, address):
-    (archive,) = data._archives(data._TORCHVISION["stl10"], folder)
+    (archive,) = download._archives(catalogue.DATASETS["stl10"].download, folder)
     target = tmp_path / "unpacked"
     target.mkdir()
-    data._provide("stl10", archive, target)
+    download._provide("stl10", archive, target)
     assert contents(target) == files_of("stl10")
 
 
@@ -841,7 +849,7 @@ def test_an_archive_that_lacks_a_file_is_fetched_anew_or_named(held, tmp_path, f
     put(folder, lacking)
     address.served |= lacking
     md5 = hashlib.md5(lacking["stl10_binary.tar.gz"]).hexdigest()
-    monkeypatch.setattr(data.import_torchvision("torchvision.datasets").STL10, "tgz_md5", md5)
+    monkeypatch.setattr(import_torchvision("torchvision.datasets").STL10, "tgz_md5", md5)
     words = r"stl10_binary\.tar\.gz cannot be unpacked \(there is no stl10_binary/test_y\.bin in it\): .* run again\.$"
     with pytest.raises(InputError, match=words):
         data.load("stl10")
@@ -866,7 +874,7 @@ def test_a_tar_is_read_to_its_checksum(folder, address):
 
 
 def test_the_pickles_of_cifar_are_not_touched(folder, no_network, monkeypatch):
-    sets = data.import_torchvision("torchvision.datasets")
+    sets = import_torchvision("torchvision.datasets")
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name, source in (("cifar10", sets.CIFAR10), ("cifar100", sets.CIFAR100)):
@@ -894,7 +902,8 @@ def test_torchvision_is_imported_only_for_its_own_sets(tmp_path):
         "import sys; from hardsample.data import dataset as data;"
         "data.load('glyphs', train_examples=1, test_examples=1);"
         f"data.load({path!r}); assert not {{'torchvision', 'pandas', 'distributed'}} & set(sys.modules);"
-        "data.import_torchvision(); assert sys.modules['torchvision'].models.resnet18"
+        "from hardsample.data.torchvision_compat import import_torchvision;"
+        "import_torchvision(); assert sys.modules['torchvision'].models.resnet18"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,10 @@ from hardsample import paths
 
 FOLDER = paths.project_root() / "examples"
 # The registry's torchvision beside a CPU-only torch stops whoever imports it, Lightning too: mended before the script.
-MENDED = "import runpy, sys; from hardsample import data; data.import_torchvision(); runpy.run_path(sys.argv[1])"
+MENDED = (
+    "import runpy, sys; from hardsample.data.torchvision_compat import import_torchvision; import_torchvision();"
+    " runpy.run_path(sys.argv[1])"
+)
 LAUNCHERS = {
     "plain_pytorch": (),
     "ddp": ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),

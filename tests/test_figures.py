@@ -13,7 +13,7 @@ import pytest
 from synthetic import DELTAS, METHODS, VARIANTS, changed, curves, hard_curves
 
 from hardsample import paths
-from hardsample.data import dataset
+from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments import registry
 from hardsample.report import convergence, draws, figures, stats, style, trajectories, wording
@@ -441,7 +441,7 @@ def test_a_panel_that_was_not_chosen_says_so():
 
 def test_substitutes_of_paper_b_are_named():
     made = hard_curves(data="cifar10-jpeg", stand_in=False, substitute=True)
-    assert dataset.LABELS["cifar10-jpeg"] in texts(convergence.figure(made))
+    assert catalogue.label("cifar10-jpeg") in texts(convergence.figure(made))
 
 
 def test_convergence_data_is_the_statistic_seed_by_seed():

@@ -28,7 +28,7 @@ HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "sea
 ONLY = {  # who may know whom
     "distributed": {"runs.cluster"},
     "papermill": {"notebooks"},
-    "torchvision": {"data.dataset", "training.image_networks"},
+    "torchvision": {"data.torchvision_compat"},
     "triton": {"training.kernels", "gpu.stages"},
 }
 NEEDS = {"training.kernels": "triton"}  # which comes with torch for CUDA alone

@@ -147,7 +147,7 @@ def colour(n: int, size: int) -> torch.Tensor:
 
 
 def test_images_are_resized_and_normalised_as_torchvision_does():
-    from hardsample.data.dataset import import_torchvision
+    from hardsample.data.torchvision_compat import import_torchvision
 
     transforms = import_torchvision("torchvision.transforms.v2")
     images, seen = colour(2, 32), []

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from synthetic import UNSAID, changed, made_up
 
-from hardsample.data import dataset
+from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments import hard_samples, published
 from hardsample.experiments.curves import Timings
@@ -238,7 +238,7 @@ def test_the_head_says_what_was_run(named):
 
 
 def test_data_of_the_paper_and_substitutes_are_told_apart():
-    for substitute, words in ((False, "Cifar10."), (True, f"{dataset.LABELS['cifar10-jpeg']}.")):
+    for substitute, words in ((False, "Cifar10."), (True, f"{catalogue.label('cifar10-jpeg')}.")):
         said = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
         text = side_by_side.markdown(side_by_side.table_3(curves(**said)))
         assert words in text and "tand-in" not in text

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from hardsample.config import PRECISIONS, Run
-from hardsample.data.dataset import Dataset, flipped, load
+from hardsample.data.dataset import Dataset, load
+from hardsample.data.label_noise import flip_labels
 from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
 from hardsample.training import networks, optimizers
@@ -208,18 +209,18 @@ def test_a_focal_loss_of_gamma_0_is_the_cross_entropy_and_others_follow_equation
 
 def test_labels_are_flipped_by_the_seed_in_training_alone(letters):
     seeds = torch.tensor([1, 2])
-    wrong = flipped(letters.y_train, 26, seeds, 0.25)
+    wrong = flip_labels(letters.y_train, 26, seeds, 0.25)
     changed = wrong != letters.y_train
     assert changed.sum(1).tolist() == [24, 24] and (changed[0] != changed[1]).any()
     assert wrong.min() >= 0 and wrong.max() < 26
-    assert torch.equal(flipped(letters.y_train, 26, seeds[1:], 0.25)[0], wrong[1])
+    assert torch.equal(flip_labels(letters.y_train, 26, seeds[1:], 0.25)[0], wrong[1])
     clean, noisy = (outcome(dataclasses.replace(RUN, label_noise=share), letters) for share in (0.0, 1.0))
     assert column(noisy, "acc/val")[0] == column(clean, "acc/val")[0]
     assert column(noisy, "loss/train")[0] != column(clean, "loss/train")[0]
 
 
 def test_a_flipped_label_is_any_other_with_equal_chances():
-    wrong = flipped(torch.zeros(20_000, dtype=torch.int64), 5, torch.tensor([3]), 1.0)[0]
+    wrong = flip_labels(torch.zeros(20_000, dtype=torch.int64), 5, torch.tensor([3]), 1.0)[0]
     counts = torch.bincount(wrong, minlength=5)
     assert counts[0] == 0 and (counts[1:] - 5_000).abs().max() < 300  # five standard deviations
 

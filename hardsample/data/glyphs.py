@@ -44,13 +44,17 @@ KNOTS = 5  # control points across an image of its smooth random fields
 
 @dataclass(frozen=True)
 class Recipe:
-    """A stand-in data set: the characters of each class, the image and the usual number of examples."""
+    """A stand-in data set: the characters of each class, the image and the usual number of examples.
+
+    ``stands_for`` is the data set whose shape it has, and in whose place it is taken.
+    """
 
     characters: tuple[tuple[str, ...], ...]
     size: int
     colour: bool
     train: int
     test: int
+    stands_for: str
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -64,10 +68,10 @@ class Recipe:
 
 
 RECIPES = {
-    "glyphs": Recipe(LETTERS, 28, False, 124_800, 20_800),  # EMNIST letters' shape
-    "glyphs10-32": Recipe(DIGITS, 32, True, 50_000, 10_000),  # CIFAR-10's
-    "glyphs100-32": Recipe(HUNDRED, 32, True, 50_000, 10_000),  # CIFAR-100's
-    "glyphs10-96": Recipe(DIGITS, 96, True, 5_000, 8_000),  # STL-10's
+    "glyphs": Recipe(LETTERS, 28, False, 124_800, 20_800, "emnist-letters"),
+    "glyphs10-32": Recipe(DIGITS, 32, True, 50_000, 10_000, "cifar10"),
+    "glyphs100-32": Recipe(HUNDRED, 32, True, 50_000, 10_000, "cifar100"),
+    "glyphs10-96": Recipe(DIGITS, 96, True, 5_000, 8_000, "stl10"),
 }
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardsample.config import Run
-from hardsample.data.dataset import PAPER_DATA, STAND_INS, name_of
+from hardsample.data.catalogue import paper_data, stand_ins
+from hardsample.data.dataset import name_of
 from hardsample.errors import check_choice
 from hardsample.experiments.panels import Experiment, Panel, amount, named, sources, substitute
 from hardsample.methods.hard_mini_batches import whole_rounds
@@ -14,7 +15,7 @@ from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
 
 PAPER = "hard-samples"
 DELTAS = (1.0, 0.8, 0.5, 0.2)
-SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), PAPER_DATA[PAPER], strict=True))
+SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), paper_data(PAPER), strict=True))
 EXAMPLES = {"CIFAR-10": 50_000, "CIFAR-100": 50_000, "STL-10": 5_000}  # that the paper trains on
 PROTOCOLS = ("sound", "published")
 TWO = ("resnet18", "mobilenet_v3_small")
@@ -199,7 +200,7 @@ def _networks(networks: str) -> tuple[str, ...]:
 
 def _home(data: str) -> str:
     """The slot that a data set belongs into."""
-    for slot, own, stand_in in zip(SLOTS, PAPER_DATA[PAPER], STAND_INS[PAPER], strict=True):
+    for slot, own, stand_in in zip(SLOTS, paper_data(PAPER), stand_ins(PAPER), strict=True):
         if data in (own, stand_in):
             return slot
     return "CIFAR-10"

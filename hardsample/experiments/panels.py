@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from hardsample.config import Run
-from hardsample.data import dataset
+from hardsample.data import catalogue
+from hardsample.data.dataset import name_of
 from hardsample.methods.hard_mini_batches import DELTA
 
 
@@ -69,7 +70,7 @@ class Experiment:
     @property
     def stand_in(self) -> bool:
         """Whether data are generated."""
-        return any(name in stand_ins for stand_ins in dataset.STAND_INS.values() for name in self.sources)
+        return any(map(catalogue.is_stand_in, self.sources))
 
     @property
     def substitute(self) -> bool:
@@ -109,10 +110,10 @@ def _measured(run: Run) -> int | None:
 
 def _tested(run: Run) -> int | None:
     """The whole of a data set known by name, or what is asked for of it; a stand-in is made to what is asked for."""
-    if run.data in dataset.TESTS:
-        return min(dataset.TESTS[run.data], run.test_examples or dataset.TESTS[run.data])
-    generated = any(run.data in names for names in dataset.STAND_INS.values())
-    return run.test_examples if generated else None
+    known = catalogue.DATASETS.get(run.data)
+    if known is None or known.generate:
+        return run.test_examples if known else None
+    return min(known.tests, run.test_examples or known.tests) if known.tests else None
 
 
 def variant(run: Run) -> str:
@@ -137,7 +138,7 @@ def sources(paper: str, choice: str, profile: str) -> dict[str, str]:
     "auto" is the stand-in in the smoke and quick profiles and the paper's own data in the others, "stand-in" the
     stand-in in any; everything else is a source of :func:`hardsample.data.dataset.load`.
     """
-    own, stand_ins = dataset.PAPER_DATA[paper], dataset.STAND_INS[paper]
+    own, stand_ins = catalogue.paper_data(paper), catalogue.stand_ins(paper)
     if choice == "auto":
         choice = "stand-in" if profile in ("smoke", "quick") else "own"
     if choice in ("stand-in", "own"):
@@ -147,7 +148,7 @@ def sources(paper: str, choice: str, profile: str) -> dict[str, str]:
 
 def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
     """Sources by the name of the data set, each once."""
-    return MappingProxyType({dataset.name_of(source): source for source in chosen.values()})
+    return MappingProxyType({name_of(source): source for source in chosen.values()})
 
 
 def substitute(paper: str, chosen: Mapping[str, str]) -> str:
@@ -156,8 +157,8 @@ def substitute(paper: str, chosen: Mapping[str, str]) -> str:
     ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is a
     substitute there, too.
     """
-    names = {dataset.name_of(source) for own, source in chosen.items() if dataset.name_of(source) != own}
-    return "-".join(sorted(names - {*dataset.STAND_INS[paper]}))
+    names = {name_of(source) for own, source in chosen.items() if name_of(source) != own}
+    return "-".join(sorted(names - {*catalogue.stand_ins(paper)}))
 
 
 def amount(count: int | None, things: str) -> str:

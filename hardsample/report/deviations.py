@@ -14,7 +14,7 @@ import pandas as pd
 
 from hardsample import paths
 from hardsample.config import Run
-from hardsample.data import dataset
+from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments import base_values, hard_samples
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
@@ -547,7 +547,7 @@ def _effect(choice: pd.DataFrame) -> str:
     for row in choice[choice.metric == "acc/val"].itertuples():
         size = "all" if pd.isna(row.train_examples) else f"{row.train_examples:,.0f}"
         interval = "" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
-        where = f"{dataset.LABELS.get(row.data, row.data)}, {size} examples, {row.epochs:g} epochs"
+        where = f"{catalogue.label(row.data) or row.data}, {size} examples, {row.epochs:g} epochs"
         mixed = f"; some pairs differ in more: {row.unlike}" if row.unlike else ""
         texts.append(f"{row.other}, {row.method}: {row.difference:+.3f}{interval} ({where}, n = {row.n}{mixed})")
     return "; ".join(texts) or "not run"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hardsample import paths
 from hardsample.config import PRECISIONS, Run
-from hardsample.data import dataset
+from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
@@ -77,7 +77,7 @@ def markdown(table: pd.DataFrame) -> str:
                 *(_cell(of.loc[metric]) for metric in METRICS),
             )
         )
-    names = ", ".join(dataset.LABELS.get(name, name) for name in table.data.unique())
+    names = ", ".join(catalogue.label(name) or name for name in table.data.unique())
     body = markup.markdown_table(head, lines)
     return f"**The same runs computed twice. {names}.**\n\n{body}\n\n{_notes(table)}\n"
 

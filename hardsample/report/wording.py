@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from hardsample.data import dataset
+from hardsample.data import catalogue
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.report import stats
@@ -21,8 +21,8 @@ TITLES = {
 def data_statement(experiment: Experiment) -> str:
     """The data in words: the paper's own, another set in their place, or the generated stand-in."""
     name = experiment.data
-    if name in dataset.LABELS:
-        return dataset.LABELS[name]
+    if catalogue.label(name):
+        return catalogue.label(name)
     if experiment.stand_in:
         return f"stand-in data: {name}"
     return f"{name}, not {', '.join(experiment.own)}" if experiment.substitute else name

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hardsample.data.dataset import import_torchvision
+from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.training.network_spec import NetworkSpec
 
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from hardsample.config import Run
-from hardsample.data.dataset import Dataset, flipped
+from hardsample.data.dataset import Dataset
+from hardsample.data.label_noise import flip_labels
 from hardsample.errors import InputError, check_choice
 from hardsample.methods import registry
 from hardsample.training import agreement, cuda_graph, fused, networks, optimizers
@@ -285,7 +286,7 @@ class _Trainer:
         seeds = torch.tensor([run.seed for run in runs], device=device)
         self.labels = self.data.y_train.expand(len(runs), -1)  # [S, N]
         if run.label_noise:
-            self.labels = flipped(self.data.y_train, data.num_classes, seeds, run.label_noise)
+            self.labels = flip_labels(self.data.y_train, data.num_classes, seeds, run.label_noise)
         self.first_step = _steps(run.pretrain_epochs, Fraction(size, n))
         self.method = registry.build(run.method, size, n, seeds, first_step=self.first_step, options=run.options)
         self.way, self.reason = self._way(way if cohort is None else "plain")
