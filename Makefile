@@ -51,9 +51,7 @@ figures: $(environment) ## the notebooks alone: draw what is stored, compute not
 	$(hardsample) figures $(what)
 
 tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024
-	$(python) -m hardsample.report.deviations
-	$(python) -m hardsample.report.replicates
-	$(python) -m hardsample.report.large_batches
+	$(hardsample) tables
 
 test: $(environment) ## the tests but for the slowest, in about 5 minutes
 	$(python) -m pytest -m "not slow"

@@ -1,4 +1,4 @@
-"""The command line: `hardsample run | figures | reproduce | verify | status | data | gpu | gpu-merge`.
+"""The command line: `hardsample run | figures | tables | reproduce | verify | status | data | gpu | gpu-merge`.
 
 Nothing heavy is imported before a command needs it, so that --help answers at once.
 """
@@ -87,6 +87,14 @@ STAGES = {
         " (default: all)",
     },
 }
+TWICE = {
+    "--replicates": {
+        "type": Path,
+        "default": Path("replicates/cpu"),
+        "metavar": "FOLDER",
+        "help": "runs that were computed a second time, to compare with those stored (default: %(default)s)",
+    },
+}
 WHERE = {
     "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
     "--workers": {"type": int, "default": 0, "help": "worker processes (default: one for each GPU, or each CPU core)"},
@@ -144,6 +152,23 @@ def _figures(options: argparse.Namespace) -> int:
     drawn = len(begun) - failures
     print(f"{drawn} of {len(experiments)} figures drawn, {len(files)} files written; nothing computed")
     return 0 if drawn == len(experiments) else 1
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from hardsample.report import deviation_effects, figures, large_batches, replicates
+    from hardsample.runs.store import Store
+
+    store, other, folder = Store(), Store(options.replicates), paths.figures_dir()
+    records, others = store.records(), other.records()
+    print(*deviation_effects.save(deviation_effects.table(records), folder / "deviations"), sep="\n")
+    experiment = large_batches.experiment()
+    if store.done(experiment.runs):
+        print(*large_batches.save(store.curves(experiment), figures.stem(experiment)), sep="\n")
+    else:
+        print(f"{experiment.name}: nothing of it is stored, not written")
+    homes = {record.run.data: folder / other.path(record.run).parent.relative_to(other.root) for record in others}
+    print(*replicates.save_each(replicates.compare(records, others), homes), sep="\n")
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -321,6 +346,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, function, knobs, does in (
         ("run", _run, [what, data, where], "compute the runs that are not stored yet"),
         ("figures", _figures, [what, data], "draw figures and tables from what is stored, and say what is missing"),
+        ("tables", _tables, [_knobs(TWICE)], "write the tables over all stored runs"),
         ("reproduce", _reproduce, [what, data, where], "compute what is missing, then draw every figure and table"),
         ("verify", _verify, [], "check every stored run"),
         ("status", _status, [what, data], "count each figure's runs, and the minutes that those done took"),

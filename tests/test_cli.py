@@ -19,7 +19,7 @@ from hardsample.runs import launch, store
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer
 
-COMMANDS = ("run", "figures", "reproduce", "verify", "status", "data")
+COMMANDS = ("run", "figures", "tables", "reproduce", "verify", "status", "data")
 WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision", "--networks", "--protocol"}
 WHERE = {"--device", "--workers", "--scheduler", "--time-limit"}
 SMOKE = ("--profile", "smoke", "--figure", "base-values/figure-1")

@@ -2,8 +2,6 @@
 
 import dataclasses
 import inspect
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,7 @@ from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.methods import registry
 from hardsample.methods.loss_based import NEAREST, READINGS
-from hardsample.report import deviations, stats
+from hardsample.report import deviation_effects, deviations, stats
 from hardsample.report.deviations import DEVIATIONS, NO_DEVIATION, Deviation
 from hardsample.runs.store import Store
 from hardsample.training.trainer import COLUMNS, TrainingResult
@@ -24,7 +22,7 @@ from hardsample.training.trainer import COLUMNS, TrainingResult
 FIELDS = {field.name: field.default for field in dataclasses.fields(Run)}
 NAMED = {(choice.paper, choice.question): choice for choice in DEVIATIONS}
 OPTIONAL = [choice for choice in DEVIATIONS if choice.default]
-OF_PAPERS = {method for of_paper in deviations._METHODS.values() for method in of_paper}
+OF_PAPERS = {method for of_paper in deviations.METHODS.values() for method in of_paper}
 RUN = Run(data="own-letters", method="PEB", seed=1)
 SCORE = NAMED["A", "When is an example scored?"]
 
@@ -119,28 +117,28 @@ def effects(table, choice):
 
 
 def test_an_effect_is_the_paired_difference_at_the_end(pairs):
-    table = deviations.table(pairs)
-    assert tuple(table) == deviations.COLUMNS
+    table = deviation_effects.table(pairs.records())
+    assert tuple(table) == deviation_effects.COLUMNS
     found = effects(table, SCORE)
     expected = stats.t_interval(np.array([0.1, 0.2, 0.3]))
     assert found.difference["acc/val"] == pytest.approx(0.2) and found.difference["loss/val"] == pytest.approx(-0.5)
     assert (found.low["acc/val"], found.high["acc/val"]) == pytest.approx((expected.low, expected.high))
     assert set(found.n) == {3} and set(found.other) == {"after"} and set(found.devices) == {"CPU"}
-    assert (table.n > 0).sum() == len(found) == len(deviations.METRICS)
+    assert (table.n > 0).sum() == len(found) == len(deviation_effects.METRICS)
     text = (
         f"after, PEB: +0.200 [{expected.low:+.3f}, {expected.high:+.3f}] (own-letters, all examples, 10 epochs, n = 3)"
     )
-    assert text in deviations.markdown(table)
+    assert text in deviation_effects.markdown(table)
 
 
 def test_one_pair_has_no_interval_and_what_else_sets_it_apart_is_named(tmp_path):
     here = Store(tmp_path / "stored")
     store(here, RUN, (0.5,), (1.0,))
     store(here, dataclasses.replace(RUN, options={"score": "after"}), (0.6,), (1.0,), device="GPU")
-    found = effects(deviations.table(here), SCORE)
+    found = effects(deviation_effects.table(here.records()), SCORE)
     assert found.low.isna().all() and set(found.devices) == {"CPU and GPU"}
     text = "n = 1; some pairs differ in more: the other value from GPU, the default from CPU)"
-    assert text in deviations.markdown(deviations.table(here))
+    assert text in deviation_effects.markdown(deviation_effects.table(here.records()))
 
 
 def test_other_versions_and_other_code_are_named_and_the_choice_itself_is_not(tmp_path):
@@ -149,22 +147,22 @@ def test_other_versions_and_other_code_are_named_and_the_choice_itself_is_not(tm
     for run, torch_version, source in ((RUN, "2.1", "a" * 64), (after, "2.2", "b" * 64)):
         store(here, run, (0.5,), (1.0,), versions={"torch": torch_version}, source=source)
     said = "the other value from torch 2.2, source bbbbbbb, the default from torch 2.1, source aaaaaaa"
-    found = effects(deviations.table(here), SCORE)
-    assert set(found.unlike) == {said} and said in deviations.markdown(deviations.table(here))
+    found = effects(deviation_effects.table(here.records()), SCORE)
+    assert set(found.unlike) == {said} and said in deviation_effects.markdown(deviation_effects.table(here.records()))
     for choice in OPTIONAL:
         if choice.paper == "A" and "precision" in choice.default:
             other = dataclasses.replace(RUN, **choice.others[0])
             store(here, other, (0.5,), (1.0,), versions={"torch": "2.1"}, source="a" * 64)
-            assert set(effects(deviations.table(here), choice).unlike) == {""}
+            assert set(effects(deviation_effects.table(here.records()), choice).unlike) == {""}
 
 
 def test_options_that_go_together_change_together(tmp_path):
     here, gamma = Store(tmp_path / "stored"), NAMED["A", "γ = 0.95"]
     store(here, RUN, (0.5,), (1.0,))
     store(here, dataclasses.replace(RUN, rho=0.9), (0.7,), (1.0,))
-    assert set(effects(deviations.table(here), gamma).n) == {0}
+    assert set(effects(deviation_effects.table(here.records()), gamma).n) == {0}
     store(here, dataclasses.replace(RUN, rho=0.9, learning_rate_decay=0.95), (0.8,), (1.0,))
-    assert effects(deviations.table(here), gamma).difference["acc/val"] == pytest.approx(0.3)
+    assert effects(deviation_effects.table(here.records()), gamma).difference["acc/val"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,7 @@ def test_what_is_not_the_papers_does_not_count(changed, tmp_path):
     run = dataclasses.replace(RUN, **changed)
     for value, rows in (("constant", (0.5,)), ("cosine", (0.6,))):
         store(here, dataclasses.replace(run, learning_rate_schedule=value), rows, (1.0,))
-    assert set(effects(deviations.table(here), schedule).n) == {0}
+    assert set(effects(deviation_effects.table(here.records()), schedule).n) == {0}
 
 
 @pytest.mark.parametrize(
@@ -187,13 +185,13 @@ def test_an_effect_on_lb_names_the_reading(options, said, tmp_path):
     run = dataclasses.replace(RUN, method="LB", options=options)
     for value, rows in (("constant", (0.5,)), ("cosine", (0.6,))):
         store(here, dataclasses.replace(run, learning_rate_schedule=value), rows, (1.0,))
-    table = deviations.table(here)
+    table = deviation_effects.table(here.records())
     assert set(effects(table, schedule).method) == {f"LB, {said}"}
-    assert f"cosine, LB, {said}: +0.100 (own-letters" in deviations.markdown(table)
+    assert f"cosine, LB, {said}: +0.100 (own-letters" in deviation_effects.markdown(table)
 
 
 def test_the_entries_on_lb_say_that_figures_and_the_contest_show_another_reading(tmp_path):
-    entries = deviations.table(Store(tmp_path)).set_index("question").here
+    entries = deviation_effects.table([]).set_index("question").here
     own = [choice for choice in OPTIONAL if choice.methods == ("LB",)]
     shown = dict.fromkeys(entries[[choice.question for choice in own]].index)
     assert len(shown) == 5 and all(f"call LB, {NEAREST!r}, has " in entries[question] for question in shown)
@@ -205,16 +203,16 @@ def test_the_entries_on_lb_say_that_figures_and_the_contest_show_another_reading
 def test_other_data_of_the_same_name_are_refused(pairs):
     store(pairs, dataclasses.replace(RUN, seed=9), (0.5,), (1.0,), fingerprint="b" * 16)
     with pytest.raises(InputError, match="have fingerprint"):
-        deviations.table(pairs)
+        deviation_effects.table(pairs.records())
 
 
 # the table
 
 
 def test_nothing_stored_says_not_run_beside_every_option(tmp_path):
-    table = deviations.table(Store(tmp_path))
+    table = deviation_effects.table([])
     assert len(table) == len(DEVIATIONS) and set(table.n) == {0}
-    text = deviations.markdown(table)
+    text = deviation_effects.markdown(table)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == len(DEVIATIONS) + 2 * len(deviations.PAPERS)
     assert {line.count("|") for line in rows} == {8}
@@ -224,20 +222,25 @@ def test_nothing_stored_says_not_run_beside_every_option(tmp_path):
 def test_values_are_named_where_there_are_several():
     one = Deviation("A", "?", "this", "that", {"floor": 1e-8}, ({"floor": 1e-4},), ("PLB",))
     two = Deviation("A", "?", "this", "that", {"rho": 0.95, "momentum": 0.9}, ({"rho": 0.9},))
-    assert deviations._values(one.default, one) == "1e-08" and deviations._option(one) == "floor of PLB"
-    assert deviations._values(two.others[0], two) == "rho 0.9" and deviations._option(two) == "rho, momentum of a run"
+    assert (
+        deviation_effects.values_in_words(one.default, one) == "1e-08"
+        and deviation_effects.option_in_words(one) == "floor of PLB"
+    )
+    assert (
+        deviation_effects.values_in_words(two.others[0], two) == "rho 0.9"
+        and deviation_effects.option_in_words(two) == "rho, momentum of a run"
+    )
 
 
-def test_the_command_writes_both_files(pairs, monkeypatch):
-    monkeypatch.setenv("HARDSAMPLE_RUNS", str(pairs.root))
-    ended = subprocess.run([sys.executable, "-m", "hardsample.report.deviations"], capture_output=True, text=True)
-    written = [paths.figures_dir() / f"deviations.{suffix}" for suffix in ("csv", "md")]
-    assert ended.stdout.split() == list(map(str, written)), ended.stderr
-    assert len(pd.read_csv(written[0])) == len(deviations.table(pairs))
+def test_it_is_written_as_two_files(pairs):
+    table = deviation_effects.table(pairs.records())
+    written = deviation_effects.save(table, paths.figures_dir() / "deviations")
+    assert [path.name for path in written] == ["deviations.csv", "deviations.md"]
+    assert len(pd.read_csv(written[0])) == len(table)
 
 
 def test_the_committed_table_is_what_the_committed_runs_give(committed):
-    written = deviations.write(committed)
+    written = deviation_effects.save(deviation_effects.table(committed.records()), paths.figures_dir() / "deviations")
     assert {path.name: path.read_text() for path in written} == {
         path.name: path.read_text() for path in (paths.project_root() / "figures").glob("deviations.*")
     }

@@ -23,7 +23,6 @@ MAY_IMPORT = {  # beside itself and the ground, which is every module that stand
     "gpu": ("data", "methods", "training", "experiments", "runs"),
 }
 TOP = {"cli", "notebooks", "__main__"}  # may import everything, and nothing imports them
-NOT_YET = dict.fromkeys(("report.deviations", "report.large_batches", "report.replicates"), {"runs"})
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
 ONLY = {  # who may know whom
     "distributed": {"runs.cluster"},
@@ -81,7 +80,7 @@ def test_imports_point_one_way(module):
     top = module.split(".")[0]
     assert top in TOP or not own_imports(module) & TOP
     if top not in TOP:
-        assert packages <= {top, *MAY_IMPORT.get(top, ())} | NOT_YET.get(module, set())
+        assert packages <= {top, *MAY_IMPORT.get(top, ())}
 
 
 def test_no_two_modules_need_each_other():

@@ -1,13 +1,11 @@
 """Replicates: paired by key, else by everything but the precision; differences by hand; what has no twin is said."""
 
 import dataclasses
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 
-from hardsample import paths
+from hardsample import cli, paths
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
@@ -40,7 +38,7 @@ def stores(tmp_path):
 def test_differences_are_replicate_minus_stored_beside_the_spread_of_the_seeds(stores):
     here, there = stores
     store(there, RUN, (0.1, 0.2, 0.95), "CPU")
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert list(table) == list(replicates.COLUMNS) and list(table.metric) == list(METRICS)
     row = table.iloc[0]
     assert (row.seed, row.method, row.device, row.other_device, row.seeds, row.evaluations) == (
@@ -63,7 +61,7 @@ def test_differences_are_replicate_minus_stored_beside_the_spread_of_the_seeds(s
 def test_a_run_of_another_precision_stands_in_and_is_said(stores):
     here, there = stores
     store(there, dataclasses.replace(RUN, seed=2, precision="float32"), (0.1, 0.5, 0.8), "CPU")
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert set(table.precision) == {"bf16"} and set(table.other_precision) == {"float32"}
     assert "CPU, float32 | GPU, bf16" in replicates.markdown(table)
     assert "differ in more than their hardware: stored runs are of bf16, replicates of float32." in replicates.markdown(
@@ -74,7 +72,7 @@ def test_a_run_of_another_precision_stands_in_and_is_said(stores):
 def test_other_code_is_said(stores):
     here, there = stores
     store(there, RUN, (0.1, 0.5, 0.9), source="abcdef0123")
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert table.attrs["unlike"] == {"code": (["commit unknown"], ["source abcdef0"])}
     assert "stored runs are of commit unknown, replicates of source abcdef0." in replicates.markdown(table)
 
@@ -87,7 +85,7 @@ def test_six_pairs_are_tested_for_equivalence_and_five_are_not(tmp_path, apart, 
     for seed in range(6):
         store(here, dataclasses.replace(RUN, seed=seed), (0.1, 0.9))
         store(there, dataclasses.replace(RUN, seed=seed), (0.1, 0.9 + apart * (-1) ** seed))
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert f"{said} 0.5 points (two one-sided t tests, p = " in replicates.markdown(table)
     five = replicates.markdown(table[table.seed < 5])
     assert "too few to be called equivalent or not: we ask for 6 pairs" in five and "one-sided" not in five
@@ -98,7 +96,7 @@ def test_the_same_precision_goes_first(stores):
     exact = dataclasses.replace(RUN, precision="float32")
     store(here, exact, (0.1, 0.5, 0.6))
     store(there, exact, (0.1, 0.5, 0.6))
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert set(table.precision) == {"float32"} and (table.end == 0).all() and set(table.seeds) == {1}
     assert "sd (" not in replicates.markdown(table)  # one seed has no spread
 
@@ -107,7 +105,7 @@ def test_what_has_no_counterpart_is_said(stores):
     here, there = stores
     store(there, RUN, (0.1, 0.5, 0.9))
     store(there, dataclasses.replace(RUN, method="PLB"), (0.1, 0.5, 0.9))
-    table = replicates.compare(here, there)
+    table = replicates.compare(here.records(), there.records())
     assert len(table) == len(METRICS)
     assert "Without a counterpart: own-letters-PLB-" in replicates.markdown(table)
 
@@ -116,19 +114,32 @@ def test_other_data_of_the_same_name_are_refused(stores):
     here, there = stores
     store(there, RUN, (0.1, 0.5, 0.9), fingerprint="b" * 16)
     with pytest.raises(InputError, match="have fingerprint"):
-        replicates.compare(here, there)
+        replicates.compare(here.records(), there.records())
 
 
-def test_the_command_writes_a_table_for_each_data_set(stores):
+def test_each_data_set_has_a_table(stores, tmp_path):
     here, there = stores
     store(there, RUN, (0.1, 0.2, 0.95), "CPU")
-    command = [sys.executable, "-m", "hardsample.report.replicates", str(there.root)]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    folder = paths.figures_dir() / "base-values" / "own-letters"
-    assert ended.stdout.split() == [str(folder / "replicates.csv"), str(folder / "replicates.md")], ended.stderr
-    assert len(pd.read_csv(folder / "replicates.csv")) == len(METRICS)
+    table = replicates.compare(here.records(), there.records())
+    written = replicates.save_each(table, {"own-letters": tmp_path / "a", "others": tmp_path / "b"})
+    assert written == (tmp_path / "a" / "replicates.csv", tmp_path / "a" / "replicates.md")
+    assert len(pd.read_csv(written[0])) == len(METRICS) and not (tmp_path / "b").exists()
 
 
-def test_a_folder_without_runs_is_one_sentence(tmp_path):
-    with pytest.raises(InputError, match="holds no finished run"):
-        replicates.write(tmp_path)
+def test_the_command_writes_every_table_that_has_runs(stores, capsys):
+    here, there = stores
+    store(there, RUN, (0.1, 0.2, 0.95), "CPU")
+    assert cli.main(["tables", "--replicates", str(there.root)]) == 0
+    home = paths.figures_dir()
+    assert capsys.readouterr().out.splitlines() == [
+        *(str(home / f"deviations.{suffix}") for suffix in ("csv", "md")),
+        "base-values/plb-n1024: nothing of it is stored, not written",
+        *(str(home / "base-values" / "own-letters" / f"replicates.{suffix}") for suffix in ("csv", "md")),
+    ]
+    for name in ("deviations.csv", "base-values/own-letters/replicates.csv"):
+        assert len(pd.read_csv(home / name))
+
+
+def test_a_folder_without_runs_is_one_sentence(tmp_path, capsys):
+    assert cli.main(["tables", "--replicates", str(tmp_path)]) == 2
+    assert "no finished run was computed twice: give a folder of runs" in capsys.readouterr().err

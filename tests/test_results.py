@@ -127,7 +127,7 @@ def test_committed_full_size_figures_follow_from_the_committed_runs(name, commit
 def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path):
     other = Store(ROOT / "replicates" / "cpu")
     assert other.verify() == [] and len(other.records()) >= 4
-    table = replicates.compare(committed, other)
+    table = replicates.compare(committed.records(), other.records())
     assert set(table.evaluations) == {21} and table[["end", "sd"]].notna().all(axis=None)
     check_equal(replicates.save(table, tmp_path / "replicates"), FULL_SIZE)
     of_seeds = table[table.precision == table.other_precision]
@@ -235,7 +235,7 @@ def test_the_committed_pairs_at_large_mini_batches_follow_from_the_committed_run
     of_figure_3 = {run for run in registry.grid("base-values/figure-3", **NIST_LETTERS).runs if run.method == "PEB"}
     runs = large_batches.experiment().runs
     assert len(runs) == 24 and {run for run in runs if run.method == "PEB"} <= of_figure_3
-    check_equal(large_batches.save(committed, tmp_path / "plb-n1024"), FULL_SIZE)
+    check_equal(large_batches.save(committed.curves(large_batches.experiment()), tmp_path / "plb-n1024"), FULL_SIZE)
     text = (FULL_SIZE / "plb-n1024.md").read_text()
     assert "adjusted by Holm over the 4 tests of the pairs without MB" in text and "n = 12 seeds" in text
 

@@ -1,40 +1,16 @@
-"""Where this package had to choose: what the papers leave open, and what is done otherwise, in one table.
+"""Where this package had to choose: what the papers leave open, and what is done otherwise.
 
-Each choice has what the paper says, what is done here, the option that changes it, and, where runs of both are stored,
-what it changes. ``python -m hardsample.report.deviations`` writes the table into ``figures/``.
+:mod:`hardsample.report.deviation_effects` adds what each choice changes, and writes the table of all.
 """
 
 import dataclasses
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
-from hardsample import paths
-from hardsample.config import Run
-from hardsample.data import catalogue
-from hardsample.errors import InputError
-from hardsample.experiments import base_values, hard_samples
-from hardsample.methods.loss_based import NEAREST, READINGS, reading
-from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
-from hardsample.report import markup, stats
-from hardsample.runs.store import Store
-from hardsample.training import networks
-
 PAPERS = {"A": "Paper A (base values)", "B": "Paper B (hard mini-batches)"}
-_FOLDERS = {"A": base_values.PAPER, "B": hard_samples.PAPER}
-_HEADER = ("question", "the paper", "here", "option", "default", "other values", "effect of the other value")
-METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
-COLUMNS = (
-    *("paper", "question", "says", "here", "option", "default", "other"),
-    *("data", "network", "method", "train_examples", "epochs", "n"),
-    *("devices", "unlike", "metric", "difference", "low", "high"),
-)
-
 _PERSISTENT, _HARD = ("PLB", "PEB"), ("HMB", "RMB", "HE")
-_METHODS = {"A": ("MB", "SMB", "LB", *_PERSISTENT), "B": (*_HARD, "FMB")}
+METHODS = {"A": ("MB", "SMB", "LB", *_PERSISTENT), "B": (*_HARD, "FMB")}
+"""The methods of each paper."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -378,7 +354,6 @@ DEVIATIONS = (
     ),
 )
 """Every choice, paper A's first, in the order in which a training meets them."""
-
 NO_DEVIATION = {
     "data": "named in every figure",
     "method": "what is compared",
@@ -402,169 +377,3 @@ NO_DEVIATION = {
     "refresh_every": "beyond the papers; never is the default",
 }
 """Fields of Run and options of the papers' methods that are no deviation, and why."""
-
-
-def table(store: Store | None = None) -> pd.DataFrame:
-    """One row per choice, other value, setting and metric that stored runs tell of; one per choice where none do.
-
-    A pair is two runs of a seed that differ in this choice alone, the other value minus the default. Only runs with
-    true labels and the cross-entropy count, of the choice's paper: its methods and, for paper A, its network.
-
-    - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
-    - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
-      of seeds in it, 0 where none are stored; ``devices``: what they were computed on; ``unlike``: in which of device,
-      precision, torch and code (:func:`hardsample.records.made`) the two of a pair differ beside the choice, in
-      words, "" for none.
-    - ``metric``: a key of ``METRICS``; ``difference``: mean over seeds; ``low``, ``high``: its 95 % t interval, NaN
-      from one pair.
-
-    Raises:
-        InputError: one data set's runs were made with different data.
-    """
-    found = {record.run: record for record in (store or Store()).records()}
-    check_fingerprints((run, record.provenance) for run, record in found.items())
-    rows = []
-    for deviation in DEVIATIONS:
-        about = {name: getattr(deviation, name) for name in ("paper", "question", "says")}
-        about["here"] = _here(deviation)
-        about |= {"option": _option(deviation), "default": _values(deviation.default, deviation)}
-        others = "; ".join(_values(other, deviation) for other in deviation.others)
-        effects = list(_effects(deviation, found))
-        rows += [about | effect for effect in effects] or [about | {"other": others, "n": 0}]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def markdown(rows: pd.DataFrame) -> str:
-    """The table for readers: a block for each paper, a line for each choice; effects in test accuracy."""
-    parts = ["**What the papers leave open, and what is done otherwise here.**", _notes()]
-    for paper, title in PAPERS.items():
-        lines = []
-        for _, choice in rows[rows.paper == paper].groupby("question", sort=False):
-            first = choice.iloc[0]
-            others = "; ".join(dict.fromkeys(choice.other))
-            effect = _effect(choice) if first.option else ""
-            lines.append((first.question, first.says, first.here, first.option, first.default, others, effect))
-        parts += [f"**{title}**", markup.markdown_table(_HEADER, lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def save(rows: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
-    """Write ``stem``.csv and .md, each whole or not at all; equal tables give equal bytes.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    return markup.write(stem, {"csv": markup.csv(rows), "md": markdown(rows)})
-
-
-def write(store: Store | None = None) -> tuple[Path, ...]:
-    """Write the table as ``deviations`` into the folder of figures.
-
-    Raises:
-        InputError: the folder cannot be written, or one data set's runs were made with different data.
-    """
-    return save(table(store), paths.figures_dir() / "deviations")
-
-
-def _option(deviation: Deviation) -> str:
-    """What changes it, in words: fields of a run, or options of methods; "" for nothing."""
-    if not deviation.default:
-        return ""
-    return f"{', '.join(deviation.default)} of {', '.join(deviation.methods) or 'a run'}"
-
-
-def _here(deviation: Deviation) -> str:
-    """What is done here; of LB's options also what the reading that figures and the contest show has."""
-    if deviation.methods != ("LB",):
-        return deviation.here
-    own = {name: value for name, value in READINGS[NEAREST].items() if name in deviation.default}
-    which = f"has {', '.join(f'{name} {value}' for name, value in own.items())}" if own else "has the same"
-    return f"{deviation.here}. This is LB's default reading; what figures and the contest call LB, {NEAREST!r}, {which}"
-
-
-def _method(run: Run) -> str:
-    """A run's method; LB with its reading, or its options where they are none of the readings."""
-    if run.method != "LB":
-        return run.method
-    options = ", ".join(f"{name} {value}" for name, value in run.options.items())
-    return f"LB, {'default reading' if not run.options else reading(run.options) or options}"
-
-
-def _values(values: Mapping[str, Any], deviation: Deviation) -> str:
-    """Values in words, with their names where the choice has several options."""
-    texts = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
-    named = len(deviation.default) > 1
-    return ", ".join(f"{name} {text}" if named else text for name, text in texts.items())
-
-
-def _effects(deviation: Deviation, found: Mapping[Run, StoredRun]) -> Iterator[dict[str, Any]]:
-    """A row of :func:`table` for each other value, setting and metric, without the columns of the choice itself."""
-    for other in deviation.others:
-        settings: dict[Run, list[tuple[StoredRun, StoredRun]]] = {}
-        for run, record in found.items():
-            twin = _changed(run, deviation, other)
-            if twin in found:
-                settings.setdefault(dataclasses.replace(run, seed=0), []).append((found[twin], record))
-        for setting, pairs in settings.items():
-            about = {name: getattr(setting, name) for name in ("data", "network", "train_examples", "epochs")}
-            about["method"] = _method(setting)
-            devices = sorted({record.provenance["device"] for pair in pairs for record in pair})
-            about |= {"other": _values(other, deviation), "n": len(pairs), "devices": " and ".join(devices)}
-            about["unlike"] = _unlike(pairs, deviation)
-            for metric in METRICS:
-                ends = (
-                    [record.rows[-1][record.columns.index(metric)] for record in side]
-                    for side in zip(*pairs, strict=True)
-                )
-                paired = stats.paired(*ends)
-                low, high = paired.interval.low, paired.interval.high
-                yield about | {"metric": metric, "difference": paired.difference, "low": low, "high": high}
-
-
-def _unlike(pairs: Sequence[tuple[StoredRun, StoredRun]], deviation: Deviation) -> str:
-    """What sets pairs apart beside the choice: how the runs of either value were made, where a pair differs in it."""
-    twins = [tuple(made(record.run, record.provenance) for record in pair) for pair in pairs]
-    differing = unlike(twins, [aspect for aspect in ASPECTS if aspect not in deviation.default])
-    sides = [", ".join(" or ".join(words[side]) for words in differing.values()) for side in (0, 1)]
-    return f"the other value from {sides[0]}, the default from {sides[1]}" if differing else ""
-
-
-def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | None:
-    """The run with the other value, if it is one of the papers' with the default."""
-    if networks.find(run.network).paper != _FOLDERS[deviation.paper] or run.label_noise or run.loss != "cross-entropy":
-        return None
-    if run.method not in (deviation.methods or _METHODS[deviation.paper]):
-        return None
-    values = run.options if deviation.methods else run.to_dict()
-    if any(values.get(name, default) != default for name, default in deviation.default.items()):
-        return None
-    return dataclasses.replace(run, **({"options": {**run.options, **other}} if deviation.methods else other))
-
-
-def _effect(choice: pd.DataFrame) -> str:
-    """The effects on test accuracy, a setting each."""
-    texts = []
-    for row in choice[choice.metric == "acc/val"].itertuples():
-        size = "all" if pd.isna(row.train_examples) else f"{row.train_examples:,.0f}"
-        interval = "" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
-        where = f"{catalogue.label(row.data) or row.data}, {size} examples, {row.epochs:g} epochs"
-        mixed = f"; some pairs differ in more: {row.unlike}" if row.unlike else ""
-        texts.append(f"{row.other}, {row.method}: {row.difference:+.3f}{interval} ({where}, n = {row.n}{mixed})")
-    return "; ".join(texts) or "not run"
-
-
-def _notes() -> str:
-    return (
-        "Effect: test accuracy at the end with the other value minus that with the default, paired by seed, mean"
-        " [95 % t interval], for every setting in which stored runs differ in this choice alone, with true labels and"
-        " the cross-entropy; `not run` where there are none. Intervals are over seeds, not over the choice of test"
-        " images, and not adjusted for their number. The .csv has test losses too, and the devices. An option's default"
-        " is the library's; `published` is the protocol of that name, of paper B alone."
-    )
-
-
-if __name__ == "__main__":
-    try:
-        print(*write(), sep="\n")
-    except InputError as error:
-        sys.exit(f"hardsample: {error}")

@@ -1,25 +1,22 @@
 """The same runs computed twice, on other hardware or in another precision: how far they lie apart, row by row.
 
-A run's key does not name the device, so a second computation lives in a store of its own:
-``python -m hardsample.report.replicates replicates/cpu`` compares all of that store with ``runs/`` and writes a table
-for each data set into ``figures/``.
+A run's key does not name the device, so a second computation lives in a store of its own: ``hardsample tables``
+compares it with ``runs/``.
 """
 
 import dataclasses
-import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hardsample import paths
 from hardsample.config import PRECISIONS, Run
 from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
-from hardsample.runs.store import Store
 
 COLUMNS = (
     *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
@@ -29,32 +26,33 @@ COLUMNS = (
 _SETTING = ("data", "method", "batch_size", "learning_rate", "pretrain_epochs")
 
 
-def compare(store: Store, other: Store) -> pd.DataFrame:
-    """Every run of ``other`` beside the same run of ``store``, one row per run and metric.
+def compare(stored: Iterable[StoredRun], others: Iterable[StoredRun]) -> pd.DataFrame:
+    """Each of the ``others`` beside the same run as ``stored``, one row per run and metric.
 
-    The same run has the same key; where ``store`` lacks it, the run that differs in precision alone stands in.
+    The same run has the same key; where that is not stored, the run that differs in precision alone stands in.
 
-    - ``value``, ``other_value``: the metric at the end; ``end``: other minus store there.
+    - ``value``, ``other_value``: the metric at the end; ``end``: other minus stored there.
     - ``largest``: the difference of greatest size over the ``evaluations`` at equal steps, and its ``largest_epoch``.
-    - ``sd``: standard deviation (ddof 1) of the metric at the end over the ``seeds`` that ``store`` has of the setting.
+    - ``sd``: standard deviation (ddof 1) of the metric at the end over the ``seeds`` of the setting that are stored.
 
-    ``attrs["unpaired"]`` names the runs of ``other`` that have no counterpart, and ``attrs["unlike"]`` has those of
+    ``attrs["unpaired"]`` names those of the ``others`` that have no counterpart, and ``attrs["unlike"]`` has those of
     precision, torch and code (:func:`hardsample.records.made`) in which a pair differs: aspect -> both sides' words.
 
     Raises:
         InputError: the two were made with different data of the same name.
     """
+    found = {record.run: record for record in stored}
     alike: dict[Run, list[StoredRun]] = {}
-    for record in store.records():
+    for record in found.values():
         alike.setdefault(dataclasses.replace(record.run, seed=0), []).append(record)
     rows, unpaired, twins = [], [], []
-    for record in other.records():
-        same = _counterpart(record.run, store)
+    for record in others:
+        same = _counterpart(record.run, found)
         if same is None:
             unpaired.append(f"{record.run.label}-s{record.run.seed}")
             continue
-        check_fingerprints((found.run, found.provenance) for found in (same, record))
-        twins.append(tuple(made(found.run, found.provenance) for found in (same, record)))
+        check_fingerprints((one.run, one.provenance) for one in (same, record))
+        twins.append(tuple(made(one.run, one.provenance) for one in (same, record)))
         rows += _rows(same, record, alike[dataclasses.replace(same.run, seed=0)])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs = {"unpaired": unpaired, "unlike": unlike(twins, ASPECTS[1:])}
@@ -91,27 +89,24 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, {"csv": markup.csv(table), "md": markdown(table)})
 
 
-def write(folder: Path) -> tuple[Path, ...]:
-    """Compare the store in ``folder`` with the usual one and write ``replicates`` into each data set's figures.
+def save_each(table: pd.DataFrame, folders: Mapping[str, Path]) -> tuple[Path, ...]:
+    """Write ``replicates`` into the folder of each data set that the table has rows of.
 
     Raises:
-        InputError: the folder holds no finished run, or what :func:`compare` raises.
+        InputError: the table is empty, or a folder cannot be written.
     """
-    other = Store(folder)
-    table = compare(Store(), other)
     if table.empty:
-        raise InputError(f"{folder} holds no finished run that {paths.runs_dir()} has too: give a folder of runs.")
-    homes = {record.run.data: other.path(record.run).parent.relative_to(other.root) for record in other.records()}
+        raise InputError("no finished run was computed twice: give a folder of runs that are stored here too.")
     written: tuple[Path, ...] = ()
     for name, rows in table.groupby("data"):
         rows.attrs = table.attrs
-        written += save(rows, paths.figures_dir() / homes[name] / "replicates")
+        written += save(rows, folders[name] / "replicates")
     return written
 
 
-def _counterpart(run: Run, store: Store) -> StoredRun | None:
+def _counterpart(run: Run, stored: Mapping[Run, StoredRun]) -> StoredRun | None:
     others = (dataclasses.replace(run, precision=precision) for precision in PRECISIONS if precision != run.precision)
-    return next((found for wanted in (run, *others) if (found := store.find(wanted)) is not None), None)
+    return next((stored[wanted] for wanted in (run, *others) if wanted in stored), None)
 
 
 def _rows(same: StoredRun, record: StoredRun, seeds: list[StoredRun]) -> list[dict]:
@@ -186,10 +181,3 @@ def _equivalence_note(differences: pd.Series) -> str:
     low, high = (100 * end for end in (found.interval.low, found.interval.high))
     shown = "equivalent" if found.p < stats.LEVEL else "not shown to be equivalent"
     return f"{said} [90 % {low:+.2f}, {high:+.2f}]: {shown} within {margin} (two one-sided t tests, p = {found.p:.2g})."
-
-
-if __name__ == "__main__":
-    try:
-        print(*write(Path(*sys.argv[1:2] or ["replicates/cpu"])), sep="\n")
-    except InputError as error:
-        sys.exit(f"hardsample: {error}")
