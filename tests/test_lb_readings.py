@@ -11,7 +11,7 @@ from synthetic import changed, curves
 from hardsample.experiments import lb_study, registry
 from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SETTINGS, SMALL_BATCH, SMALL_RATE
 from hardsample.methods.loss_based import READINGS
-from hardsample.report import lb_readings
+from hardsample.report import lb_figure, lb_readings, lb_statements
 
 NAMES = list(READINGS)
 FAITHFUL, OTHER = NAMES[2], NAMES[3]
@@ -134,7 +134,7 @@ def test_two_sizes_stand_side_by_side(faithful):
     assert sorted(table.letters.unique()) == [3200, 12800] and len(table) == 2 * len(lb_readings.table(faithful))
     text = lb_readings.markdown(table)
     assert "| 3,200 | 3 | " in text and "| 12,800 | 3 | " in text and f"| {lb_readings.TOGETHER} | 3 | " in text
-    labels = [text.get_text() for text in lb_readings.figure(table).legends[0].get_texts()]
+    labels = [text.get_text() for text in lb_figure.figure(table).legends[0].get_texts()]
     assert labels[:2] == ["3,200 letters", "12,800 letters"]
     alone = lb_readings.table(faithful, larger.of(slice(0)))
     assert set(alone.letters) == {3200}
@@ -143,10 +143,10 @@ def test_two_sizes_stand_side_by_side(faithful):
 def test_it_is_shown_for_readers(faithful, tmp_path):
     table = lb_readings.table(faithful)
     text = lb_readings.markdown(table)
-    assert all(f"{statement.number}. {statement.says}" in text for statement in lb_readings.STATEMENTS)
+    assert all(f"{statement.number}. {statement.says}" in text for statement in lb_statements.STATEMENTS)
     assert all(name in text for name in NAMES) and "set before" not in text
-    assert isinstance(lb_readings.figure(table), Figure)
-    assert isinstance(lb_readings.figure(lb_readings.table(faithful.of(slice(0)))), Figure)
+    assert isinstance(lb_figure.figure(table), Figure)
+    assert isinstance(lb_figure.figure(lb_readings.table(faithful.of(slice(0)))), Figure)
     files = lb_readings.save(table, tmp_path / "lb-readings")
     assert [file.suffix for file in files] == [".md"]
 
@@ -199,6 +199,6 @@ def test_the_largest_size_that_a_test_was_run_at_decides(faithful):
 
 
 def test_the_statements_are_those_that_were_set_before_the_runs():
-    kept = [(s.number, t.setting, t.test, t.low, t.high) for s in lb_readings.STATEMENTS for t in s.tests]
+    kept = [(s.number, t.setting, t.test, t.low, t.high) for s in lb_statements.STATEMENTS for t in s.tests]
     digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
     assert digest == "adb263a34552ec82"

@@ -18,15 +18,22 @@ from hardsample.experiments import hard_samples, lb_study, registry, rivals
 from hardsample.methods.loss_based import NEAREST
 from hardsample.report import (
     audit,
+    contest_figure,
+    contest_markdown,
+    contest_tables,
     convergence,
     diagrams,
     draws,
     figures,
     large_batches,
+    lb_figure,
     lb_readings,
+    lb_statements,
+    paper_accuracies,
+    paper_best,
+    paper_networks,
+    paper_tables,
     replicates,
-    side_by_side,
-    standings,
     tables,
     trajectories,
     wording,
@@ -150,12 +157,12 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, commi
 @pytest.mark.parametrize("name", ["table-3", "table-6"])
 def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
-    table = side_by_side.table_3(curves) if name == "table-3" else side_by_side.table_6(curves)
-    check_equal(side_by_side.save(table, tmp_path / name), IMAGES)
+    table = paper_accuracies.table_3(curves) if name == "table-3" else paper_best.table_6(curves)
+    check_equal(paper_tables.save(table, tmp_path / name), IMAGES)
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_committed_standings_follow_from_the_committed_runs_and_a_page_quotes_them(
+def test_committed_contests_follow_from_the_committed_runs_and_a_page_quotes_them(
     name, committed, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(committed.root))  # where the costs are kept
@@ -168,11 +175,12 @@ def test_committed_standings_follow_from_the_committed_runs_and_a_page_quotes_th
     settings = {tuple(panel.setting.values())[:2] for panel in experiment.panels}
     assert curves.missing == len(methods) * len(settings) * rows.seed.nunique()
     assert set(rows[rows.method == "MB"].groupby("panel").seed.nunique()) == {rows.seed.nunique()}
-    written = [*figures.save(standings.figure(curves), standings.figure_data(curves), tmp_path / name)]
-    written += standings.save(standings.table(curves), tmp_path / name)
+    table = contest_tables.table(curves)
+    written = [*figures.save(contest_figure.figure(table), contest_tables.figure_data(table), tmp_path / name)]
+    written += contest_markdown.save(table, tmp_path / name)
     check_equal(written, ROOT / "figures" / "rivals" / experiment.folder)
     text = (tmp_path / f"{name}-statistics.md").read_text()
-    assert set(standings.winners(standings.table(curves)).tests) == {12}  # of what was run
+    assert set(contest_tables.winners(table).tests) == {12}  # of what was run
     in_short = text.split("**In short**\n\n")[1].split("\n\n")[0]
     assert in_short in (RESULTS / "all-methods.md").read_text()
     if name == "letters":
@@ -193,7 +201,7 @@ def check_readme_of_the_letters(in_short: str):
 
 
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
-    written = [*side_by_side.save(side_by_side.table_2(), tmp_path / "table-2")]
+    written = [*paper_tables.save(paper_networks.table_2(), tmp_path / "table-2")]
     written += audit.save(audit.findings(), tmp_path / "audit")
     counts = diagrams.update_counts(98, 100, hard_samples.DELTAS)
     written += figures.save(diagrams.training_methods(98, 100), counts, tmp_path / "figure-2")
@@ -304,14 +312,14 @@ def test_readme_and_a_page_quote_the_full_size_runs():
 def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(committed, tmp_path):
     study = registry.grid("lb-readings", profile="small", data="sd19-letters")
     table = lb_readings.table(*map(committed.curves, lb_study.sizes(study)))
-    written = [*figures.save(lb_readings.figure(table), table, tmp_path / "lb-readings")]
+    written = [*figures.save(lb_figure.figure(table), table, tmp_path / "lb-readings")]
     written += lb_readings.save(table, tmp_path / "lb-readings")
     check_equal(written, FULL_SIZE)
     fewer = table[table.letters == 12_000]
     assert set(fewer[fewer.met != "not run"].n) == {3}
     assert lb_readings.nearest(table) == NEAREST
     found, verdict = lb_readings.met(lb_readings.together(table)), lb_readings.verdict(table)
-    tried = found[[statement.number for statement in lb_readings.STATEMENTS]] != "not run"
+    tried = found[[statement.number for statement in lb_statements.STATEMENTS]] != "not run"
     assert "LB is not identified" in verdict and "so far" in verdict
     for said in (words(README), words(RESULTS / "sd19-letters.md")):
         assert (

@@ -1,7 +1,7 @@
 """What all figures of curves share: the points over seeds, lines, legend and caption, and the files that are written.
 
 The kinds of figure are modules of their own: :mod:`hardsample.report.trajectories`,
-:mod:`hardsample.report.convergence`, :mod:`hardsample.report.draws`, :mod:`hardsample.report.standings`.
+:mod:`hardsample.report.convergence`, :mod:`hardsample.report.draws`, :mod:`hardsample.report.contest_figure`.
 """
 
 import io

@@ -1,136 +1,24 @@
-"""Which reading of LB is paper A's? What the paper says of LB, as tests that every reading meets or does not.
+"""Which reading of LB is paper A's? Every reading held to every statement of :mod:`hardsample.report.lb_statements`.
 
-The paper ranks LB in words and figures without numbers. The bounds are ours: accuracies are close within a point;
-losses are similar within 5 % of MB's, clearly worse beyond, and considerably beyond 10 %. They were set before the
-study's own runs, when two readings' full-size results at the default were known, and not changed since. A test is met
-by the mean over seeds; its interval is shown beside, and how many are met by the whole of it. Losses are compared
-with MB's alone, also where the paper speaks of all other methods; what statement 2 asks of the training loss is no
-more than statement 5 allows.
+A test is met by the mean over seeds; its interval is shown beside, and how many are met by the whole of it.
 """
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from hardsample.experiments.curves import Curves, after_pretraining
-from hardsample.experiments.lb_study import DEFAULT, LARGE_BATCH, LARGE_RATE, SMALL_BATCH, SMALL_RATE
+from hardsample.experiments.curves import METRICS, Curves, after_pretraining
 from hardsample.methods.loss_based import READINGS
-from hardsample.report import figures, markup, stats, style, wording
+from hardsample.report import markup, stats, wording
+from hardsample.report.lb_statements import CLOSE, CONSIDERABLE, OVERFIT, SIMILAR, STATEMENTS, TESTS, Test
 
-CLOSE = 1.0  # points of accuracy
-SIMILAR, CONSIDERABLE = 5.0, 10.0  # % of the baseline's loss
-OVERFIT = 2.0  # % above the own least loss
 ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
 TOGETHER = "each test at the largest"
-_MARKERS = ("o", "s")  # of the sizes, smaller first
 COLUMNS = (
     *("reading", "statement", "setting", "test", "letters", "n", "difference", "half_width", "unit"),
     *("low", "high", "met"),
-)
-TESTS = {
-    "acc/train": "train accuracy",
-    "acc/val": "test accuracy",
-    "loss/train": "train loss",
-    "loss/val": "test loss",
-    "first loss/train": "train loss at first, the first evaluation after the pre-training",
-    "first loss/val": "test loss at first, the first evaluation after the pre-training",
-    "excess": "test loss beyond train loss, as differences",
-    "overfit": "rise of the test loss, its own last value above its least",
-    "acc/train, PEB": "train accuracy against PEB",
-    "acc/val, PEB": "test accuracy against PEB",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Test:
-    """One part of a statement: the mean difference of ``test`` in a setting lies above ``low`` and up to ``high``.
-
-    Differences are to MB unless ``test`` says otherwise: of accuracies in points, of losses in % of the other's.
-    """
-
-    setting: str
-    test: str
-    low: float = -np.inf
-    high: float = np.inf
-
-
-@dataclasses.dataclass(frozen=True)
-class Statement:
-    """What paper A says of LB in one place, in our words, and the tests that it comes to."""
-
-    number: int
-    says: str
-    place: str
-    tests: tuple[Test, ...]
-
-
-def _alike(setting: str, *names: str, bound: float) -> tuple[Test, ...]:
-    return tuple(Test(setting, name, -bound, bound) for name in names)
-
-
-STATEMENTS = (
-    Statement(
-        1,
-        "accuracy close to MB's on both sets",
-        "section 4.2.2, Figure 2",
-        _alike(DEFAULT, "acc/train", "acc/val", bound=CLOSE),
-    ),
-    Statement(
-        2,
-        "losses worse than MB's, clearly so on the test set, and more there than on the training set",
-        "section 4.2.2, Figure 2",
-        (Test(DEFAULT, "loss/train", 0.0), Test(DEFAULT, "loss/val", SIMILAR), Test(DEFAULT, "excess", 0.0)),
-    ),
-    Statement(
-        3,
-        "n = 4: losses considerably larger than MB's from the start of the fine-tuning, and no overfitting",
-        "section 4.2.3, Figure 3",
-        (
-            *(Test(SMALL_BATCH, name, CONSIDERABLE) for name in ("first loss/train", "first loss/val")),
-            *(Test(SMALL_BATCH, name, CONSIDERABLE) for name in ("loss/train", "loss/val")),
-            Test(SMALL_BATCH, "overfit", high=OVERFIT),
-        ),
-    ),
-    Statement(
-        4,
-        "n = 1024: the highest accuracy of all on both sets, at losses similar to MB's",
-        "section 4.2.3, Figure 3",
-        (
-            *(Test(LARGE_BATCH, name, 0.0) for name in ("acc/train", "acc/val", "acc/train, PEB", "acc/val, PEB")),
-            *_alike(LARGE_BATCH, "loss/train", "loss/val", bound=SIMILAR),
-        ),
-    ),
-    Statement(
-        5,
-        "α = 0.05 and 0.1: comparable to MB on the training set, worse on the test set, above all in loss",
-        "section 4.2.4, Figure 4",
-        tuple(
-            test
-            for setting in (DEFAULT, LARGE_RATE)
-            for test in (
-                *_alike(setting, "acc/train", bound=CLOSE),
-                *_alike(setting, "loss/train", bound=SIMILAR),
-                Test(setting, "acc/val", high=0.0),
-                Test(setting, "loss/val", SIMILAR),
-            )
-        ),
-    ),
-    Statement(
-        6,
-        "smallest learning rate: higher accuracy than MB on both sets, at comparable losses",
-        "section 4.2.4, Figure 4",
-        (
-            *(Test(SMALL_RATE, name, 0.0) for name in ("acc/train", "acc/val")),
-            *_alike(SMALL_RATE, "loss/train", "loss/val", bound=SIMILAR),
-        ),
-    ),
 )
 
 
@@ -269,7 +157,7 @@ def markdown(table: pd.DataFrame) -> str:
         "**Every test**: mean difference ± half-width of its 95 % t interval; in bold what the statement asks.",
         markup.markdown_table(tests, every),
         "\n".join(f"{i}. {reading}" for i, reading in enumerate(READINGS, 1)),
-        _notes(table),
+        notes_in_words(table),
     )
     return "\n\n".join(blocks) + "\n"
 
@@ -283,39 +171,12 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, {"md": markdown(table)})
 
 
-def figure(table: pd.DataFrame) -> Figure:
-    """An axes per test, a line per reading: its mean difference and interval, and in grey what the statement asks."""
-    cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
-    cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
-    sizes = sorted(table.letters.unique())
-    columns = 4
-    with matplotlib.rc_context(style.RC):
-        page, grid = style.page(
-            (-(-len(cells) // columns), columns),
-            size=(1.55, 0.17 * len(READINGS) + 0.1),
-            gap=(0.2, 0.62),
-            right=0.12,
-            bottom=0.3,
-            heading=wording.data_statement(table.attrs["curves"].experiment),
-            handles=_handles(sizes),
-            caption=_notes(table),
-            left=2.75,
-        )
-        for axes, cell in zip(grid.flat, cells, strict=False):
-            _test(axes, _of(table, cell), cell, sizes)
-        for axes in grid.flat[len(cells) :]:
-            axes.set_axis_off()
-        for row in grid:
-            row[0].set_yticks(range(len(READINGS)), list(READINGS), fontsize=7)
-    return page
-
-
 def _evaluations(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Of every setting and method the first and last evaluation after the pre-training and the least, by seed."""
     after = frame[after_pretraining(frame)].sort_values("step")
     parts = {}
     for cell, own in after.groupby(["panel", "method"], observed=True):
-        seeds = own.groupby("seed")[list(figures.METRICS)]
+        seeds = own.groupby("seed")[list(METRICS)]
         parts[cell] = {"first": seeds.first(), "last": seeds.last(), "least": seeds.min()}
     return parts
 
@@ -346,51 +207,6 @@ def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield TOGETHER, together(table)
 
 
-def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
-    statement, setting, test = cell
-    return table[(table.statement == statement) & (table.setting == setting) & (table.test == test)]
-
-
-def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str], sizes: list[int]) -> None:
-    statement, setting, test = cell
-    ran = rows[rows.met != "not run"]
-    ends = [*(ran.difference - ran.half_width.fillna(0)), *(ran.difference + ran.half_width.fillna(0)), 0.0]
-    low, high = rows.low.iloc[0], rows.high.iloc[0]
-    bounds = [bound for bound in (low, high) if np.isfinite(bound)]
-    middle = np.quantile(np.abs([*ran.difference, *bounds, 1.0]), 0.8) * 2
-    left, right = max(min([*ends, *bounds]), -middle), min(max([*ends, *bounds]), middle)
-    room = 0.08 * (right - left) or 1.0
-    axes.set_xlim(left - room, right + room)
-    axes.axvspan(max(low, left - room), min(high, right + room), color="#e3ecf4", linewidth=0, zorder=0)
-    axes.axvline(0, color=style.QUIET, linewidth=0.7, zorder=1)
-    for row in ran.itertuples():
-        size = sizes.index(row.letters)
-        place = list(READINGS).index(row.reading) + 0.28 * (size - (len(sizes) - 1) / 2)
-        color = "#0072b2" if row.met == "yes" else "#d55e00"
-        shown = np.clip(row.difference, left, right)
-        if np.isfinite(row.half_width):
-            axes.plot([row.difference - row.half_width, row.difference + row.half_width], [place] * 2, color=color)
-        marker = _MARKERS[size] if shown == row.difference else ">" if row.difference > right else "<"
-        face = color if row.met == "yes" else "white"
-        axes.plot(shown, place, marker, markersize=4, color=color, markerfacecolor=face, zorder=3)
-    axes.set_ylim(len(READINGS) - 0.5, -0.5)
-    axes.set_yticks(range(len(READINGS)), [])
-    axes.set_title(f"{statement}  {setting}\n{TESTS[test].split(',')[0]}", loc="left", fontsize=7)
-    axes.set_xlabel(rows.unit.iloc[0], fontsize=7, labelpad=1)
-
-
-def _handles(sizes: list[int]) -> list[Line2D]:
-    look = {"linestyle": "-", "marker": "o", "markersize": 4}
-    plain = {"linestyle": "", "color": style.QUIET, "markersize": 4}
-    several = zip(sizes, _MARKERS, strict=False) if len(sizes) > 1 else ()
-    return [
-        *(Line2D([], [], label=f"{letters:,} letters", marker=marker, **plain) for letters, marker in several),
-        Line2D([], [], color="#0072b2", label="as the paper says", **look),
-        Line2D([], [], color="#d55e00", markerfacecolor="white", label="not as the paper says", **look),
-        Line2D([], [], color="#e3ecf4", linewidth=7, label="what the statement asks"),
-    ]
-
-
 def _heading(table: pd.DataFrame) -> str:
     data = wording.data_statement(table.attrs["curves"].experiment)
     letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
@@ -411,7 +227,7 @@ def _cell(row) -> str:
     return f"**{text}**" if row.met == "yes" else text
 
 
-def _notes(table: pd.DataFrame) -> str:
+def notes_in_words(table: pd.DataFrame) -> str:
     """How to read the tests."""
     return " ".join(
         (

@@ -16,7 +16,15 @@ from hardsample.experiments import published
 from hardsample.experiments.curves import METRICS, Curves, after_pretraining, last_values
 from hardsample.report import effects, markup, stats
 from hardsample.report.trajectories import figure_data as trajectory_data
-from hardsample.report.wording import heading, last_notes, measured_statement, metric_title, verdict, with_interval
+from hardsample.report.wording import (
+    DIVERGED,
+    heading,
+    last_notes,
+    measured_statement,
+    metric_title,
+    verdict,
+    with_interval,
+)
 
 READABLE = ("acc/val", "loss/val")
 _COMPARED = ("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs")
@@ -236,7 +244,7 @@ def _notes(table: Tested) -> str:
         " it; the ratio is to the updates after which the twin itself first had it, seed by seed.",
     ]
     if table.frame.diverged.any():
-        notes.append("Diverged seeds are left out of means and differences, and are never won.")
+        notes.append(DIVERGED)
     if measured := measured_statement(table.curves.experiment):
         notes.append(measured)
     return " ".join((*notes, *last_notes(table.curves)))

@@ -16,6 +16,7 @@ TITLES = {
     "loss/train": "train loss",
     "loss/val": "test loss",
 }
+DIVERGED = "Diverged seeds are left out of means and differences, and are never won."
 
 
 def data_statement(experiment: Experiment) -> str:

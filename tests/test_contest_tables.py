@@ -11,7 +11,7 @@ from hardsample.experiments import base_values, registry
 from hardsample.experiments import rivals as contest
 from hardsample.methods import loss_based
 from hardsample.methods import registry as methods_registry
-from hardsample.report import figures, standings, stats
+from hardsample.report import contest_figure, contest_markdown, contest_tables, contest_words, figures, stats
 from hardsample.runs import store
 
 # What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
@@ -122,7 +122,7 @@ def diverge(made, method, seeds, panel=FIRST):
 
 def verdict(made):
     """The one row of the winners of curves of a single panel."""
-    (found,) = standings.winners(standings.table(made)).to_dict("records")
+    (found,) = contest_tables.winners(contest_tables.table(made)).to_dict("records")
     return found
 
 
@@ -141,17 +141,17 @@ def contested():
 
 @pytest.fixture(scope="module")
 def table(contested):
-    return standings.table(contested)
+    return contest_tables.table(contested)
 
 
 @pytest.fixture(scope="module")
 def found(table):
-    return standings.winners(table)
+    return contest_tables.winners(table)
 
 
 @pytest.fixture(scope="module")
 def drawn(contested):
-    return standings.figure(contested)
+    return contest_figure.figure(contest_tables.table(contested))
 
 
 def texts(figure):
@@ -164,7 +164,9 @@ def texts(figure):
 
 
 def test_a_row_per_panel_and_method(table):
-    assert list(table) == list(standings.COLUMNS) and len(set(standings.COLUMNS)) == len(standings.COLUMNS)
+    assert list(table) == list(contest_tables.COLUMNS) and len(set(contest_tables.COLUMNS)) == len(
+        contest_tables.COLUMNS
+    )
     assert len(table) == 2 * 2 * 3 * len(METHODS)
     assert table[["schedule", "noise", "budget"]].iloc[0].tolist() == ["constant", 0.0, "updates"]
     assert table.method[: len(METHODS)].tolist() == list(METHODS)
@@ -175,7 +177,7 @@ def test_a_row_by_hand():
     made = one_panel(seeds=3, methods=("MB", "PEB"))
     set_ends(made, "MB", "acc/val", [0.8, 0.7, 0.6])
     set_ends(made, "PEB", "acc/val", [0.9, 0.9, 0.5])
-    found = row(standings.table(made), "PEB")
+    found = row(contest_tables.table(made), "PEB")
     assert (found["mean"], found.n, found.diverged) == (pytest.approx(230 / 3), 3, 0)
     assert (found.difference, found.seeds_won, found.pairs) == (pytest.approx(20 / 3), 2, 3)
     assert np.isnan([found.p, found.p_holm, found.smallest]).all()  # of 3 seeds
@@ -188,7 +190,7 @@ def test_p_and_the_smallest_difference_by_hand():
     made = one_panel(seeds=6, methods=("MB", "PEB"))
     set_ends(made, "MB", "acc/report", [0.6] * 6)
     set_ends(made, "PEB", "acc/report", [0.61, 0.62, 0.63, 0.64, 0.65, 0.66])
-    found = row(standings.table(made), "PEB")
+    found = row(contest_tables.table(made), "PEB")
     assert (found.report_p, found.report_p_holm, found.report_usable) == (2 / 64, 2 / 64, 6)
     half = 2.570582 * np.std([1, 2, 3, 4, 5, 6], ddof=1) / np.sqrt(6)
     assert found.report_smallest == pytest.approx(half, abs=1e-4)  # one test: the usual interval's half-width
@@ -199,7 +201,7 @@ def test_lower_loss_wins():
     made = one_panel(seeds=2, methods=("MB", "PEB"))
     set_ends(made, "MB", "loss/val", [1.0, 1.0])
     set_ends(made, "PEB", "loss/val", [0.9, 1.2])
-    found = row(standings.table(made), "PEB")
+    found = row(contest_tables.table(made), "PEB")
     assert (found.loss, found.loss_difference, found.loss_seeds_won) == (pytest.approx(1.05), pytest.approx(0.05), 1)
 
 
@@ -224,7 +226,7 @@ def test_the_known_winner_wins(found):
     assert (first.verdict, first.method, first.tests, first.seeds, first.needed) == ("wins", "PEB", 13, 12, 10)
     assert 1 < first.difference < 3 and first.p_holm < 0.05 and 0 < first.smallest < first.difference
     assert first.better.startswith("PEB") and first.worse.startswith("LB, OHEM")
-    assert found.verdict.isin(standings.VERDICTS).all() and list(found) == list(standings.WINNERS)
+    assert found.verdict.isin(contest_tables.VERDICTS).all() and list(found) == list(contest_tables.WINNERS)
 
 
 def test_better_and_worse_are_significant_after_holm(found, table):
@@ -244,7 +246,7 @@ def test_none_is_above_where_all_are_alike():
     made = one_panel(methods=("MB", "SMB", "InfoBatch", "focal"))
     found = verdict(made)
     assert found["verdict"] == "none above" and found["better"] == found["inconclusive"] == found["above"] == ""
-    text = standings.markdown(standings.table(made))
+    text = contest_markdown.markdown(contest_tables.table(made))
     assert "**None is significantly above MB in 1**: constant 0 %." in text and "wins in 1**, by" not in text
 
 
@@ -262,7 +264,7 @@ def test_one_half_chooses_and_the_other_reports():
     smb = ends[ends.method == "SMB"].set_index("seed")["acc/report"]
     usual = ends[ends.method == "MB"].set_index("seed")["acc/report"]
     assert found["difference"] == pytest.approx(100 * (smb - usual).mean())
-    text = standings.markdown(standings.table(made))
+    text = contest_markdown.markdown(contest_tables.table(made))
     assert "difference to MB is inconclusive, and others are significantly above: constant 0 %" in text
 
 
@@ -272,16 +274,16 @@ def test_methods_that_the_winner_does_not_beat_are_named():
         ends = made.frame[made.frame.method == "PEB"].groupby("seed")[metric].last().to_numpy()
         set_ends(made, "PLB", metric, ends + 0.001 * np.where(np.arange(12) % 2, 1, -1.5))
     assert (verdict(made)["method"], verdict(made)["inconclusive"], verdict(made)["above"]) == ("PEB", "PLB", "")
-    text = standings.markdown(standings.table(made))
+    text = contest_markdown.markdown(contest_tables.table(made))
     assert "**PEB wins in 1**" in text and "(there its difference to others is inconclusive)" in text
 
 
 def test_of_three_seeds_nothing_is_significant_and_there_is_no_p():
     made = rival_curves(seeds=3, noises=(0.0, 0.4), budgets=BUDGETS[:1])
-    table = standings.table(made)
-    assert set(standings.winners(table).verdict) == {"too few seeds"}
+    table = contest_tables.table(made)
+    assert set(contest_tables.winners(table).verdict) == {"too few seeds"}
     assert table[[name for name in table if name.endswith(("p", "p_holm", "smallest"))]].isna().all(axis=None)
-    text, figure = standings.markdown(table), standings.figure(made)
+    text, figure = contest_markdown.markdown(table), contest_figure.figure(contest_tables.table(made))
     for said in (text, texts(figure)):
         assert not any(word in said for word in UNSAID)
         assert "With 3 seeds no difference among 13 tests can be significant, whatever its size" in said
@@ -299,43 +301,47 @@ def test_ten_seeds_are_needed_as_is_said(seeds, verdict_of):
 
 
 def test_one_seed_has_no_interval():
-    table = standings.table(one_panel(seeds=1))
+    table = contest_tables.table(one_panel(seeds=1))
     assert table[["low", "sd", "difference_low"]].isna().all(axis=None)
     assert table.p.isna().all()
-    assert "With 1 seed no difference" in standings.markdown(table)
+    assert "With 1 seed no difference" in contest_markdown.markdown(table)
 
 
 def test_a_diverged_seed_costs_the_choice():
     made = one_panel()
     diverge(made, "PEB", [5])
-    table = standings.table(made)
+    table = contest_tables.table(made)
     assert row(table, "PEB")[["n", "diverged", "pairs", "usable"]].tolist() == [11, 1, 12, 11]
     found = verdict(made)
     assert found["method"] != "PEB" and found["left_out"] == "PEB (11 of 12)" and "PEB" in found["better"]
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     assert "Diverged: PEB 1 of 12 runs." in text and "PEB (11 of 12)" in text and "(1 diverged)" in text
-    said = texts(standings.figure(made))
+    said = texts(contest_figure.figure(contest_tables.table(made)))
     assert "×1" in said and "k seeds diverged" in said
 
 
 def test_all_seeds_diverged():
     made = one_panel(methods=("MB", "OHEM", "LB"))
     diverge(made, "OHEM", range(1, 13))
-    assert np.isnan(row(standings.table(made), "OHEM").difference)
+    assert np.isnan(row(contest_tables.table(made), "OHEM").difference)
     assert verdict(made)["left_out"] == "OHEM (0 of 12)"
-    assert "×12" in texts(standings.figure(made)) and "12 diverged" in standings.markdown(standings.table(made))
+    assert "×12" in texts(
+        contest_figure.figure(contest_tables.table(made))
+    ) and "12 diverged" in contest_markdown.markdown(contest_tables.table(made))
     diverge(made, "MB", range(1, 13))
     assert verdict(made)["verdict"] == "not compared"
-    assert "Nothing can be compared yet." in texts(standings.figure(made))
+    assert "Nothing can be compared yet." in texts(contest_figure.figure(contest_tables.table(made)))
 
 
 def test_pairs_are_the_seeds_run_under_both():
     made = one_panel(methods=("MB", "PEB", "LB"))
     made = made.of((made.frame.method != "PEB") | (made.frame.seed <= 7))
-    table = standings.table(made)
+    table = contest_tables.table(made)
     assert (row(table, "PEB").n, row(table, "PEB").pairs, row(table, "LB").pairs) == (7, 7, 12)
     assert verdict(made)["left_out"] == "PEB (7 of 12)"
-    assert "n = 7 to 12 seeds" in standings.markdown(table) and "n = 7 to 12 seeds" in texts(standings.figure(made))
+    assert "n = 7 to 12 seeds" in contest_markdown.markdown(table) and "n = 7 to 12 seeds" in texts(
+        contest_figure.figure(contest_tables.table(made))
+    )
 
 
 def test_what_was_not_run_is_said():
@@ -344,7 +350,10 @@ def test_what_was_not_run_is_said():
     method, panel = made.frame.method, made.frame.panel
     gone = ((method == "SB") & panel.str.startswith("cosine")) | panel.str.contains("constant, 40")
     made = made.of(~gone)
-    text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
+    text, said = (
+        contest_markdown.markdown(contest_tables.table(made)),
+        texts(contest_figure.figure(contest_tables.table(made))),
+    )
     assert "| cosine | 0 % | updates | SB | not run |" in text and "| constant | 40 % | updates | not run |" in text
     assert said.count("not run") == 2 + 1 and "Runs still missing: 5." in text and "Runs still missing: 5." in said
 
@@ -352,26 +361,26 @@ def test_what_was_not_run_is_said():
 def test_without_the_baseline_nothing_is_compared():
     made = one_panel(methods=("PLB", "PEB"))
     assert verdict(made)["verdict"] == "not compared"
-    assert "MB not run: no differences" in texts(standings.figure(made))
+    assert "MB not run: no differences" in texts(contest_figure.figure(contest_tables.table(made)))
 
 
 def test_no_run_at_all(tmp_path):
     experiment = registry.grid("rivals/letters", profile="smoke", data="stand-in")
     nothing = store.Store(tmp_path).curves(experiment)
-    table = standings.table(nothing)
-    assert list(table) == list(standings.COLUMNS) and set(standings.winners(table).verdict) == {"not run"}
-    assert "no run is done yet" in standings.markdown(table) and "- Equal wall-clock: not run." in standings.markdown(
+    table = contest_tables.table(nothing)
+    assert list(table) == list(contest_tables.COLUMNS) and set(contest_tables.winners(table).verdict) == {"not run"}
+    assert "no run is done yet" in contest_markdown.markdown(
         table
-    )
-    assert texts(standings.figure(nothing)).count("not run") >= 4
-    assert standings.figure_data(nothing).empty
+    ) and "- Equal wall-clock: not run." in contest_markdown.markdown(table)
+    assert texts(contest_figure.figure(contest_tables.table(nothing))).count("not run") >= 4
+    assert contest_tables.figure_data(contest_tables.table(nothing)).empty
 
 
 def test_a_budget_that_nothing_enters(tmp_path):
     """By the clock, where no time is known."""
     experiment = contest.by_the_clock(registry.grid("rivals/images", profile="smoke", data="stand-in"), {})
     nothing = store.Store(tmp_path).curves(experiment)
-    found = standings.winners(standings.table(nothing))
+    found = contest_tables.winners(contest_tables.table(nothing))
     assert len(found) == len(experiment.panels) and set(found.verdict) == {"not run"}
 
 
@@ -382,18 +391,17 @@ def test_a_setting_of_one_schedule_alone():
         {panel: said[panel] for panel in kept} for said in (made.experiment.settings, made.experiment.layout)
     )
     rows = made.frame[made.frame.panel.isin(kept)]
-    figure = standings.figure(changed(made, rows, settings=settings, layout=layout))
+    figure = contest_figure.figure(contest_tables.table(changed(made, rows, settings=settings, layout=layout)))
     assert len(figure.axes) == 4 and texts(figure).count("not run") == 1
 
 
-@pytest.mark.parametrize("draw", [standings.table, standings.figure, standings.figure_data])
-def test_other_curves_are_refused(draw):
+def test_other_curves_are_refused():
     with pytest.raises(InputError, match="hard-samples/figure-3 have none.*rivals/letters or rivals/images"):
-        draw(curves(seeds=1, epochs=1, name="hard-samples/figure-3", settings={"default": {}}))
+        contest_tables.table(curves(seeds=1, epochs=1, name="hard-samples/figure-3", settings={"default": {}}))
 
 
 def test_markdown_is_in_words_and_whole(table):
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     assert text.startswith(
         "**Stand-in data: glyphs. Profile small, n = 12 seeds.**\n\n**In short**\n\n- Equal updates, 4 settings:"
     )
@@ -411,19 +419,21 @@ def test_markdown_is_in_words_and_whole(table):
 
 def test_a_budget_of_the_same_runs_is_no_evidence():
     made = rival_curves(seeds=3, methods=("MB", "PLB"), schedules=("constant",), noises=(0.0,), budgets=BUDGETS[:2])
-    assert "every run is one of equal updates: this is no further evidence" in standings.markdown(standings.table(made))
+    assert "every run is one of equal updates: this is no further evidence" in contest_markdown.markdown(
+        contest_tables.table(made)
+    )
 
 
 def test_save(table, found, tmp_path):
-    files = standings.save(table, tmp_path / "figures" / "letters")
+    files = contest_markdown.save(table, tmp_path / "figures" / "letters")
     assert [file.name for file in files] == ["letters-statistics.csv", "letters-statistics.md", "letters-winners.csv"]
     read = pd.read_csv(files[0], keep_default_na=False, na_values=[""])
     assert read.difference.to_numpy() == pytest.approx(table.difference.astype(float).to_numpy(), nan_ok=True, rel=1e-8)
     assert pd.read_csv(files[2]).method.tolist() == found.method.tolist()
     before = [file.read_bytes() for file in files]
-    assert [file.read_bytes() for file in standings.save(table, tmp_path / "figures" / "letters")] == before
+    assert [file.read_bytes() for file in contest_markdown.save(table, tmp_path / "figures" / "letters")] == before
     with pytest.raises(InputError):
-        standings.save(table, files[0] / "letters")
+        contest_markdown.save(table, files[0] / "letters")
 
 
 def test_axes_are_schedules_by_noises(drawn, table):
@@ -458,12 +468,12 @@ def test_markers_counts_and_words_are_of_the_same_column():
     made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
     usual = made.frame[(made.frame.method == "MB") & (made.frame.epoch > 4)]["acc/report"].to_numpy()
     set_ends(made, "PEB", "acc/report", usual + 0.01 * np.where(np.arange(12) % 2, 1, -0.9))
-    table = standings.table(made)
+    table = contest_tables.table(made)
     assert row(table, "PEB").p_holm < 0.05 < row(table, "PEB").report_p_holm
     assert "PEB" not in verdict(made)["better"].split(", ") and "PLB" in verdict(made)["better"]
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     assert "Significantly above MB: PLB in 1. Significantly below MB: LB in 1." in text
-    (axes,) = standings.figure(made).axes
+    (axes,) = contest_figure.figure(contest_tables.table(made)).axes
     filled = {
         round(line.get_ydata()[0]): line.get_markerfacecolor() != "white"
         for line in axes.lines
@@ -480,13 +490,13 @@ def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
     for metric in ("acc/val", "acc/choose", "acc/report"):
         if budget == BUDGETS[1]:  # far above all others
             set_ends(made, "MB 2x updates", metric, 0.95 + 0.001 * np.arange(12))
-    table, panel = standings.table(made), f"constant, 0 % flipped, equal {budget}"
+    table, panel = contest_tables.table(made), f"constant, 0 % flipped, equal {budget}"
     kakurenbo = row(table, "KAKURENBO", panel)
     ends = made.frame.groupby(["seed", "method"])["acc/report"].last().unstack()
     gains = 100 * (ends["KAKURENBO"] - ends["KAKURENBO's rate"])
     assert kakurenbo.control_difference == pytest.approx(gains.mean()) and kakurenbo.control == "KAKURENBO's rate"
     assert kakurenbo.control_difference_high < 0 and kakurenbo.control_p_holm < 0.05
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     assert "KAKURENBO against KAKURENBO's rate: significantly below it in 1." in text
     assert "**Against their controls**" in text
     assert f"| constant | 0 % | {budget} | KAKURENBO | KAKURENBO's rate | {gains.mean():+.2f} [" in text
@@ -502,19 +512,22 @@ def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
 def test_controls_that_are_not_run_are_named_and_count_for_nothing():
     made = rival_curves(noises=(0.0,), schedules=("constant",), missing=24)
     made = changed(made, layout={panel: (*METHODS, *CONTROLS) for panel in made.layout})
-    text, said = standings.markdown(standings.table(made)), texts(standings.figure(made))
-    assert set(standings.winners(standings.table(made)).tests) == {13}
+    text, said = (
+        contest_markdown.markdown(contest_tables.table(made)),
+        texts(contest_figure.figure(contest_tables.table(made))),
+    )
+    assert set(contest_tables.winners(contest_tables.table(made)).tests) == {13}
     assert "| updates | KAKURENBO's rate, MB 2x updates | not run |" in text
     for words in (text, said):
         assert "Runs still missing: 24 (none done of KAKURENBO's rate, MB 2x updates)." in words
         assert "of KAKURENBO 1.22;" in words
     assert "**Against their controls**" not in text and said.count("not run |") == 2
-    order = [label.get_text() for label in standings.figure(made).axes[0].get_yticklabels()]
+    order = [label.get_text() for label in contest_figure.figure(contest_tables.table(made)).axes[0].get_yticklabels()]
     assert order.index("KAKURENBO's rate") == order.index("KAKURENBO") + 1
 
 
 def test_what_differs_besides_the_choice_is_computed(table):
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     costs = ", ".join(f"{method} {COSTS[method]:g}" for method in METHODS if COSTS[method] != 1)
     assert f"at equal updates training time of {costs};" in text
     assert "at equal backward passes updates of OHEM 2 and training time of OHEM 1.4;" in text
@@ -529,15 +542,18 @@ def test_a_missing_pre_training_is_said(pretrain_epochs):
     made.frame["pretrain_epochs"] = pretrain_epochs
     paper = base_values.PROFILES["paper"]
     words = f"paper A's default has {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB"
-    for said in (standings.markdown(standings.table(made)), texts(standings.figure(made))):
+    for said in (
+        contest_markdown.markdown(contest_tables.table(made)),
+        texts(contest_figure.figure(contest_tables.table(made))),
+    ):
         assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)
 
 
 def test_tables_say_what_is_not_the_authors(table):
-    text = standings.markdown(table)
+    text = contest_markdown.markdown(table)
     assert f"- SB, StaleSB: {methods_registry.DIFFERENCES['SB']}." in text
     assert all(words in text for words in methods_registry.DIFFERENCES.values())
-    few = standings.markdown(standings.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
+    few = contest_markdown.markdown(contest_tables.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
     assert methods_registry.DIFFERENCES["LPS"] in few and methods_registry.DIFFERENCES["Mercury"] not in few
 
 
@@ -545,7 +561,7 @@ def test_the_same_runs_are_drawn_once(drawn, contested):
     markers = [line.get_marker() for line in drawn.axes[0].lines]
     own = sum(cost != 1.0 for cost in COSTS.values())
     assert (markers.count("o"), markers.count("D"), markers.count("s")) == (len(METHODS) - 1, 1, own)
-    points = standings.figure_data(contested)
+    points = contest_tables.figure_data(contest_tables.table(contested))
     assert len(points) == 4 * (len(METHODS) + 1 + own)
     assert [column for column in points if column.startswith("seed ")] == [f"seed {seed}" for seed in range(1, 13)]
 
@@ -565,7 +581,7 @@ def test_the_figure_says_what_it_shows(drawn):
 
 @pytest.mark.parametrize("noises", [(0.0,), NOISES])
 def test_no_text_leaves_the_figure_or_meets_another(noises):
-    figure = standings.figure(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2]))
+    figure = contest_figure.figure(contest_tables.table(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2])))
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
@@ -583,8 +599,8 @@ def test_no_text_leaves_the_figure_or_meets_another(noises):
 
 def test_a_figure_is_saved_with_what_it_draws(tmp_path):
     made = one_panel(seeds=2, methods=("MB", "PEB"))
-    points = standings.figure_data(made)
-    files = figures.save(standings.figure(made), points, tmp_path / "letters")
+    points = contest_tables.figure_data(contest_tables.table(made))
+    files = figures.save(contest_figure.figure(contest_tables.table(made)), points, tmp_path / "letters")
     assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
     assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
 
@@ -596,12 +612,12 @@ def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypat
     whole = f"{said} {names[0]}, and LB enters in {names[1]}."
 
     def texts(made):
-        table = standings.table(made)
-        yield standings.markdown(table)
-        yield standings._caption(table, standings.figure_data(made))
+        table = contest_tables.table(made)
+        yield contest_markdown.markdown(table)
+        yield contest_figure._caption(table, contest_tables.figure_data(contest_tables.table(made)))
 
     assert all(whole in text for text in texts(made))
     assert not any(said in text for text in texts(one_panel()))
     assert not any(said in text for text in texts(made.of(made.frame.method != "LB")))
-    monkeypatch.setattr(standings, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
+    monkeypatch.setattr(contest_words, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
     assert not any(said in text for text in texts(made))

@@ -1,0 +1,260 @@
+"""What the readers of a contest are told in sentences: in short, and in the notes of its tables and figure."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from hardsample.experiments import base_values
+from hardsample.experiments.curves import Curves
+from hardsample.experiments.rivals import BUDGETS, BY_NAME, TIMED_OPTIONS
+from hardsample.methods.loss_based import reading
+from hardsample.methods.registry import DIFFERENCES
+from hardsample.report import wording
+from hardsample.report.contest_tables import VERDICTS, baseline_of, competes
+from hardsample.report.stats import LEVEL
+
+_STREAMS = ("LB", "PLB", "PEB")  # of base values
+COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."
+
+
+def in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
+    """A bullet per budget, and one each for what "significant" means and for what is unequal besides the choice."""
+    bullets = []
+    for budget in BUDGETS:
+        own = found[found.budget == budget]
+        sentences = [repeated_statement(table, budget)]
+        if own.verdict.ne("not run").any():
+            usual, rows = baseline_of(table), table[table.budget == budget]
+            heading = f"Equal {budget}, {plural(len(own), 'setting')}:"
+            sentences = [heading, *_sentences(own, usual), *_against_controls(rows), _divergence(rows), *sentences]
+        bullets.append(" ".join(filter(None, sentences)))
+    bullets += [significance_statement(found), unequal_statement(table), no_pretraining_statement(table)]
+    return "\n".join(f"- {bullet}" for bullet in bullets if bullet)
+
+
+def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
+    """What is said of the panels of one budget, verdict by verdict."""
+    by_verdict = {verdict: found[found.verdict == verdict] for verdict in VERDICTS}
+    wins = by_verdict["wins"]
+    for method in wins.method.value_counts().index:
+        own = wins[wins.method == method]
+        low, high = (f"{bound:+.1f}" for bound in (own.difference.min(), own.difference.max()))
+        size = low if low == high else f"{low} to {high}"
+        places = {name: int((own[name] != "").sum()) for name in ("inconclusive", "above")}
+        told = [
+            f"{'there' if count == len(own) else f'in {count}'} {words}"
+            for count, words in (
+                (places["inconclusive"], "its difference to others is inconclusive"),
+                (places["above"], "one beyond the budget is significantly above it"),
+            )
+            if count
+        ]
+        but = f" ({'; '.join(told)})" if told else ""
+        yield f"**{method} wins in {len(own)}**, by {size} points{but}: {_where(own)}."
+    if len(own := by_verdict["highest inconclusive"]):
+        yield (
+            f"In {len(own)} the highest method's difference to {usual} is inconclusive, and others are significantly"
+            f" above: {_where(own)}."
+        )
+    if len(own := by_verdict["none above"]):
+        yield f"**None is significantly above {usual} in {len(own)}**: {_where(own)}."
+    if len(own := by_verdict["too few seeds"]):
+        yield f"**Too few seeds in {len(own)}**: {_where(own)}. {too_few_statement(own)}"
+    for verdict in ("not compared", "not run"):
+        if len(own := by_verdict[verdict]):
+            yield f"{verdict[0].upper()}{verdict[1:]} in {len(own)}: {_where(own)}."
+    for side, column in (("above", "better"), ("below", "worse")):
+        methods = found[column].dropna().str.split(", ").explode()
+        counts = methods[methods.ne("")].value_counts(sort=True)
+        if len(counts):
+            names = ", ".join(f"{method} in {count}" for method, count in counts.items())
+            yield f"Significantly {side} {usual}: {names}."
+
+
+def _against_controls(table: pd.DataFrame) -> Iterator[str]:
+    """In how many panels of one budget a method is above, below or neither, held against its control."""
+    for method, rows in table[table.control_p_holm.notna() & (table.same_as == "")].groupby("method", sort=False):
+        told = rows.control_p_holm < LEVEL
+        above, below = (int((told & sign).sum()) for sign in (rows.control_difference > 0, rows.control_difference < 0))
+        counts = {"significantly above it": above, "significantly below it": below, "inconclusive": int((~told).sum())}
+        parts = ", ".join(f"{words} in {count}" for words, count in counts.items() if count)
+        yield f"{method} against {rows.control.iloc[0]}: {parts}."
+
+
+def significance_statement(found: pd.DataFrame) -> str:
+    """What "significant" means here; "" where nothing can be."""
+    if not (found.seeds >= found.needed).any():
+        return ""
+    return (
+        f"Significant: p < {LEVEL:g}, two-sided exact sign-flip test by seed on the half of the test set that did not"
+        " choose, adjusted by Holm over the methods run in one setting and budget. The tests cover seeds, not the"
+        " choice of test images."
+    )
+
+
+def unequal_statement(table: pd.DataFrame) -> str:
+    """Which methods differ from the baseline in learning rate, in updates or in wall-clock, computed from the runs."""
+    usual, rates = baseline_of(table), table.attrs["curves"].experiment.rates
+    run = table[(table.n + table.diverged > 0) & (table.same_as == "")]
+    updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates)
+    parts = [_multiples("learning rate, on average,", run.method, run.method.map(rates))]
+    for budget in BUDGETS:
+        own = run.budget == budget
+        found = [_multiples("updates", run.method[own], updates[own])]
+        if budget != BUDGETS[2]:  # where times are equal
+            found.append(_multiples("training time", run.method[own], (updates * run.cost)[own]))
+        if any(found):
+            parts.append(f"at equal {budget} {' and '.join(filter(None, found))}")
+    said = "; ".join(filter(None, parts))
+    return f"Unlike {usual} in more than the choice of examples, as multiples of {usual}'s: {said}." if said else ""
+
+
+def _multiples(what: str, methods: pd.Series, ratios: pd.Series) -> str:
+    """ "updates of OHEM 2, SB 0.4": the methods whose mean ratio is not 1, in words; "" if there is none."""
+    means = ratios.astype(float).groupby(methods, sort=False).mean().round(2)
+    names = [f"{method} {ratio:g}" for method, ratio in means.items() if ratio != 1 and np.isfinite(ratio)]
+    return f"{what} of {', '.join(names)}" if names else ""
+
+
+def no_pretraining_statement(table: pd.DataFrame) -> str:
+    """That the streams of base values start without the pre-training of paper A's default, if they do."""
+    run = set(table.method[table.n + table.diverged > 0])
+    streams = [method for method in _STREAMS if method in run]
+    if not streams or set(table.attrs["curves"].frame.pretrain_epochs) != {0}:
+        return ""
+    paper = base_values.PROFILES["paper"]
+    return (
+        f"No run here has a pre-training: {', '.join(streams)} start with the first update, where paper A's default has"
+        f" {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB before them."
+    )
+
+
+def timed_otherwise_statement(table: pd.DataFrame) -> str:
+    """Which methods run by the clock were timed in another reading than enters, which is so of LB alone; "" if none."""
+    clocked = table[(table.budget == BUDGETS[2]) & table.cost.notna() & (table.n + table.diverged > 0)]
+    parts = []
+    for method in dict.fromkeys(clocked.method):
+        entered = BY_NAME[method].options
+        timed = TIMED_OPTIONS.get(method, entered)
+        if timed != entered:
+            parts.append(
+                f"{method}'s time per update, from which its updates at equal wall-clock follow, was measured in its"
+                f" reading {reading(timed)!r}, and {method} enters in {reading(entered)!r}."
+            )
+    return " ".join(parts)
+
+
+def _divergence(table: pd.DataFrame) -> str:
+    """How many runs of which methods diverged."""
+    sums = (table.assign(seeds=table.n + table.diverged)).groupby("method", sort=False)[["diverged", "seeds"]].sum()
+    names = [f"{row.Index} {row.diverged} of {row.seeds} runs" for row in sums.itertuples() if row.diverged]
+    return f"Diverged: {', '.join(names)}." if names else ""
+
+
+def _where(found: pd.DataFrame) -> str:
+    """Settings of one budget: "constant 0, 10 %; cosine 0 %"."""
+    schedules = found.groupby("schedule", sort=False).noise
+    return "; ".join(f"{schedule} {', '.join(f'{100 * n:g}' for n in noises)} %" for schedule, noises in schedules)
+
+
+def too_few_statement(found: pd.DataFrame) -> str:
+    """Why nothing can be significant, and how many seeds it takes."""
+    fullest = found.loc[found.seeds.astype(float).idxmax()]
+    return (
+        f"With {plural(fullest.seeds, 'seed')} no difference among {plural(fullest.tests, 'test')} can be significant,"
+        f" whatever its size, and differences have no p; it takes {fullest.needed:.0f} seeds."
+    )
+
+
+def repeated_statement(table: pd.DataFrame, budget: str) -> str:
+    """Which runs of one budget are those of another, or that there are none; empty if all are its own."""
+    run = table[(table.budget == budget) & (table.n + table.diverged > 0)]
+    if run.empty:
+        return f"Equal {budget}: not run."
+    own = list(dict.fromkeys(run.method[run.same_as == ""]))
+    same = [method for method in dict.fromkeys(run.method) if method not in own]
+    if not same:
+        return ""
+    source = " or ".join(f"equal {other}" for other in dict.fromkeys(run.same_as[run.same_as != ""]))
+    if not own:
+        return f"At equal {budget} every run is one of {source}: this is no further evidence."
+    if len(own) <= len(same):
+        return f"At equal {budget} only {', '.join(own)} trained differently; all other runs are those of {source}."
+    return f"At equal {budget} the runs of {', '.join(same)} are those of {source}."
+
+
+def notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
+    usual = baseline_of(table)
+    notes = [
+        "Metrics at the end of the budget: mean over seeds [95 % t interval of the mean]. Flipped labels are training"
+        " labels changed to another class; those of the test set are right. Differences are paired by seed: method"
+        f" minus {usual} [95 % t interval], of the accuracy on the half of the test set that reports, of the loss on"
+        " the whole test set. p: two-sided exact sign-flip test, adjusted by Holm over the methods run in one setting"
+        " and budget; there is none where the seeds are too few for any difference to be significant. Smallest"
+        " significant: from the spread of the differences seen, by Student's t at the level of Holm's first step, and"
+        " so about what the exact test needs. A seed is won by higher accuracy, or lower loss.",
+        f"Who wins: the method of highest mean accuracy on one half of the test set, if on the other half it is above"
+        f" {usual} with an adjusted p < {LEVEL:g}; all that is called significant is of that other half and that p."
+        " The choice so gains nothing from lucky test examples; the seeds are the same on both halves, and against"
+        " their luck stands Holm's adjustment over all methods. Methods with fewer usable seeds than others, diverged"
+        " or not run, are passed over in the choice. The winner is tested against every method in the same way, Holm"
+        " over them; inconclusive is what is not significant.",
+    ]
+    if beside := [method for method in dict.fromkeys(table.method[table.n > 0]) if not competes(method)]:
+        notes.append(f"{', '.join(beside)}: longer than the budget, to be compared with, and not in the choice.")
+    if "cosine" in set(table.schedule):
+        notes.append(COSINE)
+    decided = int((found.seeds >= found.needed).sum())
+    if decided:
+        notes.append(_across(table, decided))
+    if table.attrs["curves"].experiment.costs:
+        notes.append(
+            f"Time per update: training time as measured, relative to {usual}'s, with the passes that choose; at equal"
+            " wall-clock a method makes so many times fewer updates."
+        )
+    if timed := timed_otherwise_statement(table):
+        notes.append(timed)
+    if table.diverged.any():
+        notes.append(wording.DIVERGED)
+    return " ".join((*notes, *wording.last_notes(table.attrs["curves"], missing_statement)))
+
+
+def differing_from_authors(table: pd.DataFrame) -> Iterator[str]:
+    """A bullet per method with runs that is not its authors'."""
+    run = dict.fromkeys(table.method[table.n + table.diverged > 0])
+    for method, words in DIFFERENCES.items():
+        if names := [name for name in run if BY_NAME[name].method == method]:
+            yield f"- {', '.join(names)}: {words}."
+
+
+def _across(table: pd.DataFrame, decided: int) -> str:
+    """What the many panels do to the claims."""
+    tests, seeds = int((table.report_usable > 0).sum()), table.report_usable.max()
+    whole = min(1.0, tests * 2.0 ** (1 - seeds))
+    note = (
+        f"Every row of Who wins has its own 5 % chance of a claim that is not so: of {decided}, expect up to"
+        f" {LEVEL * decided:.1g}."
+    )
+    if whole >= LEVEL:
+        note += (
+            f" The smallest p that {plural(seeds, 'seed')} can give is {2.0 ** (1 - seeds):.2g}; Holm over all {tests}"
+            f" tests at once would make it {whole:.2g}, and nothing could be significant, so it is taken row by row."
+        )
+    return note
+
+
+def missing_statement(curves: Curves) -> str:
+    """How many runs are missing, and of which methods there is none; "" if all are there."""
+    listed = dict.fromkeys(method for methods in curves.layout.values() for method in methods)
+    absent = [method for method in listed if method not in set(curves.frame.method)]
+    none = f" (none done of {', '.join(absent)})" if absent and len(absent) < len(listed) else ""
+    return wording.missing_count(curves, none)
+
+
+def plural(number: float, word: str) -> str:
+    return f"{number:.0f} {word}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:g} %"

@@ -1,0 +1,125 @@
+"""What Tables 1 and 3 to 6 of paper B have in common: the final metrics of runs, and sentences on them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hardsample.experiments import hard_samples
+from hardsample.experiments.curves import Curves
+from hardsample.experiments.panels import Experiment
+from hardsample.report import stats, tables, wording
+from hardsample.report.paper_columns import DOUBTFUL
+from hardsample.report.paper_tables import FRESH_COLUMNS
+
+FRESH = "reshuffled"  # what FMB's runs are called
+TOLERANCE = 0.05  # of the loss's whole fall, within which it has converged
+_FINITE = ("acc/train", "acc/val", "loss/train")  # at the end of a seed that did not diverge
+_FINAL = ("step", *_FINITE, "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val")
+
+
+def compared_in_points(own: pd.Series, baseline: pd.Series) -> dict[str, float]:
+    """Two accuracies, as shares, compared in points and by seed."""
+    return tables.compared(100 * own, 100 * baseline)
+
+
+def against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
+    """The same in ``FRESH_COLUMNS``, against reshuffled training; no p, for it is no test of the table."""
+    found = compared_in_points(own, fresh)
+    names = ("difference", "difference_low", "difference_high", "pairs")
+    return {name: found[of] for name, of in zip(FRESH_COLUMNS, names, strict=True)} if found else {}
+
+
+def curves_of(curves: Curves, network: str, slot: str | None) -> pd.DataFrame:
+    """The curves of a network, on one of the paper's data sets or on the only one."""
+    titles = [
+        title for title, cell in curves.experiment.cells.items() if cell[0] == network and slot in (None, cell[1])
+    ]
+    return curves.frame[curves.frame.panel.isin(titles)]
+
+
+def every_delta(curves: Curves, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
+    return {delta: final_metrics(curves, network, slot, f"δ = {delta:g}") for delta in hard_samples.DELTAS}
+
+
+def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -> pd.DataFrame:
+    """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged."""
+    found = curves_of(curves, network, slot)
+    own = found[found.method == method].sort_values(["seed", "step"])
+    ends = own.drop_duplicates("seed", keep="last").set_index("seed")
+    finals = ends[list(_FINAL)].astype(float)
+    epochs = [stats.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")]
+    finals["e"] = np.array(epochs, dtype=float)
+    finals[~np.isfinite(finals[list(_FINITE)]).all(axis=1)] = np.nan
+    return finals.assign(data=ends.data)
+
+
+def seeds_wanted(curves: Curves) -> int:
+    """Seeds per cell: those of the fullest one, or more where all are short of some."""
+    found = curves.frame.drop_duplicates(["panel", "method", "seed"])
+    fullest = found.groupby(["panel", "method"], observed=True).size().max() if len(found) else 0
+    cells = sum(len(variants) for variants in curves.experiment.layout.values())
+    return max(int(fullest), round((len(found) + curves.missing) / max(cells, 1)))
+
+
+def conditions_and_counts(curves: Curves, finals: Sequence[pd.DataFrame], n: int, wanted: int) -> dict:
+    """Status, conditions and numbers of seeds of one row, from the final metrics that enter it."""
+    if all(own.empty for own in finals):
+        status = "not run"
+    elif min(map(len, finals)) < wanted:
+        status = "incomplete"
+    else:
+        status = "measured" if n else "diverged"
+    data = next((own.data.iloc[0] for own in finals if len(own)), "")
+    diverged = sum(int(own["acc/val"].isna().sum()) for own in finals)
+    return {"status": status} | conditions(curves.experiment, data) | {"n": n, "diverged": diverged}
+
+
+def conditions(experiment: Experiment, data: str) -> dict[str, str]:
+    return {"data": data, "profile": experiment.profile, "protocol": experiment.protocol}
+
+
+def signed(paper: pd.Series, name: str) -> float:
+    """A change as printed, where an arrow stands for the sign."""
+    return -paper[name] if paper.direction == "down" else paper[name]
+
+
+def relative_change(new: float, old: float) -> float:
+    """In %, of the new value: what Table 6's printed changes are of."""
+    return 100 * (new - old) / new if new else np.nan
+
+
+def opening(experiment: Experiment, size: str) -> list[str]:
+    """What was run, in words: data first."""
+    data = wording.data_statement(experiment)
+    if experiment.stand_in:
+        data += f", in place of the paper's {', '.join(experiment.own)}: no number here can reproduce the paper's"
+    sentences = (data, f"{experiment.note}; {size}")
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
+
+
+def seeds_statement(rows: Iterable[Mapping]) -> str:
+    """n = the seeds of the fullest row, in words."""
+    counts = sorted({row["n"] for row in rows if row["status"] not in ("not run", "diverged")})
+    if not counts:
+        return "no run is finished yet" if all(row["status"] == "not run" for row in rows) else "every run diverged"
+    if len(counts) > 1:
+        return f"n = {counts[0]} to {counts[-1]} seeds"
+    return f"n = {counts[0]} seed{'s' * (counts[0] > 1)}"
+
+
+def reshuffled_statement(what: str) -> str:
+    return (
+        f"{what} - reshuffled: to ordinary training whose mini-batches are formed anew every epoch, where δ = 1 keeps"
+        " the first ones; in points, paired by seed, with the 95 % t interval."
+    )
+
+
+def last_notes(curves: Curves, rows: Sequence[Mapping]) -> list[str]:
+    """What went wrong or is missing, what the runs were made on, and the doubts about printed numbers."""
+    notes = []
+    if any(row["diverged"] for row in rows):
+        notes.append(wording.DIVERGED)
+    notes += [wording.missing_count(curves), wording.hardware_statement(curves)]
+    doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt"))
+    return notes + [f"{DOUBTFUL} {doubt[0].upper()}{doubt[1:].rstrip('.')}." for doubt in doubts]
