@@ -80,6 +80,7 @@ def test_help_tells_every_option(command, capsys):
     expected = {
         "run": WHAT | WHERE,
         "figures": WHAT,
+        "tables": {"--replicates"},
         "reproduce": WHAT | WHERE,
         "status": WHAT,
         "data": {"--data"},
