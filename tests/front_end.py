@@ -20,7 +20,8 @@ from triton.runtime.jit import JITFunction
 
 from hardsample.config import Run
 from hardsample.methods import base_values, registry
-from hardsample.training import fused
+from hardsample.training.fused.cohort import FusedCohort
+from hardsample.training.fused.step import FusedStep
 
 SIZE, CLASSES = 124_800, 26  # those of the letters: the trees' shapes decide a kernel's registers
 
@@ -50,12 +51,12 @@ def launches(precision: str, sizes: list[int]) -> None:
     )
     counts = torch.zeros(2, SIZE, dtype=torch.int32)
     for n in sizes:
-        cohort = fused.FusedCohort("letters-cnn", CLASSES, [1, 2], torch.device("cpu"), precision)
+        cohort = FusedCohort("letters-cnn", CLASSES, [1, 2], torch.device("cpu"), precision)
         optimizer, labels = cohort.adadelta(0.95), data.y_train.expand(2, -1)
         for name in ("MB", "SMB", "PEB"):
             run = Run("letters", name, 1, batch_size=n, precision="bf16" if precision == "bf16" else "float32")
             method = registry.build(name, SIZE, n, cohort.seeds)
-            step = fused.FusedStep(run, cohort, optimizer, method, data, labels, counts)
+            step = FusedStep(run, cohort, optimizer, method, data, labels, counts)
             step.index.zero_()
             method.prepare(0)
             step(torch.tensor(0), torch.tensor(0.05))

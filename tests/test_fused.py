@@ -12,9 +12,13 @@ from random_letters import letters
 
 from hardsample.config import Run
 from hardsample.methods import registry
-from hardsample.training import agreement, fused, optimizers
+from hardsample.training import agreement, optimizers
 from hardsample.training import trainer as training
 from hardsample.training.cohort import Cohort
+from hardsample.training.fused import cohort as fused_cohort
+from hardsample.training.fused import layout, support
+from hardsample.training.fused.cohort import FusedCohort
+from hardsample.training.fused.step import FusedStep
 from hardsample.training.precision import ARITHMETIC
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -37,7 +41,7 @@ def trainer(runs, data, way):
 @pytest.fixture
 def device_trees(monkeypatch):
     """Base values and steps as on a device, on the CPU."""
-    monkeypatch.setattr(fused, "reason_against", lambda *_: "")
+    monkeypatch.setattr(support, "reason_against", lambda *_: "")
     for module in ("jit", "training.letters_cnn", "training.optimizers", "randomness"):
         monkeypatch.setattr(f"hardsample.{module}.uses_numba", lambda device: False)
 
@@ -55,7 +59,7 @@ def few_programs(monkeypatch):
             "linear_1_backward": FEW["linear_1_backward"] | {"BACK": back}
         }
 
-    monkeypatch.setattr(fused, "_tiles", tiles)
+    monkeypatch.setattr(layout, "tiles", tiles)
 
 
 def cohort_of(method, *, seeds=(1, 7), **fields):
@@ -126,8 +130,8 @@ def test_a_process_s_first_cohort_checks_itself_and_goes_the_plain_way_if_they_d
 ):
     monkeypatch.setattr(training, "_AGREEMENTS", {})
     monkeypatch.setattr(training, "CHECKED", 1)
-    right = fused.FusedStep.__call__
-    monkeypatch.setattr(fused.FusedStep, "__call__", lambda self, step, rate: right(self, step, rate * (1 + fault)))
+    right = FusedStep.__call__
+    monkeypatch.setattr(FusedStep, "__call__", lambda self, step, rate: right(self, step, rate * (1 + fault)))
     runs, data = cohort_of("MB", seeds=(1,), batch_size=3), letters(40)
     one = training._trainer(runs, data, CPU, None, way="fused")
     about = one.computed
@@ -143,13 +147,13 @@ def test_a_process_s_first_cohort_checks_itself_and_goes_the_plain_way_if_they_d
 @interpreted
 def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(device_trees, few_programs, monkeypatch):
     monkeypatch.setattr(training, "_AGREEMENTS", {})
-    right = fused.FusedCohort.scores
+    right = FusedCohort.scores
 
     def wrong(self, images, labels, **options):
         logits, losses = right(self, images, labels, **options)
         return logits + 1, losses
 
-    monkeypatch.setattr(fused.FusedCohort, "scores", wrong)
+    monkeypatch.setattr(FusedCohort, "scores", wrong)
     one = training._trainer(cohort_of("PEB", batch_size=3), letters(20), CPU, None, way="fused")
     assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
     assert one.cohort.scores.__func__ is Cohort.scores and (one.method.base_values.values == 1).all()
@@ -177,9 +181,9 @@ def test_nan_spreads_as_in_the_plain_step(device_trees, few_programs):
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("seeds", [(3,), (3, 4)])
 def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
-    monkeypatch.setattr(fused, "IMAGES_AT_ONCE", 2)
+    monkeypatch.setattr(fused_cohort, "IMAGES_AT_ONCE", 2)
     data = letters(6, classes=33)
-    plain, other = (cohort("letters-cnn", 33, seeds, CPU, precision) for cohort in (Cohort, fused.FusedCohort))
+    plain, other = (cohort("letters-cnn", 33, seeds, CPU, precision) for cohort in (Cohort, FusedCohort))
     own = data.x_train.expand(len(seeds), -1, -1, -1, -1).clone()
     own[-1] = 255 - own[-1]
     for images in (data.x_train, own):
@@ -190,7 +194,7 @@ def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
 @interpreted
 @pytest.mark.parametrize("seeds", [(3,), (3, 4)])
 def test_a_cohort_looks_as_the_plain_one_does(seeds):
-    plain, other = (cohort("letters-cnn", 5, seeds, CPU, "float32") for cohort in (Cohort, fused.FusedCohort))
+    plain, other = (cohort("letters-cnn", 5, seeds, CPU, "float32") for cohort in (Cohort, FusedCohort))
     assert list(plain.tensors) == list(other.tensors) and len(plain.parameters) == len(other.parameters)
     for one, two in zip(plain.parameters, other.parameters, strict=True):
         assert torch.equal(one, two) and two.requires_grad
@@ -202,7 +206,7 @@ def test_a_cohort_looks_as_the_plain_one_does(seeds):
 
 @interpreted
 def test_refreshed_shadows_are_the_parameters():
-    cohort = fused.FusedCohort("letters-cnn", 5, (3, 4), CPU, "bf16")
+    cohort = FusedCohort("letters-cnn", 5, (3, 4), CPU, "bf16")
     with torch.no_grad():
         for tensor in cohort.tensors.values():
             tensor.add_(1)
@@ -234,7 +238,7 @@ class Launches:
 )
 def test_on_a_gpu_every_step_is_a_replay_of_kernels(method, precision, tmp_path, monkeypatch):
     """Traced on a device that computes nothing, from the choice of the way to the last replay."""
-    from hardsample.training import kernels
+    from hardsample.training.fused import kernels
 
     seen = []
     for name in dir(kernels):
@@ -256,20 +260,20 @@ def test_on_a_gpu_every_step_is_a_replay_of_kernels(method, precision, tmp_path,
 
 def reason(method="PEB", classes=26, device=CUDA, **fields):
     run = cohort_of(method, **fields)[0]
-    return fused.reason_against(
+    return support.reason_against(
         run, registry.build(method, 100, run.batch_size, torch.tensor([1]), options=run.options), classes, device
     )
 
 
 @pytest.mark.parametrize("method", ["MB", "SMB", "PLB", "PEB"])
 def test_it_serves(monkeypatch, method):
-    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(support.importlib.util, "find_spec", lambda name: object())
     assert reason(method) == reason(method, precision="bf16", batch_size=1000, label_noise=0.1) == ""
     assert reason(method, learning_rate_schedule="cosine", learning_rate_decay=0.9, classes=47) == ""
 
 
 def test_it_serves_lb_where_its_draws_are_of_a_fixed_number(monkeypatch):
-    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(support.importlib.util, "find_spec", lambda name: object())
     assert reason("LB", options={"draws": "keys"}) == ""
     assert "LB does not draw in a fixed number of operations" in reason("LB")
 
@@ -290,7 +294,7 @@ def test_it_serves_lb_where_its_draws_are_of_a_fixed_number(monkeypatch):
     ],
 )
 def test_it_refuses_in_words_what_it_does_not_serve(monkeypatch, changed, word):
-    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(support.importlib.util, "find_spec", lambda name: object())
     assert word in reason(**changed)
 
 
@@ -301,10 +305,10 @@ def test_a_step_ignores_no_setting(device_trees):
 
 
 def test_without_triton_it_says_so(monkeypatch):
-    monkeypatch.setattr(fused.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(support.importlib.util, "find_spec", lambda name: None)
     assert "Triton" in reason()
 
 
 def test_importing_it_needs_no_triton():
-    code = "import sys; sys.modules['triton'] = None; import hardsample.training.fused"
+    code = "import sys; sys.modules['triton'] = None; import hardsample.training.fused.step"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -24,13 +24,14 @@ MAY_IMPORT = {  # beside itself and the ground, which is every module that stand
 }
 TOP = {"cli", "notebooks", "__main__"}  # may import everything, and nothing imports them
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
+KERNELS = {f"training.fused.kernels_{part}" for part in ("shared", "draw", "forward", "backward")}
 ONLY = {  # who may know whom
     "distributed": {"runs.cluster"},
     "papermill": {"notebooks"},
     "torchvision": {"data.torchvision_compat"},
-    "triton": {"training.kernels", "gpu.stages"},
+    "triton": {*KERNELS, "gpu.stages"},
 }
-NEEDS = {"training.kernels": "triton"}  # which comes with torch for CUDA alone
+NEEDS = dict.fromkeys((*KERNELS, "training.fused.kernels"), "triton")  # which comes with torch for CUDA alone
 PACKAGE = Path(hardsample.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")

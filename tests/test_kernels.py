@@ -21,7 +21,7 @@ if not INTERPRETED:
 import triton
 import triton.language as tl
 
-from hardsample.training import kernels
+from hardsample.training.fused import kernels, kernels_shared, layout
 
 SEEDS = torch.tensor([3, -(2**62)])
 STEP = torch.tensor(11)
@@ -42,7 +42,7 @@ def random(*shape, seed=0):
 @triton.jit
 def _masks(seeds, step, out, n, WIDTH: tl.constexpr, THRESHOLD: tl.constexpr, BLOCK: tl.constexpr):
     i = tl.arange(0, BLOCK)
-    kept = kernels._kept(seeds, tl.program_id(0), 4, step, i, WIDTH, THRESHOLD)
+    kept = kernels_shared.keep(seeds, tl.program_id(0), 4, step, i, WIDTH, THRESHOLD)
     at = (tl.program_id(0) * n + i)[:, None] * WIDTH + tl.arange(0, WIDTH)[None, :]
     tl.store(out + at, kept.to(tl.uint8), (i < n)[:, None])
 
@@ -117,7 +117,7 @@ def test_values_are_stored_as_the_trees_store_them():
 
 def small_row():
     """A row of small parameters, and its pieces: both convolutions' weights and biases."""
-    width = kernels.CONVOLUTION_1 + kernels.CONVOLUTION_2 + 3520
+    width = layout.CONVOLUTION_1 + layout.CONVOLUTION_2 + 3520
     row = random(2, width, seed=5) / 10
     first, second = row[:, :320], row[:, 320:18816]
     return row, (

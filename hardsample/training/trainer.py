@@ -22,8 +22,11 @@ from hardsample.data.dataset import Dataset
 from hardsample.data.label_noise import flip_labels
 from hardsample.errors import InputError, check_choice
 from hardsample.methods import registry
-from hardsample.training import agreement, cuda_graph, fused, networks, optimizers
+from hardsample.training import agreement, cuda_graph, networks, optimizers
 from hardsample.training.cohort import Cohort
+from hardsample.training.fused import support as fused_support
+from hardsample.training.fused.cohort import FusedCohort
+from hardsample.training.fused.step import FusedStep
 from hardsample.training.losses import cross_entropy, focal_loss
 from hardsample.training.precision import ARITHMETIC, arithmetic, check_precision
 
@@ -291,7 +294,7 @@ class _Trainer:
         self.method = registry.build(run.method, size, n, seeds, first_step=self.first_step, options=run.options)
         self.way, self.reason = self._way(way if cohort is None else "plain")
         self.graphs, self.captured, self.check = graphs, False, None
-        kind = cohort or (fused.FusedCohort if self.way == "fused" else Cohort)
+        kind = cohort or (FusedCohort if self.way == "fused" else Cohort)
         self.cohort = kind(
             run.network,
             data.num_classes,
@@ -314,9 +317,7 @@ class _Trainer:
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
         if self.way == "fused":
             self.optimizer = self.cohort.adadelta(run.rho)
-            self._fused = fused.FusedStep(
-                run, self.cohort, self.optimizer, self.method, self.data, self.labels, self.counts
-            )
+            self._fused = FusedStep(run, self.cohort, self.optimizer, self.method, self.data, self.labels, self.counts)
         else:
             self.optimizer = optimizers.build(run, self.cohort.parameters)
         # The learning rate of the step prepared; where steps are captured, or fused, it is read from the device.
@@ -573,7 +574,7 @@ class _Trainer:
         """The way of the steps, and why it is not the fused one."""
         if wanted == "plain" or (wanted == "auto" and self.device.type != "cuda"):
             return "plain", ""
-        reason = fused.reason_against(self.run, self.method, self.data.num_classes, self.device)
+        reason = fused_support.reason_against(self.run, self.method, self.data.num_classes, self.device)
         if reason and wanted == "fused":
             raise InputError(f"{self.run.label} cannot take the fused step: {reason}.")
         return ("plain", f"no fused step: {reason}") if reason else ("fused", "")
