@@ -224,13 +224,13 @@ def _compared(found: str, known: str) -> str:
 
 
 def _gpu(options: argparse.Namespace) -> int:
-    from hardsample.gpu import campaign
+    from hardsample.gpu import campaign, plan
 
-    data = options.data or (campaign.TINY if options.tiny else campaign.DATA)
+    data = options.data or (plan.TINY if options.tiny else plan.DATA)
     stages = campaign.campaign(
         options.out,
         minutes=options.minutes,
-        settings=campaign.Settings(options.device, options.tiny, data),
+        settings=plan.Settings(options.device, options.tiny, data),
         stages=options.stages,
         say=functools.partial(print, flush=True),
     )

@@ -25,10 +25,10 @@ from hardsample import archive, cli, paths
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.gpu import campaign as gpu
-from hardsample.gpu import merge
+from hardsample.gpu import cohorts, correctness, merge, place, plan, programs, trainings
 from hardsample.gpu import stages as gpu_stages
-from hardsample.gpu.campaign import AGAIN, Settings, Stage
-from hardsample.gpu.stages import Task
+from hardsample.gpu.plan import AGAIN, Settings, Stage
+from hardsample.gpu.task import Task
 from hardsample.runs import provenance
 from hardsample.runs.store import Store
 from hardsample.training import agreement
@@ -73,7 +73,7 @@ def own_work(tmp_path, monkeypatch):
     """Work in progress lies in the test's own folder."""
     (tmp_path / "work").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "work"))
-    monkeypatch.setattr(gpu.tempfile, "tempdir", None)
+    monkeypatch.setattr(place.tempfile, "tempdir", None)
 
 
 # The whole way, with real numbers
@@ -252,7 +252,7 @@ def test_a_stage_that_goes_wrong_stops_no_other_and_is_done_the_next_time(fault,
 
 def test_a_polite_end_takes_the_stage_along_and_the_next_call_goes_on(tmp_path, quick):
     code = (
-        "from hardsample import gpu; import sys;"
+        "from hardsample.gpu import campaign as gpu;"
         f"gpu.campaign({str(tmp_path / 'out')!r}, minutes=2, settings=gpu.Settings('cpu', True, 'glyphs'),"
         f" stages='correctness', command={FAULTY!r})"
     )
@@ -308,7 +308,7 @@ def test_other_settings_another_use_and_other_files_are_refused(tmp_path, quick)
     campaign(tmp_path / "out", stages="environment")
     with pytest.raises(InputError, match="was begun with device cpu, data glyphs, tiny.*cpu, data mine, tiny"):
         campaign(tmp_path / "out", settings=Settings("cpu", True, "mine"))
-    with gpu._Place.of(tmp_path / "out", Settings("cpu", True, "glyphs")):
+    with place.Place.of(tmp_path / "out", Settings("cpu", True, "glyphs")):
         with pytest.raises(InputError, match="is being filled already"):
             campaign(tmp_path / "out")
     (tmp_path / "full").mkdir()
@@ -369,16 +369,16 @@ def test_the_stages_are_those_that_can_be_done():
 
 @pytest.fixture
 def task(tmp_path):
-    return Task("runs", tmp_path / "gpu", "cpu", gpu.TINY, tiny=True)
+    return Task("runs", tmp_path / "gpu", "cpu", plan.TINY, tiny=True)
 
 
 @pytest.fixture
 def two(monkeypatch):
     """Two cohorts of one seed alone, and what was trained of them: a list of (label, keywords)."""
-    some = gpu_stages.cohorts(gpu.TINY, "float32", gpu_stages.FIGURES[:1], tiny=True)[:2]
+    some = cohorts.cohorts(plan.TINY, "float32", cohorts.FIGURES[:1], tiny=True)[:2]
     some = [dataclasses.replace(cohort, runs=cohort.runs[:1]) for cohort in some]
-    monkeypatch.setattr(gpu_stages, "cohorts", lambda *_, **__: some)
-    monkeypatch.setattr(gpu_stages._Pace, "_timed", lambda *_: 0.01)
+    monkeypatch.setattr(trainings, "cohorts", lambda *_, **__: some)
+    monkeypatch.setattr(trainings._Pace, "_timed", lambda *_: 0.01)
     return some
 
 
@@ -438,11 +438,11 @@ def test_a_step_that_no_graph_can_hold_is_left_to_a_fresh_process_without(task, 
 
 
 def test_a_cohort_begins_only_where_it_should_end_in_time(task, two, trained, monkeypatch):
-    monkeypatch.setattr(gpu_stages._Pace, "_timed", lambda *_: 1e6)
+    monkeypatch.setattr(trainings._Pace, "_timed", lambda *_: 1e6)
     hurried = dataclasses.replace(task, deadline=time.monotonic() + 1000)
     assert gpu_stages.perform(hurried) == 0 and trained == []
     assert task.earlier()["state"] == "out of time" and task.earlier()["reason"] == "0 of 2 cohorts are stored"
-    monkeypatch.setattr(gpu_stages._Pace, "_timed", lambda *_: 0.01)
+    monkeypatch.setattr(trainings._Pace, "_timed", lambda *_: 0.01)
     assert gpu_stages.perform(dataclasses.replace(task, deadline=time.monotonic() + 1000)) == 0
     assert task.earlier()["state"] == "done" and len(trained) == 2
 
@@ -452,7 +452,7 @@ def test_pretrainings_are_shared_and_stored_runs_are_not_trained(task, two, trai
     monkeypatch.setattr(training, "pretrain", lambda runs, *a, **k: calls.append(runs) or pretrain(runs, *a, **k))
     Store().write(two[0].runs[0], TrainingResult(COLUMNS, made_up(), {}), made())  # at home
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_stages, "check_fingerprints", lambda *_: None)
+        patch.setattr(trainings, "check_fingerprints", lambda *_: None)
         assert gpu_stages.perform(task) == 0
     assert [label for label, _ in trained] == [two[1].label] and len(calls) == 1
     shutil.rmtree(task.work / "runs")
@@ -477,8 +477,8 @@ def test_a_full_disk_ends_a_cohort_and_not_its_message(task, two, trained, monke
 
 
 def test_the_plain_step_is_the_one_that_the_reference_was_made_of():
-    kept = json.loads(gpu_stages.REFERENCE.read_bytes())["steps"]
-    found = gpu_stages.reference_steps(steps=2)
+    kept = json.loads(correctness.REFERENCE.read_bytes())["steps"]
+    found = correctness.reference_steps(steps=2)
     for method, steps in found.items():
         for row, wanted in zip(steps, kept[method], strict=False):
             assert row.keys() == wanted.keys()
@@ -486,13 +486,13 @@ def test_the_plain_step_is_the_one_that_the_reference_was_made_of():
 
 
 def test_another_step_is_told_from_the_reference(task, monkeypatch):
-    monkeypatch.setattr(gpu_stages, "Run", lambda *a, **k: Run(*a, **k, learning_rate=0.5))
-    about = gpu_stages._against_reference(task)
-    assert not about["agrees"] and about["farthest"] > gpu_stages.CLOSE
+    monkeypatch.setattr(correctness, "Run", lambda *a, **k: Run(*a, **k, learning_rate=0.5))
+    about = correctness._against_reference(task)
+    assert not about["agrees"] and about["farthest"] > correctness.CLOSE
 
 
 def test_another_way_is_told_from_the_plain_one(task, monkeypatch):
-    make, made_so_far = gpu_stages._trainer, []
+    make, made_so_far = correctness._trainer, []
 
     def trainer(runs, data, device, way):
         if way == "auto":
@@ -500,19 +500,19 @@ def test_another_way_is_told_from_the_plain_one(task, monkeypatch):
         made_so_far.append(way)
         return make(runs, data, device, way)
 
-    monkeypatch.setattr(gpu_stages, "_trainer", trainer)
-    about = gpu_stages._against_plain(task, "MB")
+    monkeypatch.setattr(correctness, "_trainer", trainer)
+    about = correctness._against_plain(task, "MB")
     assert made_so_far == ["auto", "plain", "plain"]
     assert not about["agrees"] and about["ratio"] > 10 and about["computed"]["way"] == "plain"
 
 
 def test_what_is_expected_covers_paper_a():
-    wanted = gpu_stages.cohorts(gpu.DATA, "bf16")
+    wanted = cohorts.cohorts(plan.DATA, "bf16")
     runs_of = [run for cohort in wanted for run in cohort.runs]
     assert len(runs_of) == len(set(runs_of)) == 240 + 108 and all(run.options for run in runs_of if run.method == "LB")
     assert all(len(cohort.runs) == 12 for cohort in wanted)
-    found = gpu_stages.expected()
-    assert list(found["bf16"]) == ["starting", *gpu_stages.FIGURES]
+    found = cohorts.expected()
+    assert list(found["bf16"]) == ["starting", *cohorts.FIGURES]
     # Figure 1: three cohorts of 8 epochs after one pre-training of 2, 3,900 steps and 2 evaluations an epoch
     figure_1 = (3 * 8 + 2) * 3900 * 0.4e-3 + (3 * 8 + 2) * 2 * 0.15 + 4 * 2.0
     assert found["bf16"]["base-values/figure-1"] == pytest.approx(figure_1, rel=0.02)
@@ -536,7 +536,7 @@ def test_benchmarks_are_done_part_by_part(task, project, monkeypatch):
         "if part == 'second': sys.exit(3)\n"
         "import pathlib; pathlib.Path(out).mkdir(exist_ok=True); (pathlib.Path(out) / 'a-gpu.json').write_text(part)"
     )
-    monkeypatch.setattr(gpu_stages, "BENCHMARKS", ("first", "second", "third"))
+    monkeypatch.setattr(programs, "BENCHMARKS", ("first", "second", "third"))
     (task.work / "files").mkdir(parents=True)
     assert gpu_stages.perform(task) == 0
     assert task.earlier()["parts"] == {"first": "done", "second": "exit status 3", "third": "done"}
@@ -559,13 +559,13 @@ def test_tests_are_counted(task, project, monkeypatch):
         "@pytest.mark.gpu\ndef test_unfit(): pytest.skip('no')\n"
         "def test_other(): assert False\n"
     )
-    monkeypatch.setattr(gpu_stages, "TESTS", ("test_some",))
+    monkeypatch.setattr(programs, "TESTS", ("test_some",))
     assert gpu_stages.perform(task) == 0
     assert task.earlier() == {
         **{"tests": 3, "skipped": 1, "failed": ["tests.test_some.test_bad"]},
         **{"state": "failed", "reason": "1 of 3 tests failed"},
     }
-    monkeypatch.setattr(gpu_stages.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda name: None)
     assert gpu_stages.perform(task) == 0
     assert task.earlier() == {"state": "left out", "reason": "pytest and hypothesis is not installed"}
 
@@ -581,10 +581,10 @@ def test_each_stage_is_whole_on_a_device_that_computes_nothing(stage, guard, tmp
     """What a GPU would be asked to do, traced; it gives zeros, which no reference agrees with."""
     zeros = agreement.Agreement("network/linear_1.weight", 0.0, 3)
     monkeypatch.setattr(agreement, "compare", lambda *_: zeros)
-    wanted = gpu_stages.cohorts
+    wanted = cohorts.cohorts
     some = {"runs": slice(0, None, 2), "float32": slice(2, None)}.get(stage)  # each mini-batch size; PEB
-    monkeypatch.setattr(gpu_stages, "cohorts", lambda *a, **k: wanted(*a, **k)[some])
-    task = Task(stage, tmp_path / "gpu", "cuda", gpu.TINY, tiny=True)
+    monkeypatch.setattr(trainings, "cohorts", lambda *a, **k: wanted(*a, **k)[some])
+    task = Task(stage, tmp_path / "gpu", "cuda", plan.TINY, tiny=True)
     with fake_cuda.device(guard) as device:
         assert gpu_stages.perform(task) == 0
     found = task.earlier()

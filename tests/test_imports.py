@@ -29,7 +29,7 @@ ONLY = {  # who may know whom
     "distributed": {"runs.cluster"},
     "papermill": {"notebooks"},
     "torchvision": {"data.torchvision_compat"},
-    "triton": {*KERNELS, "gpu.stages"},
+    "triton": {*KERNELS, "gpu.environment"},
 }
 NEEDS = dict.fromkeys((*KERNELS, "training.fused.kernels"), "triton")  # which comes with torch for CUDA alone
 PACKAGE = Path(hardsample.__file__).parent
