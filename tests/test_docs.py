@@ -1,6 +1,11 @@
 """What README and the pages of docs/ point to is there, README is short, and every list in them is whole."""
 
+import importlib
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -73,3 +78,44 @@ def test_running_it_tells_of_every_knob():
     text = (DOCS / "running.md").read_text()
     assert "PROFILE" in knobs
     assert [knob for knob in sorted(knobs) if not re.search(rf"\b{knob}\b", text)] == []
+
+
+def test_what_pages_and_notebooks_name_of_the_package_is_there():
+    """Files as `hardsample/...`, and dotted names of modules or of what is in them."""
+    prose = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES)}
+    for name in notebooks.names():
+        cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+        prose[name] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    files, dotted = set(), set()
+    for where, text in prose.items():
+        files |= {(str(where), name) for name in re.findall(r"`((?:hardsample|tests|benchmarks)/[\w./-]*)`", text)}
+        dotted |= {(str(where), name) for name in re.findall(r"`(hardsample(?:\.\w+)+)", text)}
+    assert len(files) > 10 and dotted
+    assert [entry for entry in sorted(files) if not (ROOT / entry[1]).exists()] == []
+    assert [entry for entry in sorted(dotted) if not resolves(entry[1])] == []
+
+
+def resolves(name: str) -> bool:
+    value = importlib.import_module("hardsample")
+    for part in name.split(".")[1:]:
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            try:
+                value = importlib.import_module(f"{value.__name__}.{part}")
+            except ImportError:
+                return False
+    return True
+
+
+def test_the_recipe_s_file_registers_a_network_and_a_data_set_that_train(tmp_path):
+    [recipe] = re.findall(r"^```python\n(.*?)^```", (DOCS / "contributing.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "my_module.py").write_text(recipe)
+    train = (
+        "import hardsample; from hardsample import plugins; plugins.load('my_module.py');"
+        "run = hardsample.Run('noise', 'MB', 1, network='linear', batch_size=10, epochs=1.0, pretrain_epochs=0.0);"
+        "print(len(hardsample.train([run], hardsample.load('noise'))[0].rows))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", train], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 1, done.stderr
