@@ -11,7 +11,7 @@ from benchmarks.attempts import Attempts
 from benchmarks.measure import Row, Way
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
-from hardsample.experiments.base_values import settled
+from hardsample.experiments.specs import computes_in_bf16
 from hardsample.methods.loss_based import READINGS
 from hardsample.training.trainer import stepper
 
@@ -24,7 +24,7 @@ AT_MOST = 1.25
 def measure() -> list[Row]:
     """Mini-batches of 4 and 32, in float32 and where the CPU computes in it in bf16."""
     rows = []
-    for precision in dict.fromkeys(("float32", settled("auto", True))):
+    for precision in ("float32", "bf16")[: 1 + computes_in_bf16()]:
         for n in (4, 32):
             ways = {"SMB": ("SMB", {})} | {reading: ("LB", READINGS[reading]) for reading in SHOWN}
             makers = {name: functools.partial(_step, *way, n, precision) for name, way in ways.items()}

@@ -42,14 +42,8 @@ WHAT = {
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
     "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
     "--precision": {"default": "auto", "help": "auto, float32, tf32 (on a GPU) or bf16 (default: %(default)s)"},
-    "--networks": {
-        "default": "",
-        "help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)",
-    },
-    "--protocol": {
-        "default": "sound",
-        "help": "hard-samples: sound, or published as the paper did (default: %(default)s)",
-    },
+    "--networks": {"help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)"},
+    "--protocol": {"help": "hard-samples: sound, or published as the paper did (default: sound)"},
 }
 DATA = {
     "--data": {
@@ -245,11 +239,10 @@ def _gpu_merge(options: argparse.Namespace) -> int:
 
 
 def _experiments(options: argparse.Namespace) -> "list[Experiment]":
-    from hardsample.experiments.registry import grid, select
+    from hardsample.experiments.registry import grids
 
     knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol")
-    chosen = {knob: getattr(options, knob) for knob in knobs}
-    return [grid(name, **chosen) for name in select(options.figure)]
+    return grids(options.figure, **{knob: getattr(options, knob) for knob in knobs})
 
 
 def _launch(options: argparse.Namespace, experiments: "Sequence[Experiment]") -> "LaunchReport":

@@ -74,11 +74,13 @@ def test_generated_data_are_made_to_the_size_asked_for_and_told_as_a_stand_in():
 
 def test_a_papers_data_and_what_stands_for_it_come_from_the_specs():
     dots(papers=("third",)).register()
-    assert panels.sources("third", "auto", "smoke") == panels.sources("third", "own", "paper") == {"dots": "dots"}
+    third = panels.PaperData.of("third")
+    assert third.sources("auto", stand_in=True) == third.sources("own", stand_in=False) == {"dots": "dots"}
     DatasetSpec("specks", "like dots", load=arrays, stands_for="dots").register()
-    assert panels.sources("third", "auto", "smoke") == {"dots": "specks"}
-    assert panels.sources("third", "auto", "paper") == {"dots": "dots"}
-    assert panels.substitute("third", {"dots": "specks"}) == "" and hardsample.load("specks").stand_in
+    third = panels.PaperData.of("third")
+    assert third.sources("auto", stand_in=True) == {"dots": "specks"}
+    assert third.sources("auto", stand_in=False) == {"dots": "dots"}
+    assert third.substitute({"dots": "specks"}) == "" and hardsample.load("specks").stand_in
 
 
 def test_the_papers_stand_ins_have_the_shapes_of_their_data():

@@ -226,10 +226,27 @@ def test_the_size_of_the_runs_can_be_chosen(launched):
     assert {(run.seed, run.train_examples, run.precision) for run in wanted} == {(1, 100, "bf16")}
 
 
+def test_a_knob_of_some_figures_reaches_those_alone_and_one_of_none_is_refused(launched, capsys):
+    assert cli.main(["run", "--profile", "smoke", "--networks", "resnet18"]) == 0
+    [(wanted, _)] = launched
+    of_paper_b = {run for run in wanted if run.optimizer == "sgd" and not run.evaluations_per_epoch < 1}
+    assert {run.network for run in of_paper_b} == {"resnet18"}
+    every = {run for name in registry.papers()["base-values"] for run in registry.grid(name, profile="smoke").runs}
+    assert every < set(wanted)
+    assert cli.main(["run", *SMOKE, "--networks", "resnet18"]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "hardsample: networks does not apply to base-values/figure-1: leave it out, or choose a figure or table of"
+        " hard-samples.\n"
+    )
+    assert cli.main(["run", "--figure", "rivals", "--protocol", "published"]) == 2
+    assert "protocol does not apply to rivals" in capsys.readouterr().err
+
+
 def test_without_a_figure_the_runs_of_all_are_launched_once(launched):
     assert cli.main(["run", "--profile", "smoke"]) == 0
     [(wanted, _)] = launched
-    every = {run for name in registry.NAMES for run in registry.grid(name, profile="smoke").runs}
+    every = {run for name in registry.names() for run in registry.grid(name, profile="smoke").runs}
     assert set(wanted) == every
 
 
@@ -246,7 +263,7 @@ def test_status_counts_in_aligned_columns(capsys):
     assert cli.main(["status", "--profile", "smoke"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["figure", "wanted", "done", "missing", "minutes"]
-    assert [line.split()[0] for line in lines] == list(registry.NAMES)
+    assert [line.split()[0] for line in lines] == list(registry.names())
     assert len({len(line) for line in (head, *lines)}) == 1
     for line in lines:
         wanted, done, missing = map(int, line.split()[1:4])
@@ -352,5 +369,5 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
     assert cli.main([command, "--profile", "smoke"]) == 1
     output, error = capsys.readouterr()
     assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"
-    assert set(drawn) == {*registry.NAMES} - {"base-values/figure-2"}
-    assert output.splitlines()[-1].startswith(f"{len(drawn)} of {len(registry.NAMES)} figures drawn")
+    assert set(drawn) == {*registry.names()} - {"base-values/figure-2"}
+    assert output.splitlines()[-1].startswith(f"{len(drawn)} of {len(registry.names())} figures drawn")

@@ -76,7 +76,7 @@ def test_rates_are_the_means_over_the_updates_that_a_training_makes():
         indices = method.draw(step).indices
         method.observe(indices, torch.zeros(1, 32, 26), torch.ones(1, 32))
     assert LETTERS.rates["KAKURENBO's rate"] == LETTERS.rates["KAKURENBO"] == pytest.approx(sum(factors) / 192)
-    for profile in experiments.PROFILES:  # those without a number of examples too
+    for profile in experiments.profiles():  # those without a number of examples too
         rates = experiments.grid("rivals/images", profile=profile).rates
         assert 1.1 < rates["KAKURENBO"] < 1 / 0.7
 
@@ -102,7 +102,7 @@ def test_what_has_no_cost_is_not_run_by_the_clock():
 
 
 def test_what_is_timed_is_a_small_training_of_every_method():
-    for profile in experiments.PROFILES:
+    for profile in experiments.profiles():
         timed = experiments.grid("rivals/images", profile=profile, seeds=5).timed
         assert list(dict.fromkeys(map(variant, timed))) == TIMED
         assert {run.seed for run in timed} == {1, 2, 3}
@@ -111,7 +111,7 @@ def test_what_is_timed_is_a_small_training_of_every_method():
 
 
 @pytest.mark.parametrize("name", rivals.NAMES)
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", experiments.profiles())
 def test_every_profile_has_its_grid(name, profile):
     experiment = experiments.grid(name, profile=profile)
     assert experiment.runs and profile in experiment.note
@@ -123,7 +123,7 @@ def test_lb_enters_in_the_reading_that_figures_name_and_is_timed_in_its_default_
     assert entered == {True} and {not run.options for run in LETTERS.timed if run.method == "LB"} == {True}
 
 
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", experiments.profiles())
 def test_the_images_start_as_timm_s_do_but_for_the_stored_runs_and_the_note_says_which(profile):
     experiment = experiments.grid("rivals/images", profile=profile)
     choice = {(run.network in INITIALIZED_BY_LIBRARY, run.initialization) for run in experiment.runs + experiment.timed}

@@ -25,7 +25,7 @@ from hardsample.data import catalogue, download, fingerprints, formats, glyphs
 from hardsample.data import dataset as data
 from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.errors import InputError
-from hardsample.experiments import panels
+from hardsample.experiments import hard_samples, panels
 
 
 @pytest.fixture(autouse=True)
@@ -141,8 +141,8 @@ def test_the_whole_set_in_an_npz_file_counts_as_the_papers_own(folder, monkeypat
     loaded = data.load("cifar100", train_examples=7)
     assert (loaded.name, loaded.stand_in, len(loaded.x_train)) == ("cifar100", False, 7)
     assert loaded.classes[:2] == ("apple", "aquarium_fish") and loaded.num_classes == 100
-    chosen = panels.sources("hard-samples", "auto", "paper")
-    assert panels.named(chosen)["cifar100"] == "cifar100" and panels.substitute("hard-samples", chosen) == ""
+    chosen = hard_samples.DATA.sources("auto", stand_in=False)
+    assert panels.named(chosen)["cifar100"] == "cifar100" and hard_samples.DATA.substitute(chosen) == ""
 
 
 def test_one_changed_pixel_is_another_content(folder, monkeypatch):

@@ -24,7 +24,7 @@ def test_the_papers_grid_is_28_configurations_of_12_seeds():
     }
 
 
-@pytest.mark.parametrize("profile", registry.PROFILES)
+@pytest.mark.parametrize("profile", registry.profiles())
 def test_figures_share_the_runs_at_the_defaults(profile):
     defaults = set(registry.grid("base-values/figure-1", profile=profile).runs)
     shared = [set(registry.grid(name, profile=profile).runs) & defaults for name in FIGURES[1:]]
@@ -68,7 +68,7 @@ def test_a_papers_name_stands_for_all_of_it():
     assert registry.select("hard-samples") == hard_samples.NAMES
     assert (
         registry.select("")
-        == registry.NAMES
+        == registry.names()
         == (
             *(*base_values.NAMES, lb_study.NAME),
             *(*hard_samples.NAMES, *rivals.NAMES),
@@ -87,6 +87,19 @@ def test_a_papers_name_stands_for_all_of_it():
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"name": "table-3", "networks": "resnet18,vgg"}, "network of paper B 'vgg': choose one of all, resnet18"),
         ({"name": "table-3", "protocol": "mine"}, "unknown protocol 'mine': choose one of sound, published"),
+        (
+            {"networks": "all"},
+            "networks does not apply to base-values/figure-1: leave it out, or choose a figure or table of hard-",
+        ),
+        (
+            {"name": "rivals/letters", "protocol": "published"},
+            "protocol does not apply to rivals/letters: leave it out",
+        ),
+        ({"name": "audit", "networks": "all"}, "networks does not apply to hard-samples/audit: leave it out"),
+        (
+            {"colour": "red"},
+            "colour does not apply to base-values/figure-1: leave it out, or give profile, data, seeds",
+        ),
     ],
 )
 def test_bad_names_and_numbers_are_refused(arguments, message):
@@ -178,7 +191,7 @@ def test_the_column_against_reshuffled_training_adds_less_than_a_quarter_to_pape
 def test_networks_that_are_not_chosen_are_panels_without_runs():
     by_network = {panel.network: panel for panel in registry.grid("table-3").panels}
     assert list(by_network) == list(hard_samples.TITLES)
-    assert {network for network, panel in by_network.items() if panel.runs} == set(hard_samples.TWO)
+    assert {network for network, panel in by_network.items() if panel.runs} == {"resnet18", "mobilenet_v3_small"}
     chosen = registry.grid("table-3", networks="resnet50, efficientnet_b4").runs
     assert {run.network for run in chosen} == {"resnet50", "efficientnet_b4"}
     assert {run.network for run in registry.grid("table-3", networks="all").runs} == set(hard_samples.TITLES)

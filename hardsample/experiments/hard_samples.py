@@ -1,50 +1,30 @@
 """Paper B's grids: the runs behind each of its figures and tables, at the size that a profile sets."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardsample.config import Run
-from hardsample.data.catalogue import paper_data, stand_ins
 from hardsample.data.dataset import name_of
 from hardsample.errors import check_choice
-from hardsample.experiments.panels import Experiment, Panel, amount, named, sources, substitute
+from hardsample.experiments import specs
+from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
+from hardsample.experiments.profiles import HardSamplesProfile
+from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.hard_mini_batches import whole_rounds
 from hardsample.methods.registry import option_names
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
 
 PAPER = "hard-samples"
+DATA = PaperData.of(PAPER)
+PROFILES = specs.PROFILES[PAPER]
+BASELINE = "δ = 1"
 DELTAS = (1.0, 0.8, 0.5, 0.2)
-SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), paper_data(PAPER), strict=True))
+SLOTS = dict(zip(("CIFAR-10", "CIFAR-100", "STL-10"), DATA.own, strict=True))
 EXAMPLES = {"CIFAR-10": 50_000, "CIFAR-100": 50_000, "STL-10": 5_000}  # that the paper trains on
 PROTOCOLS = ("sound", "published")
-TWO = ("resnet18", "mobilenet_v3_small")
-
-
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """A size of paper B's grid; the optimiser is the paper's in all (section 4.1), its learning rate the profile's."""
-
-    seeds: int
-    train_examples: int | None
-    test_examples: int | None
-    evaluate_train_examples: int | None
-    epochs: float
-    batch_size: int
-    learning_rate: float
-    image_size: int
-    networks: tuple[str, ...]
-    own: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # what a network has instead
-
-
-_SLOW = {"mobilenet_v3_small": {"epochs": 16.0, "learning_rate": 0.05}}  # it learns later, and is cheap
-# Short budgets take a larger learning rate and smaller mini-batches: "small" makes a tenth of the updates of "paper".
-PROFILES = {
-    "smoke": Profile(1, 40, 32, 16, 3.0, 8, 0.02, 32, TWO),
-    "quick": Profile(3, 320, 96, 96, 6.0, 32, 0.02, 32, TWO, _SLOW),
-    "small": Profile(3, 5_000, 2_000, 1_000, 10.0, 64, 0.05, 32, TWO),
-    "paper": Profile(3, None, None, 5_000, 100.0, 512, 0.005, 128, tuple(TITLES)),
-}
+KNOBS = {"networks": "", "protocol": PROTOCOLS[0]}  # and their defaults
 PUBLISHED: dict[str, dict[str, Any]] = {
     "options": {"shuffle": False, "drop_last": True, "walk": "data", "round_length": "truncated"},
     "run": {
@@ -60,67 +40,69 @@ Below δ = 1 a training also ends as the paper's pseudo-code does, after
 :func:`hardsample.methods.hard_mini_batches.whole_rounds`.
 """
 
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """What a figure or table has runs of: every method with every network on every data set.
+
+    ``methods`` are names and options; the ``sound`` ones are run in the sound protocol alone. ``timed``: no run is
+    trained, and the updates of each method are timed, with the first network and data set.
+    """
+
+    networks: Sequence[str] = ()
+    slots: Sequence[str] = ()
+    methods: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    sound: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    timed: bool = False
+
+
 _HARD = tuple(("HMB", {"delta": delta}) for delta in DELTAS)
-_TABLED = (*_HARD, ("FMB", {}))  # the last one is what the sound protocol's tables compare with, beside δ = 1
+_RESHUFFLED = ("FMB", {})
 _CONTROLS = (
     *(("RMB", {"delta": delta}) for delta in DELTAS[2:]),
     ("RMB", {"delta": 1.0, "walk": "drawn"}),
-    ("FMB", {}),
+    _RESHUFFLED,
     ("HE", {"delta": 0.5}),
 )
 
-_ALL = tuple(TITLES)
-_CELLS: dict[str, tuple[str, Sequence[str], Sequence[str], Sequence[tuple[str, Mapping[str, Any]]]]] = {
-    "figure-1": ("Convergence of the training loss", ("resnet18",), ("CIFAR-10",), _HARD),
-    "figure-2": ("The two training methods", (), (), ()),
-    "figure-3": ("Training and test accuracy", ("resnet18",), ("CIFAR-10",), _HARD),
-    "figure-4": ("Training and test accuracy", ("efficientnet_b4",), ("STL-10",), _HARD),
-    "figure-5": ("Training and test accuracy", ("resnet18",), ("CIFAR-100",), _HARD),
-    "table-1": ("Time per iteration", (), (), ()),
-    "table-2": ("Parameters and FLOPs", (), (), ()),
-    "table-3": ("CIFAR-10", _ALL, ("CIFAR-10",), _TABLED),
-    "table-4": ("CIFAR-100", _ALL, ("CIFAR-100",), _TABLED),
-    "table-5": ("STL-10", _ALL, ("STL-10",), _TABLED),
-    "table-6": ("Best δ against δ = 1", _ALL, tuple(SLOTS), _TABLED),
-    "controls": ("Is it the loss?", ("resnet18",), ("CIFAR-10",), (*_HARD, *_CONTROLS)),
-    "audit": ("What follows from what is printed", (), (), ()),
-}
-NAMES = tuple(f"{PAPER}/{name}" for name in _CELLS)
 
-
-def grid(
-    name: str, profile: str, data: str, seeds: int, examples: int, precision: str, networks: str, protocol: str
+def build_grid(
+    cells: Cells,
+    spec: ExperimentSpec,
+    profile: HardSamplesProfile,
+    data: str,
+    seeds: int,
+    precision: str,
+    networks: str = "",
+    protocol: str = PROTOCOLS[0],
 ) -> Experiment:
-    """The runs of one figure or table; the arguments are those of :func:`hardsample.experiments.registry.grid`,
-    checked.
+    """The runs of one figure's or table's cells.
+
+    Args:
+        networks: names joined by commas, "all", or "" for the profile's.
+        protocol: one of ``PROTOCOLS``; the published one has a single seed unless more are asked for.
 
     Raises:
         InputError: an unknown network or protocol.
     """
     check_choice("protocol", protocol, PROTOCOLS)
-    size = PROFILES[profile]
-    if examples:  # and evaluations that cost less than a third of an epoch
-        size = dataclasses.replace(
-            size,
-            train_examples=examples,
-            test_examples=max(2, examples * 2 // 5),
-            evaluate_train_examples=max(1, examples // 5),
-        )
-    precision = "float32" if precision == "auto" else precision
-    count = seeds or (1 if protocol == "published" else size.seeds)
-    wanted = _networks(networks) or size.networks
-    chosen = dict(zip(SLOTS, sources(PAPER, data, profile).values(), strict=True))
-    title, rows, slots, methods = _CELLS[name.split("/")[1]]
-    if protocol == "published" and methods is _TABLED:
-        methods = _HARD
+    count = seeds or (1 if protocol == "published" else profile.seeds)
+    wanted = _networks(networks) or profile.networks
+    chosen = dict(zip(SLOTS, DATA.sources(data, stand_in=profile.stand_in).values(), strict=True))
+    slots = cells.slots
     if len(slots) > 1 and len(set(chosen.values())) == 1:
         slots = [_home(name_of(chosen["CIFAR-10"]))]  # one data set has one place
+    methods = (*cells.methods, *(cells.sound if protocol == "sound" else ()))
+
+    def run(network: str, slot: str, method: tuple[str, Mapping[str, Any]], seed: int) -> Run:
+        return _run(profile, network, name_of(chosen[slot]), slot, *method, seed, precision, protocol)
+
     panels = tuple(
         Panel(
             f"{TITLES[network]}, {name_of(chosen[slot])}",
             tuple(
-                _run(size, network, name_of(chosen[slot]), slot, method, options, seed, precision, protocol)
-                for method, options in methods
+                run(network, slot, method, seed)
+                for method in methods
                 for seed in range(1, count + 1)
                 if network in wanted
             ),
@@ -128,31 +110,27 @@ def grid(
             slot,
         )
         for slot in slots
-        for network in rows
+        for network in cells.networks
+        if not cells.timed
     )
-    timed = ()
-    if name == f"{PAPER}/table-1":
-        slots = ("CIFAR-10",)
-        source = name_of(chosen["CIFAR-10"])
-        timed = tuple(_run(size, "resnet18", source, "CIFAR-10", *hard, 1, precision, protocol) for hard in _HARD)
     used = {slot: chosen[slot] for slot in slots}
     return Experiment(
-        name,
-        title,
+        spec.name,
+        spec.title,
         panels,
-        profile,
+        profile.name,
         sources=named(used),
         own=tuple(SLOTS[slot] for slot in slots),
-        note=_note(profile, size, precision, protocol),
-        baseline="δ = 1",
-        folder=substitute(PAPER, {SLOTS[slot]: source for slot, source in used.items()}),
+        note=_note(profile, precision, protocol),
+        baseline=BASELINE,
+        folder=DATA.substitute({SLOTS[slot]: source for slot, source in used.items()}),
         protocol=protocol,
-        timed=timed,
+        timed=tuple(run(cells.networks[0], slots[0], method, 1) for method in methods if cells.timed),
     )
 
 
 def _run(
-    size: Profile,
+    profile: HardSamplesProfile,
     network: str,
     data: str,
     slot: str,
@@ -162,9 +140,10 @@ def _run(
     precision: str,
     protocol: str,
 ) -> Run:
-    many_tests = size.test_examples is None and slot == "STL-10"  # 8,000, and 5,000 training images
-    evaluated = 1_000 if many_tests else size.evaluate_train_examples
-    values: dict[str, Any] = {"epochs": size.epochs, "learning_rate": size.learning_rate} | size.own.get(network, {})
+    many_tests = profile.test_examples is None and slot == "STL-10"  # 8,000, and 5,000 training images
+    evaluated = 1_000 if many_tests else profile.evaluate_train_examples
+    values: dict[str, Any] = {"epochs": profile.epochs, "learning_rate": profile.learning_rate}
+    values |= profile.own.get(network, {})
     values |= {"evaluate_train_examples": evaluated, "evaluations_per_epoch": 0.5 if many_tests else 1.0}
     if network in INITIALIZED_BY_LIBRARY:
         values["initialization"] = "timm"  # whose networks the paper trains
@@ -182,10 +161,10 @@ def _run(
         network=network,
         optimizer="sgd",
         momentum=0.9,
-        batch_size=size.batch_size,
-        train_examples=size.train_examples,
-        test_examples=size.test_examples,
-        image_size=size.image_size,
+        batch_size=profile.batch_size,
+        train_examples=profile.train_examples,
+        test_examples=profile.test_examples,
+        image_size=profile.image_size,
         precision=precision,
         **values,
     )
@@ -200,22 +179,51 @@ def _networks(networks: str) -> tuple[str, ...]:
 
 def _home(data: str) -> str:
     """The slot that a data set belongs into."""
-    for slot, own, stand_in in zip(SLOTS, paper_data(PAPER), stand_ins(PAPER), strict=True):
+    for slot, own, stand_in in zip(SLOTS, DATA.own, DATA.stand_ins, strict=True):
         if data in (own, stand_in):
             return slot
     return "CIFAR-10"
 
 
-def _note(profile: str, size: Profile, precision: str, protocol: str) -> str:
+def _note(profile: HardSamplesProfile, precision: str, protocol: str) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    sizes = f"{amount(size.train_examples, 'training images')}, {amount(size.test_examples, 'test images')}"
+    sizes = f"{amount(profile.train_examples, 'training images')}, {amount(profile.test_examples, 'test images')}"
     own = "".join(
         f" ({TITLES[network]}: {values['epochs']:g} epochs, {values['learning_rate']:g})"
-        for network, values in size.own.items()
+        for network, values in profile.own.items()
     )
     ending = ", below δ = 1 of int(ζ) rounds of int(δN) updates" if protocol == "published" else ""
     return (
-        f"profile {profile}: {sizes}, resized to {size.image_size}x{size.image_size}, n = {size.batch_size}, "
-        f"SGD with momentum 0.9, {size.epochs:g} epochs at learning rate {size.learning_rate:g}{own}; "
-        f"{protocol} protocol{ending}; {precision}"
+        f"profile {profile.name}: {sizes}, resized to {profile.image_size}x{profile.image_size}, "
+        f"n = {profile.batch_size}, SGD with momentum 0.9, {profile.epochs:g} epochs at learning rate "
+        f"{profile.learning_rate:g}{own}; {protocol} protocol{ending}; {precision}"
     )
+
+
+def _spec(name: str, title: str, cells: Cells) -> ExperimentSpec:
+    grid, knobs = functools.partial(build_grid, cells), KNOBS if cells.methods else {}
+    return ExperimentSpec(name=f"{PAPER}/{name}", title=title, grid=grid, sizes=PAPER, knobs=knobs)
+
+
+def _table(*slots: str) -> Cells:
+    """All networks; beside the four shares the sound protocol has what the tables compare with besides δ = 1."""
+    return Cells(tuple(TITLES), slots, _HARD, sound=(_RESHUFFLED,))
+
+
+_ACCURACIES = "Training and test accuracy"
+SPECS = (
+    _spec("figure-1", "Convergence of the training loss", Cells(("resnet18",), ("CIFAR-10",), _HARD)),
+    _spec("figure-2", "The two training methods", Cells()),
+    _spec("figure-3", _ACCURACIES, Cells(("resnet18",), ("CIFAR-10",), _HARD)),
+    _spec("figure-4", _ACCURACIES, Cells(("efficientnet_b4",), ("STL-10",), _HARD)),
+    _spec("figure-5", _ACCURACIES, Cells(("resnet18",), ("CIFAR-100",), _HARD)),
+    _spec("table-1", "Time per iteration", Cells(("resnet18",), ("CIFAR-10",), _HARD, timed=True)),
+    _spec("table-2", "Parameters and FLOPs", Cells()),
+    _spec("table-3", "CIFAR-10", _table("CIFAR-10")),
+    _spec("table-4", "CIFAR-100", _table("CIFAR-100")),
+    _spec("table-5", "STL-10", _table("STL-10")),
+    _spec("table-6", "Best δ against δ = 1", _table(*SLOTS)),
+    _spec("controls", "Is it the loss?", Cells(("resnet18",), ("CIFAR-10",), (*_HARD, *_CONTROLS))),
+    _spec("audit", "What follows from what is printed", Cells()),
+)
+NAMES = tuple(spec.name for spec in SPECS)

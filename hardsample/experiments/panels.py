@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from hardsample.config import Run
 from hardsample.data import catalogue
@@ -132,33 +132,43 @@ def variant(run: Run) -> str:
     return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
 
 
-def sources(paper: str, choice: str, profile: str) -> dict[str, str]:
-    """The source for each of a paper's own data sets, in their order, by what the ``data`` knob says.
+@dataclasses.dataclass(frozen=True)
+class PaperData:
+    """A paper's own data sets, and by the same order what is generated in the place of each."""
 
-    "auto" is the stand-in in the smoke and quick profiles and the paper's own data in the others, "stand-in" the
-    stand-in in any; everything else is a source of :func:`hardsample.data.dataset.load`.
-    """
-    own, stand_ins = catalogue.paper_data(paper), catalogue.stand_ins(paper)
-    if choice == "auto":
-        choice = "stand-in" if profile in ("smoke", "quick") else "own"
-    if choice in ("stand-in", "own"):
-        return dict(zip(own, stand_ins if choice == "stand-in" else own, strict=True))
-    return dict.fromkeys(own, choice)
+    own: tuple[str, ...]
+    stand_ins: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paper: str) -> Self:
+        """Those that the catalogue of data sets has of the paper now."""
+        return cls(catalogue.paper_data(paper), catalogue.stand_ins(paper))
+
+    def sources(self, choice: str, *, stand_in: bool) -> dict[str, str]:
+        """The source for each of the paper's own data sets, in their order, by what the ``data`` knob says.
+
+        "stand-in" is the stand-in, and "auto" too in a profile that generates its data (``stand_in``), else the paper's
+        own; everything else is a source of :func:`hardsample.data.dataset.load`.
+        """
+        if choice == "auto":
+            choice = "stand-in" if stand_in else "own"
+        if choice in ("stand-in", "own"):
+            return dict(zip(self.own, self.stand_ins if choice == "stand-in" else self.own, strict=True))
+        return dict.fromkeys(self.own, choice)
+
+    def substitute(self, chosen: Mapping[str, str]) -> str:
+        """The name of the data used in place of the paper's own and of their stand-ins; empty if there are none.
+
+        ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is
+        a substitute there, too.
+        """
+        names = {name_of(source) for own, source in chosen.items() if name_of(source) != own}
+        return "-".join(sorted(names - {*self.stand_ins}))
 
 
 def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
     """Sources by the name of the data set, each once."""
     return MappingProxyType({name_of(source): source for source in chosen.values()})
-
-
-def substitute(paper: str, chosen: Mapping[str, str]) -> str:
-    """The name of the data used in place of a paper's own and of their stand-ins; empty if there are none.
-
-    ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is a
-    substitute there, too.
-    """
-    names = {name_of(source) for own, source in chosen.items() if name_of(source) != own}
-    return "-".join(sorted(names - {*catalogue.stand_ins(paper)}))
 
 
 def amount(count: int | None, things: str) -> str:

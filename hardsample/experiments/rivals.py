@@ -1,6 +1,7 @@
 """The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,16 +10,16 @@ import torch
 
 from hardsample.config import SCHEDULES, Run
 from hardsample.data.dataset import name_of
-from hardsample.experiments import base_values
-from hardsample.experiments.panels import Experiment, Panel, amount, named, sources, substitute, variant
+from hardsample.experiments import base_values, hard_samples
+from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named, variant
+from hardsample.experiments.profiles import ContestProfile
+from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
 from hardsample.methods.loss_based import NEAREST, READINGS
-from hardsample.training import letters_cnn
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
 
 PAPER = "rivals"
-NAMES = (f"{PAPER}/letters", f"{PAPER}/images")
-BASELINE = "MB"
+BASELINE = base_values.BASELINE
 BUDGETS = ("updates", "backward passes", "wall-clock")
 TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
 
@@ -73,89 +74,56 @@ TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
 """By method, the options with which it is timed where they are not those with which it enters."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """A size of one of the grids; ``common`` are fields of its runs, ``noises`` the wrong labels by the schedule."""
+def build_grid(
+    paper_data: PaperData, spec: ExperimentSpec, profile: ContestProfile, data: str, seeds: int, precision: str
+) -> Experiment:
+    """The runs at equal updates and at equal backward passes, on the first of a paper's data sets.
 
-    seeds: int
-    train_examples: int | None
-    test_examples: int | None
-    evaluate_train_examples: int
-    epochs: float
-    noises: Mapping[str, Sequence[float]]
-    common: Mapping[str, Any]
-    native_bf16: bool = False  # bf16 where the CPU computes in it
-
-
-_NONE = dict.fromkeys(SCHEDULES, (0.0,))
-_ENDS = dict.fromkeys(SCHEDULES, (0.0, 0.4))
-_ALL = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
-_LETTERS = {"network": letters_cnn.SPEC.name, "optimizer": "adadelta", "batch_size": 32}
-_IMAGES = {"optimizer": "sgd", "momentum": 0.9}
-_FAST = _IMAGES | {"network": "mobilenet_v3_small", "learning_rate": 0.05, "image_size": 32}  # half of ResNet-18's time
-_TIMM = _FAST | {"initialization": "timm"}  # as paper B's own experiments; stored "small" runs have torchvision's
-_PAPER_B = {"network": "resnet18", "learning_rate": 0.005, "image_size": 128, "batch_size": 512}
-# Short budgets take larger learning rates than the papers'. In "small" it is that of three (letters 0.2, 0.5, 1; images
-# 0.01, 0.02, 0.05) at which MB did best, alone and with a seed that is not among the runs'.
-PROFILES = {
-    "letters": {
-        "smoke": Profile(2, 64, 32, 32, 2.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
-        "quick": Profile(3, 256, 128, 128, 4.0, _ENDS, _LETTERS | {"learning_rate": 1.0}, True),
-        "small": Profile(12, 1_024, 1_000, 250, 6.0, _ALL, _LETTERS | {"learning_rate": 0.5}, True),
-        "paper": Profile(12, None, None, 5_000, 10.0, _ALL, _LETTERS | {"learning_rate": 0.05}),
-    },
-    "images": {
-        "smoke": Profile(1, 32, 16, 16, 2.0, _NONE, _TIMM | {"batch_size": 8}),
-        "quick": Profile(2, 96, 48, 48, 2.0, _NONE, _TIMM | {"batch_size": 16}),
-        "small": Profile(3, 640, 1_000, 250, 5.0, _ENDS, _FAST | {"batch_size": 32}),
-        "paper": Profile(3, None, None, 5_000, 100.0, _ALL, _IMAGES | _PAPER_B),
-    },
-}
-_TITLES = {"letters": "All methods on letters", "images": "All methods on images"}
-_HOMES = {"letters": "base-values", "images": "hard-samples"}  # the paper whose data each takes, the first of them
-
-
-def grid(name: str, profile: str, data: str, seeds: int, examples: int, precision: str) -> Experiment:
-    """The runs at equal updates and at equal backward passes; :func:`by_the_clock` adds those of equal wall-clock.
-
-    The arguments are those of :func:`hardsample.experiments.registry.grid`, checked.
+    :func:`by_the_clock` adds those of equal wall-clock.
     """
-    kind = name.split("/")[1]
-    size = base_values.with_examples(PROFILES[kind][profile], examples)
-    own, source = next(iter(sources(_HOMES[kind], data, profile).items()))
-    precision = base_values.settled(precision, size.native_bf16)
+    own, source = next(iter(paper_data.sources(data, stand_in=profile.stand_in).items()))
     base = Run(
         data=name_of(source),
         method=BASELINE,
         seed=1,
-        epochs=size.epochs,
-        train_examples=size.train_examples,
-        test_examples=size.test_examples,
-        evaluate_train_examples=size.evaluate_train_examples,
-        evaluations_per_epoch=0.5 if size.epochs < 20 else 0.2,
+        epochs=profile.epochs,
+        train_examples=profile.train_examples,
+        test_examples=profile.test_examples,
+        evaluate_train_examples=profile.evaluate_train_examples,
+        evaluations_per_epoch=profile.evaluations_per_epoch,
         precision=precision,
-        **size.common,
+        **profile.common,
     )
-    count = seeds or size.seeds
+    count = seeds or profile.seeds
     panels = [
         _panel(base, count, schedule, noise, budget, {})
         for schedule in SCHEDULES
-        for noise in size.noises[schedule]
+        for noise in profile.noises[schedule]
         for budget in BUDGETS[:2]
     ]
     return Experiment(
-        name,
-        _TITLES[kind],
+        spec.name,
+        spec.title,
         tuple(panels),
-        profile,
+        profile.name,
         sources=named({own: source}),
         own=(own,),
-        note=_note(profile, size, base),
+        note=_note(profile, base),
         baseline=BASELINE,
-        folder=substitute(_HOMES[kind], {own: source}),
+        folder=paper_data.substitute({own: source}),
         timed=_timed(base, count),
         rates=_rates(panels[0]),
     )
+
+
+def _contest(kind: str, data: PaperData) -> ExperimentSpec:
+    """The contest of all methods on things of a kind, which has sizes of its own."""
+    name, grid = f"{PAPER}/{kind}", functools.partial(build_grid, data)
+    return ExperimentSpec(name=name, title=f"All methods on {kind}", grid=grid, sizes=name)
+
+
+SPECS = (_contest("letters", base_values.DATA), _contest("images", hard_samples.DATA))
+NAMES = tuple(spec.name for spec in SPECS)
 
 
 def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experiment:
@@ -243,14 +211,14 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
     return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
 
 
-def _note(profile: str, size: Profile, base: Run) -> str:
+def _note(profile: ContestProfile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    sizes = f"{amount(size.train_examples, 'training examples')}, {amount(size.test_examples, 'test examples')}"
+    sizes = f"{amount(profile.train_examples, 'training examples')}, {amount(profile.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
     network = find(base.network).title
     if base.network in INITIALIZED_BY_LIBRARY:
         network += f" with {base.initialization}'s initialisation"
     return (
-        f"profile {profile}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
+        f"profile {profile.name}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
         f"learning rate {base.learning_rate:g}, MB {base.epochs:g} epochs; {base.precision}"
     )
