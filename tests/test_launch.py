@@ -1,5 +1,6 @@
 """Launching: the same rows in this process, on Dask and after any kill; nothing done twice, nothing lost."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from hardsample import plugins
 from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
+from hardsample.methods import registry
 from hardsample.runs import cluster, worker
 from hardsample.runs import launch as launching
 from hardsample.runs.launch import LaunchReport, launch
@@ -362,3 +365,49 @@ def test_reports_in_words():
     report = LaunchReport(12, 70, ((RUNS[0], "Traceback\nValueError: no"),), 1, 303.0)
     assert str(report) == "84 runs: 12 found, 70 computed, 1 missing, 1 failed in 5 min 3 s"
     LaunchReport(12, 72, (), 0, 1.0).raise_if_incomplete()
+
+
+PLUGIN = """
+import hardsample
+from hardsample.methods.registry import METHODS
+
+class Again:
+    def register(self):
+        METHODS["again"] = METHODS["PEB"]
+
+hardsample.register(Again())
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """A file of the user's own with a method, loaded as the command line does."""
+    path = tmp_path / "my_again.py"
+    path.write_text(PLUGIN)
+    monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(registry, "METHODS", dict(registry.METHODS))
+    plugins.load(str(path))
+    yield path
+    del sys.modules["my_again"]
+
+
+def test_workers_know_the_method_of_a_plugin_and_the_record_has_its_source(tmp_path, plugin, undisturbed):
+    store, runs = Store(tmp_path / "runs"), [dataclasses.replace(run, method="again") for run in RUNS[2:]]
+    launch(runs, device="cpu", workers=2, store=store, quiet=True).raise_if_incomplete()
+    assert [rows(store)[run.key] for run in runs] == [undisturbed[run.key] for run in RUNS[2:]]
+    made = {run.key: store.read(run).provenance for run in runs}
+    assert all(about["plugins"] == plugins.record() for about in made.values())
+    assert "METHODS" in made[runs[0].key]["plugins"]["my_again"]["source"]
+
+
+def test_a_worker_with_another_plugin_of_that_name_is_refused(tmp_path, plugin):
+    other = worker.hash_plugins() | {str(plugin): "0" * 64}
+    with pytest.raises(InputError, match="my_again.py is not the same on this worker"):
+        worker.load_plugins(other)
+    worker.load_plugins(worker.hash_plugins())
+
+
+def test_the_record_names_no_plugins_where_there_are_none(tmp_path):
+    store = Store(tmp_path)
+    here(store, RUNS[:1])
+    assert "plugins" not in store.read(RUNS[0]).provenance

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import hardsample.runs.store
 from hardsample import paths, records
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment, Panel
 from hardsample.records import check_fingerprints
+from hardsample.runs import files
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training.trainer import COLUMNS, TrainingResult
 
@@ -335,7 +335,7 @@ def test_looking_up_reads_each_file_once_and_builds_no_run_anew(store, monkeypat
         opened.append(Path(path))
         return open(path, *arguments, **keywords)
 
-    monkeypatch.setattr(hardsample.runs.store, "open", counting, raising=False)
+    monkeypatch.setattr(files, "open", counting, raising=False)
     monkeypatch.setattr(Run, "from_dict", None)
     assert list(store.done(runs)) == runs[:10]
     assert opened == [store.path(each) for each in runs]

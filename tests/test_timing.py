@@ -1,5 +1,7 @@
 """Table 1's measurement: every share in every turn, kept for the device, and without a single evaluation."""
 
+import json
+
 import pytest
 
 from hardsample import paths
@@ -26,7 +28,7 @@ def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypa
     again = timing.measure(EXPERIMENT, device="cpu", turns=2)
     assert again.frame.equals(rows) and (again.device, again.threads) == (timings.device, timings.threads)
     assert len(list((paths.runs_dir() / "hard-samples" / "glyphs10-32").glob("*.timing"))) == 1
-    assert Store().verify() == []
+    assert Store().verify() == [] and Store().records() == [] and len(Store().timings()) == 1
 
 
 def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
@@ -74,6 +76,54 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     monkeypatch.setattr(trainer, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
     assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
+    assert Store().verify() == [] and len(Store().timings()) == 1
+
+
+def damage(text, how):
+    values = json.loads(text)
+    values["rows"][0] = how(values["rows"][0])
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"runs"', '"ran"'),
+        lambda text: text.replace('"fingerprint"', '"print"'),
+        lambda text: json.dumps(json.loads(text) | {"rows": []}),
+        lambda text: json.dumps(json.loads(text) | {"runs": []}),
+        lambda text: json.dumps(json.loads(text) | {"device": "another"}),
+        lambda text: json.dumps(json.loads(text) | {"runs": ["0" * 16] * 4}),
+        lambda text: damage(text, lambda row: row[:2]),
+        lambda text: damage(text, lambda row: [*row[:2], -1.0]),
+        lambda text: "[]",
+    ],
+)
+def test_a_broken_measurement_is_told_in_one_sentence_(stored, broken):
+    (path,) = stored.root.glob("*/*/*.timing")
+    sound = path.read_text()
+    path.write_text(broken(sound))
+    assert stored.timings() == [] and stored.find_timing(EXPERIMENT.timed, ("a CPU", "2")) is None
+    (problem,) = stored.verify()
+    assert problem.startswith(f"{path} is no measurement of times (") and problem.endswith("and measure again.")
+    path.write_text(sound)
+    assert stored.verify() == []
+    path.rename(path.with_name(f"{'0' * 16}.timing"))
+    (problem,) = stored.verify()
+    assert "its name is not that of its runs" in problem
+
+
+@pytest.fixture
+def stored():
+    store = Store()
+    rows = [(turn, run.options["delta"], 0.5) for turn in range(2) for run in EXPERIMENT.timed]
+    store.write_timing(EXPERIMENT.timed, ("a CPU", "2"), {"device": "a CPU", "threads": 1, "fingerprint": "f"}, rows)
+    return store
+
+
+def test_the_committed_measurements_verify(committed):
+    assert len(committed.timings()) >= 3 and not [said for said in committed.verify() if "times" in said]
 
 
 def test_costs_are_of_real_trainings():

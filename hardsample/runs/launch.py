@@ -107,14 +107,14 @@ def launch(
             workplace = stack.enter_context(cluster.connect(scheduler))
             say(f"waiting for a worker at {scheduler}", quiet or workplace.count_workers() > 0)
             device = workplace.call(resolve_device, device)
-        on_gpu = device != "cpu"
+        on_gpu, own = device != "cpu", worker.hash_plugins()
         starts = [start for start in starts if start not in ready]
         updates = {run: count_updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
         for run in todo:
             check_precision(run.precision, device)
 
         def probe(cohort: Sequence[Run]) -> float | None:
-            return workplace.call(worker.probe, cohort, sources[cohort[0].data], device)
+            return workplace.call(worker.probe, cohort, sources[cohort[0].data], device, own)
 
         jobs = make_jobs(todo, starts, estimate_seconds(updates, probe, on_gpu=on_gpu), on_gpu=on_gpu)
         workers = workplace.count_workers() if scheduler else count_workers(workers, device, jobs)
@@ -128,10 +128,10 @@ def launch(
         def task(job: Job) -> Task:
             fingerprint = fingerprints[data_choice(job.runs[0])]
             source = sources[job.runs[0].data]
+            common = Task(job.runs, job.is_start, source, fingerprint, device, deadline, plugins=own)
             if not scheduler:
-                return Task(job.runs, job.is_start, source, fingerprint, device, deadline, root=store.root)
-            starts = worker.read_starts(store, job.runs, fingerprint)
-            return Task(job.runs, job.is_start, source, fingerprint, device, deadline, starts=starts)
+                return dataclasses.replace(common, root=store.root)
+            return dataclasses.replace(common, starts=worker.read_starts(store, job.runs, fingerprint))
 
         computed, failed = _collect(workplace.do(plan, task, progress.tick), plan, store, progress)
 

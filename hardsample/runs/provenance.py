@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hardsample import paths
+from hardsample import paths, plugins
 from hardsample.data.dataset import Dataset
 from hardsample.training.trainer import TrainingResult
 
@@ -40,6 +40,7 @@ def provenance(
             "classes": len(data.classes),
         },
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"plugins": plugins.record()} if plugins.loaded() else {}),
     }
 
 

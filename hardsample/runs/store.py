@@ -1,24 +1,22 @@
-"""The store of finished runs: one JSON file each, written once and whole, and never changed."""
+"""The store of finished runs, one JSON file each, written once and whole and never changed; and of measured times."""
 
 import collections
+import contextlib
 import hashlib
-import io
 import itertools
 import json
 import math
 import os
 import time
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, stem
+from hardsample.runs import files
 from hardsample.training import networks
 from hardsample.training.trainer import COLUMNS, State, TrainingResult
 
@@ -28,10 +26,7 @@ if TYPE_CHECKING:
 
 LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
 
-_METRICS = ("acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report")  # NaN where diverged
 _SHOWN = ("seed", "batch_size", "pretrain_epochs", "learning_rate", "data", "network")
-_json = json.JSONEncoder(allow_nan=False).encode
-_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 class Store:
@@ -50,7 +45,7 @@ class Store:
     def find(self, run: Run) -> StoredRun | None:
         """The stored record of ``run``; None if it is absent, unreadable or that of another run."""
         values = self._values(run)
-        return None if values is None else _record(run, values)
+        return None if values is None else files.to_record(run, values)
 
     def done(self, runs: Iterable[Run]) -> dict[Run, Mapping[str, Any]]:
         """The provenance of each of ``runs`` that is done, in their order."""
@@ -87,7 +82,7 @@ class Store:
         if self.has(run):
             return False
         path = self.path(run)
-        content = _encode(StoredRun(run, provenance, outcome.columns, outcome.rows))
+        content = files.encode_run(StoredRun(run, provenance, outcome.columns, outcome.rows))
         paths.write_atomically(path, content, overwrite=False)
         if not self.has(run):
             os.replace(path, path.with_name(f"{path.name}.broken"))
@@ -96,20 +91,25 @@ class Store:
 
     def records(self) -> list[StoredRun]:
         """Every readable stored record, in the order of the file names."""
-        return list(_readable(self._files()))
+        return [files.to_record(*found) for found in _readable(self._files(), files.read_run)]
 
     def verify(self) -> list[str]:
         """What is wrong in the store, one sentence a problem; empty if all is well."""
         problems, sound = [], []
         for path in self._files():
             try:
-                run, values = _parse(path)
+                run, values = files.read_run(path)
             except InputError as error:
                 problems.append(str(error))
                 continue
             sound.append((run, values["provenance"]))
             if path != self.path(run):
                 problems.append(f"{path} holds the run of {self.path(run).name}: rename or delete it.")
+        for path in self._timing_files():
+            try:
+                files.read_timing(path)
+            except InputError as error:
+                problems.append(str(error))
         problems += [
             f"{path} was unreadable and set aside: delete it." for path in sorted(self.root.glob("*/*/*.broken"))
         ]
@@ -172,31 +172,57 @@ class Store:
     def read_start(self, start: Run, fingerprint: str) -> TrainingResult | None:
         """The stored pre-training ``start`` on the data of that fingerprint, its state included, or None."""
         try:
-            text, state = _load(self._start(start, fingerprint).read_bytes())
+            text, state = files.decode_state(self._start(start, fingerprint).read_bytes())
             values = json.loads(text)
-            _check_rows(values)
+            files.check_rows(values)
             if tuple(values["columns"]) != COLUMNS:  # of an older version
                 return None
-            return TrainingResult(COLUMNS, _with_nan(values), values["seconds"], state)
-        except _BROKEN:
+            return TrainingResult(COLUMNS, files.with_nan(values), values["seconds"], state)
+        except files.BROKEN:
             return None
 
     def write_start(self, start: Run, fingerprint: str, outcome: TrainingResult) -> None:
         """Store a pre-training for every run that continues it."""
-        rows = [_without_nan(outcome.columns, row) for row in outcome.rows]
+        rows = [files.without_nan(outcome.columns, row) for row in outcome.rows]
         text = json.dumps({"columns": outcome.columns, "rows": rows, "seconds": outcome.seconds}, allow_nan=False)
-        paths.write_atomically(self._start(start, fingerprint), _dump(outcome.state, text))
+        paths.write_atomically(self._start(start, fingerprint), files.encode_state(outcome.state, text))
+
+    def find_timing(self, runs: Sequence[Run], circumstances: Sequence[str] = ()) -> dict[str, Any] | None:
+        """The stored measurement of the times of ``runs``, side by side, in these circumstances; None if none is sound.
+
+        Circumstances are the device's model and the number of turns, or none where a store keeps one measurement.
+        """
+        try:
+            return files.read_timing(self._timing(runs, circumstances))
+        except (FileNotFoundError, InputError):
+            return None
+
+    def write_timing(
+        self, runs: Sequence[Run], circumstances: Sequence[str], about: Mapping[str, Any], rows: Sequence[Sequence]
+    ) -> dict[str, Any]:
+        """Store the measured times of ``runs``: ``rows`` of three values each, and how they were measured; all of it.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        timing = {**about, "runs": [run.key for run in runs], "rows": rows}
+        paths.write_atomically(self._timing(runs, circumstances), (json.dumps(timing, indent=1) + "\n").encode())
+        return timing
+
+    def timings(self) -> list[dict[str, Any]]:
+        """Every readable stored measurement of times, in the order of the file names."""
+        return _readable(self._timing_files(), files.read_timing)
 
     def read_checkpoint(self, name: str) -> State | None:
         """The state last saved under ``name`` (see :func:`cohort_name`), or None."""
         try:
-            return _load(self._checkpoint(name).read_bytes())[1]
-        except _BROKEN:
+            return files.decode_state(self._checkpoint(name).read_bytes())[1]
+        except files.BROKEN:
             return None
 
     def write_checkpoint(self, name: str, state: State) -> None:
         """Replace the state saved under ``name``."""
-        paths.write_atomically(self._checkpoint(name), _dump(state))
+        paths.write_atomically(self._checkpoint(name), files.encode_state(state))
 
     def drop_checkpoint(self, name: str) -> None:
         """Forget the state saved under ``name``, if any."""
@@ -205,13 +231,19 @@ class Store:
     def _values(self, run: Run) -> dict[str, Any] | None:
         """What the file of ``run`` holds, checked; None if it is absent, unreadable or that of another run."""
         try:
-            found, values = _parse(self.path(run), run)
+            found, values = files.read_run(self.path(run), run)
         except (FileNotFoundError, InputError):
             return None
         return values if found == run else None
 
     def _files(self) -> list[Path]:
         return sorted(self.root.glob("*/*/*.json"))
+
+    def _timing_files(self) -> list[Path]:
+        return sorted(self.root.glob("*/*/*.timing"))
+
+    def _timing(self, runs: Sequence[Run], circumstances: Sequence[str]) -> Path:
+        return self.path(runs[0]).with_name(files.timing_name([run.key for run in runs], circumstances))
 
     def _start(self, start: Run, fingerprint: str) -> Path:
         return self.root / "starts" / f"{stem(start)}-{fingerprint}.npz"
@@ -223,6 +255,15 @@ class Store:
 def cohort_name(runs: Sequence[Run], fingerprint: str) -> str:
     """What a cohort's checkpoint is kept under: 16 hexadecimal digits, other ones for other members or other data."""
     return hashlib.sha256("-".join((*(run.key for run in runs), fingerprint)).encode()).hexdigest()[:16]
+
+
+def _readable(names: Iterable[Path], read: Callable[[Path], Any]) -> list:
+    """What ``read`` gives of each file that is there and sound."""
+    found = []
+    for path in names:
+        with contextlib.suppress(FileNotFoundError, InputError):
+            found.append(read(path))
+    return found
 
 
 def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -245,92 +286,3 @@ def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> d
     for method, how in itertools.chain.from_iterable(differing):
         mixed.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
     return {how: tuple(methods) for how, methods in mixed.items()}
-
-
-def _without_nan(columns: Sequence[str], row: Sequence) -> list:
-    """JSON has no NaN: a metric that is not finite becomes null."""
-    return [
-        None if column in _METRICS and not math.isfinite(value) else value
-        for column, value in zip(columns, row, strict=True)
-    ]
-
-
-def _with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
-    """The rows of a file, checked before, with NaN where it has null for a metric."""
-    metrics = [index for index, column in enumerate(values["columns"]) if column in _METRICS]
-    for row in values["rows"]:
-        for index in metrics:
-            if row[index] is None:
-                row[index] = math.nan
-    return tuple(map(tuple, values["rows"]))
-
-
-def _check_rows(values: Mapping[str, Any]) -> None:
-    rows, width = values["rows"], len(values["columns"])
-    if set(map(type, rows)) - {list} or set(map(len, rows)) - {width}:
-        raise ValueError(f"its rows are not {width} values each")
-
-
-def _beginning(run: Run) -> bytes:
-    """How the file of ``run`` begins: its key and all of its fields."""
-    return f'{{\n"key": {_json(run.key)},\n"run": {_json(run.to_dict())},\n'.encode()
-
-
-def _encode(record: StoredRun) -> bytes:
-    """The record as JSON, one row of metrics a line."""
-    rest = {"provenance": record.provenance, "columns": record.columns}
-    lines = [f"{_json(name)}: {_json(value)}," for name, value in rest.items()]
-    rows = [_json(_without_nan(record.columns, row)) for row in record.rows]
-    return _beginning(record.run) + "\n".join((*lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
-
-
-def _parse(path: Path, wanted: Run | None = None) -> tuple[Run, dict[str, Any]]:
-    """The run and the values in a file, checked; where it begins as that of ``wanted`` does, it is of that run.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        InputError: it is not a whole record, or its key is not that of its run.
-    """
-    try:
-        with open(path, "rb", buffering=0) as file:
-            content = file.read()
-        if wanted is not None and content.startswith(beginning := _beginning(wanted)):
-            run, values = wanted, json.loads(b"{" + content[len(beginning) :])
-        else:
-            values = json.loads(content)
-            run = Run.from_dict(values["run"])
-            if values["key"] != run.key:
-                raise ValueError(f"its key is {values['key']}, that of its run {run.key}")
-        values["provenance"]["data"]["fingerprint"]
-        _check_rows(values)
-    except FileNotFoundError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"{path} is no finished run ({error}): delete it and launch its run again.") from error
-    return run, values
-
-
-def _record(run: Run, values: Mapping[str, Any]) -> StoredRun:
-    return StoredRun(run, values["provenance"], tuple(values["columns"]), _with_nan(values))
-
-
-def _readable(files: Iterable[Path]) -> Iterable[StoredRun]:
-    for path in files:
-        try:
-            yield _record(*_parse(path))
-        except (FileNotFoundError, InputError):
-            continue
-
-
-def _dump(state: State, text: str = "") -> bytes:
-    """A state, and a text beside it, as the bytes of an .npz."""
-    file = io.BytesIO()
-    arrays = {f"state/{name}": array for name, array in state.items()}
-    np.savez(file, text=np.array(text), allow_pickle=False, **arrays)
-    return file.getvalue()
-
-
-def _load(content: bytes) -> tuple[str, State]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        state = {name.removeprefix("state/"): file[name] for name in file.files if name.startswith("state/")}
-        return str(file["text"]), state

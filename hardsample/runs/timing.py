@@ -1,8 +1,6 @@
 """How long methods take: runs side by side on one device, in turns, and kept like finished runs."""
 
 import functools
-import hashlib
-import json
 import statistics
 import time
 from collections import defaultdict
@@ -11,14 +9,14 @@ from typing import Any
 
 import torch
 
-from hardsample import paths
 from hardsample.config import Run
-from hardsample.data.dataset import Dataset, load
+from hardsample.data.dataset import Dataset
 from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.devices import one_thread, resolve_device
 from hardsample.runs.provenance import commit, device_name, versions
 from hardsample.runs.store import Store
+from hardsample.runs.worker import load_data
 from hardsample.training import trainer
 
 UPDATES_A_TURN = 20
@@ -37,8 +35,8 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, com
     import pandas
 
     device = resolve_device(device)
-    timed = functools.partial(_table, turns=turns) if compute else None
-    kept = _kept(experiment, device, (device_name(device), str(turns)), timed)
+    timed = functools.partial(_time_turns, turns=turns) if compute else None
+    kept = _find_or_measure(experiment, device, (device_name(device), str(turns)), timed)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     return Timings(frame, experiment, kept["device"], kept["threads"])
 
@@ -57,7 +55,7 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     Raises:
         InputError: the device or the data are not at hand.
     """
-    rows = _kept(experiment, resolve_device(device), (), _contest if compute else None)["rows"]
+    rows = _find_or_measure(experiment, resolve_device(device), (), _time_trainings if compute else None)["rows"]
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:
         seconds[method, seed] += spent
@@ -68,7 +66,7 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     return {name: 1.0 if abs(cost - 1) < TOLD_APART else max(0.1, round(cost, 1)) for name, cost in medians.items()}
 
 
-def _kept(
+def _find_or_measure(
     experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable | None
 ) -> dict[str, Any]:
     """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one.
@@ -76,26 +74,20 @@ def _kept(
     Without ``measured`` no rows, where there is none.
     """
     runs = experiment.timed
-    text = "-".join((*(run.key for run in runs), *circumstances))
-    path = Store().path(runs[0]).with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.timing")
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        if measured is None:
-            return {"rows": [], "device": "not measured", "threads": 0}
-    first = runs[0]
-    source = experiment.sources[first.data]
-    data = load(source, train_examples=first.train_examples, test_examples=first.test_examples)
+    store = Store()
+    if (known := store.find_timing(runs, circumstances)) is not None:
+        return known
+    if measured is None:
+        return {"rows": [], "device": "not measured", "threads": 0}
+    data = load_data(runs[0], experiment.sources[runs[0].data])
     with one_thread(device):
         rows = measured(runs, data, device)
         about = {"device": device_name(device), "threads": torch.get_num_threads()}
     made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
-    kept = about | made | {"runs": [run.key for run in runs], "rows": rows}
-    paths.write_atomically(path, (json.dumps(kept, indent=1) + "\n").encode())
-    return kept
+    return store.write_timing(runs, circumstances, about | made, rows)
 
 
-def _table(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
+def _time_turns(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
     """After a first epoch of each, so many turns: (turn, δ, seconds per update)."""
     length = -(-len(data.x_train) // runs[0].batch_size)
     updates = {run.options["delta"]: trainer.stepper(run, data, device=device) for run in runs}
@@ -109,7 +101,7 @@ def _table(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[
     ]
 
 
-def _contest(runs: Sequence[Run], data: Dataset, device: str) -> list[tuple]:
+def _time_trainings(runs: Sequence[Run], data: Dataset, device: str) -> list[tuple]:
     """Whole trainings, seed by seed and epoch by epoch: (method, seed, seconds of the epoch)."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     length, rows = len(data.x_train) // runs[0].batch_size, []

@@ -1,0 +1,134 @@
+"""What the store's files hold: a finished run as JSON, measured times as JSON, a state as .npz; checked when read."""
+
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardsample.config import Run
+from hardsample.errors import InputError
+from hardsample.records import StoredRun
+from hardsample.training.trainer import State
+
+BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)  # what reading a damaged file raises
+
+_METRICS = ("acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report")  # NaN where diverged
+_json = json.JSONEncoder(allow_nan=False).encode
+
+
+def without_nan(columns: Sequence[str], row: Sequence) -> list:
+    """JSON has no NaN: a metric that is not finite becomes null."""
+    return [
+        None if column in _METRICS and not math.isfinite(value) else value
+        for column, value in zip(columns, row, strict=True)
+    ]
+
+
+def with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
+    """The rows of a file, checked before, with NaN where it has null for a metric."""
+    metrics = [index for index, column in enumerate(values["columns"]) if column in _METRICS]
+    for row in values["rows"]:
+        for index in metrics:
+            if row[index] is None:
+                row[index] = math.nan
+    return tuple(map(tuple, values["rows"]))
+
+
+def check_rows(values: Mapping[str, Any]) -> None:
+    """Raise ValueError unless ``rows`` are lists of one value for each of the ``columns``."""
+    rows, width = values["rows"], len(values["columns"])
+    if set(map(type, rows)) - {list} or set(map(len, rows)) - {width}:
+        raise ValueError(f"its rows are not {width} values each")
+
+
+def _beginning(run: Run) -> bytes:
+    """How the file of ``run`` begins: its key and all of its fields."""
+    return f'{{\n"key": {_json(run.key)},\n"run": {_json(run.to_dict())},\n'.encode()
+
+
+def encode_run(record: StoredRun) -> bytes:
+    """The record as JSON, one row of metrics a line."""
+    rest = {"provenance": record.provenance, "columns": record.columns}
+    lines = [f"{_json(name)}: {_json(value)}," for name, value in rest.items()]
+    rows = [_json(without_nan(record.columns, row)) for row in record.rows]
+    return _beginning(record.run) + "\n".join((*lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
+
+
+def read_run(path: Path, wanted: Run | None = None) -> tuple[Run, dict[str, Any]]:
+    """The run and the values in a file, checked; where it begins as that of ``wanted`` does, it is of that run.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is not a whole record, or its key is not that of its run.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = file.read()
+        if wanted is not None and content.startswith(beginning := _beginning(wanted)):
+            run, values = wanted, json.loads(b"{" + content[len(beginning) :])
+        else:
+            values = json.loads(content)
+            run = Run.from_dict(values["run"])
+            if values["key"] != run.key:
+                raise ValueError(f"its key is {values['key']}, that of its run {run.key}")
+        values["provenance"]["data"]["fingerprint"]
+        check_rows(values)
+    except FileNotFoundError:
+        raise
+    except BROKEN as error:
+        raise InputError(f"{path} is no finished run ({error}): delete it and launch its run again.") from error
+    return run, values
+
+
+def to_record(run: Run, values: Mapping[str, Any]) -> StoredRun:
+    """The record of ``run``, given what :func:`read_run` found in its file."""
+    return StoredRun(run, values["provenance"], tuple(values["columns"]), with_nan(values))
+
+
+def timing_name(keys: Sequence[str], circumstances: Sequence[str]) -> str:
+    """The name of the file that keeps the times of the runs of these keys, measured in such circumstances."""
+    return f"{hashlib.sha256('-'.join((*keys, *circumstances)).encode()).hexdigest()[:16]}.timing"
+
+
+def read_timing(path: Path) -> dict[str, Any]:
+    """The measured times in a file, checked.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is not whole, or its name is not that of its runs.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        keys, rows = values["runs"], values["rows"]
+        turns, rest = divmod(len(rows), len(keys))
+        if rest or not rows or any(len(row) != 3 or not row[2] >= 0 for row in rows):
+            raise ValueError(f"its rows are not three values each and as many for each of its {len(keys)} runs")
+        if path.name not in (timing_name(keys, ()), timing_name(keys, (values["device"], str(turns)))):
+            raise ValueError("its name is not that of its runs and its device")
+        values["threads"], values["fingerprint"]
+    except FileNotFoundError:
+        raise
+    except (*BROKEN, ZeroDivisionError) as error:
+        raise InputError(f"{path} is no measurement of times ({error}): delete it and measure again.") from error
+    return values
+
+
+def encode_state(state: State, text: str = "") -> bytes:
+    """A state, and a text beside it, as the bytes of an .npz."""
+    file = io.BytesIO()
+    arrays = {f"state/{name}": array for name, array in state.items()}
+    np.savez(file, text=np.array(text), allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def decode_state(content: bytes) -> tuple[str, State]:
+    """The text and the state in the bytes of an .npz."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        state = {name.removeprefix("state/"): file[name] for name in file.files if name.startswith("state/")}
+        return str(file["text"]), state
