@@ -531,6 +531,7 @@ def test_benchmarks_are_done_part_by_part(task, project, monkeypatch):
     assert gpu_stages.perform(task) == 0
     assert task.earlier()["state"] == "left out" and "no folder benchmarks" in task.earlier()["reason"]
     (project / "benchmarks").mkdir()
+    (project / "benchmarks" / "__init__.py").touch()  # or another package of that name on the path goes before it
     (project / "benchmarks" / "__main__.py").write_text(
         "import sys; part, _, out = sys.argv[1:]\n"
         "if part == 'second': sys.exit(3)\n"
