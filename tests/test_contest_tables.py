@@ -3,134 +3,27 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from synthetic import UNSAID, changed, curves, made_up
+from made_up_contest import (
+    BUDGETS,
+    CONTROLS,
+    COSTS,
+    METHODS,
+    diverge,
+    one_panel,
+    rival_curves,
+    row,
+    set_ends,
+    texts,
+    verdict,
+)
+from synthetic import UNSAID, changed, curves
 
 from hardsample.errors import InputError
 from hardsample.experiments import base_values, registry
 from hardsample.experiments import rivals as contest
-from hardsample.methods import loss_based
 from hardsample.methods import registry as methods_registry
-from hardsample.report import contest_figure, contest_markdown, contest_tables, contest_words, figures, stats
+from hardsample.report import contest_figure, contest_markdown, contest_tables, stats
 from hardsample.runs import store
-
-# What each method adds to MB's accuracy, in points: without flipped labels, and per 10 % of them; its time per update.
-EFFECTS = {
-    "MB": (0.0, 0.0, 1.0),
-    "SMB": (0.0, 0.0, 1.0),
-    "LB": (-6.0, -2.0, 1.0),
-    "PLB": (1.0, -0.8, 1.1),
-    "PEB": (2.0, -0.3, 1.1),
-    "δ = 0.5": (0.4, -0.1, 1.0),
-    "SB": (0.8, -1.0, 1.3),
-    "StaleSB": (0.7, -1.0, 1.2),
-    "KAKURENBO": (-0.2, -0.1, 1.0),
-    "InfoBatch": (-0.1, 0.0, 0.8),
-    "Mercury": (0.1, -0.1, 1.4),
-    "OHEM": (-1.0, -3.0, 0.7),
-    "focal": (-0.3, 0.1, 1.0),
-    "LPS": (0.9, -1.5, 1.5),
-    "KAKURENBO's rate": (1.5, 0.0, 1.0),
-    "MB 2x updates": (0.0, 0.0, 1.0),
-}
-CONTROLS = ("KAKURENBO's rate", "MB 2x updates")
-METHODS, NOISES, BUDGETS = tuple(EFFECTS)[:-2], (0.0, 0.1, 0.2, 0.4), contest.BUDGETS
-COSTS = {method: EFFECTS[method][2] for method in METHODS}
-RATES = {"KAKURENBO": 1.22, "KAKURENBO's rate": 1.22}
-
-
-def rival_curves(
-    *, seeds=12, methods=METHODS, schedules=("constant", "cosine"), noises=NOISES, budgets=BUDGETS, **said
-):
-    """A contest, two evaluations a run; budgets that ask for equal runs of a method have the very same ones."""
-    settings = {
-        f"{schedule}, {100 * noise:g} % flipped, equal {budget}": {
-            "schedule": schedule,
-            "noise": noise,
-            "budget": budget,
-        }
-        for schedule in schedules
-        for noise in noises
-        for budget in budgets
-    }
-    rows = [
-        {"panel": panel, "method": method, "seed": seed} | row
-        for panel, setting in settings.items()
-        for method in methods
-        for seed in range(1, seeds + 1)
-        for row in _run(method, seed, **setting)
-    ]
-    frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, BUDGETS[0])[0]])
-    usual = {"name": "rivals/letters", "profile": "small", "costs": COSTS, "rates": RATES, "settings": settings}
-    usual |= {"layout": dict.fromkeys(settings, methods)}
-    return made_up(frame, **usual | {"note": "profile small: letters CNN, 1,024 training examples"} | said)
-
-
-def _run(method, seed, schedule, noise, budget):
-    gain, per_tenth, cost = EFFECTS[method]
-    doubled = method in ("OHEM", "MB 2x updates")
-    times = {"backward passes": 2.0 if doubled else 1.0, "wall-clock": 1 / cost}.get(budget, 1.0)
-    place = list(EFFECTS).index(method)
-    luck = np.random.default_rng([place, seed, int(100 * noise), schedule == "cosine", int(100 * times)])
-    shared = np.random.default_rng([seed, int(100 * noise), schedule == "cosine"])
-    usual = (0.86 if schedule == "cosine" else 0.84) - 0.5 * noise + shared.normal(0, 0.006)
-    gain = (gain + 10 * noise * per_tenth) * (0.5 if schedule == "cosine" else 1.0) + 4 * np.log(times)
-    final = usual + gain / 100 + (method != "MB") * luck.normal(0, 0.004)
-    halves = luck.normal(0, 0.003)
-    rows = []
-    for share in (0.5, 1.0):
-        accuracy = 0.2 + (final - 0.2) * (1 - np.exp(-4 * share)) / (1 - np.exp(-4))
-        step = round(200 * times * share)
-        rows.append(
-            {
-                **{
-                    "step": step,
-                    "epoch": step / 33,
-                    "pretrain_epochs": 0.0,
-                    "acc/train": accuracy + 0.05,
-                    "acc/val": accuracy,
-                },
-                **{"loss/train": 1 - accuracy, "loss/val": 1.1 - accuracy},
-                **{"acc/choose": accuracy + halves, "acc/report": accuracy - halves},
-                **{"forwards": 64.0 * step, "backwards": (16.0 if method == "OHEM" else 32.0) * step},
-            }
-        )
-    return rows
-
-
-FIRST = "constant, 0 % flipped, equal updates"
-METRICS = ["acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report"]
-
-
-def one_panel(seeds=12, methods=METHODS, **more):
-    return rival_curves(
-        seeds=seeds, methods=methods, schedules=("constant",), noises=(0.0,), budgets=BUDGETS[:1], **more
-    )
-
-
-def row(table, method, panel=FIRST):
-    return table[(table.panel == panel) & (table.method == method)].iloc[0]
-
-
-def diverge(made, method, seeds, panel=FIRST):
-    """Those seeds of the method have no finite metric at their end."""
-    frame = made.frame
-    where = (frame.method == method) & frame.seed.isin(seeds) & (frame.panel == panel) & (frame.epoch > 4)
-    assert where.any()
-    frame.loc[where, METRICS] = np.nan
-
-
-def verdict(made):
-    """The one row of the winners of curves of a single panel."""
-    (found,) = contest_tables.winners(contest_tables.table(made)).to_dict("records")
-    return found
-
-
-def set_ends(made, method, metric, values):
-    """The method's last values of a metric, seed by seed."""
-    frame = made.frame
-    ends = frame[frame.method == method].groupby("seed").step.idxmax()
-    frame.loc[ends, metric] = np.array(values, dtype=float)
 
 
 @pytest.fixture(scope="module")
@@ -147,20 +40,6 @@ def table(contested):
 @pytest.fixture(scope="module")
 def found(table):
     return contest_tables.winners(table)
-
-
-@pytest.fixture(scope="module")
-def drawn(contested):
-    return contest_figure.figure(contest_tables.table(contested))
-
-
-def texts(figure):
-    """All that a figure says, as one text."""
-    parts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    parts += [text.get_text() for axes in figure.axes for text in axes.texts]
-    parts += [axes.get_title(place) for axes in figure.axes for place in ("left", "right")]
-    parts += [text.get_text() for text in figure.texts]
-    return " | ".join(parts).replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_row_per_panel_and_method(table):
@@ -436,53 +315,6 @@ def test_save(table, found, tmp_path):
         contest_markdown.save(table, files[0] / "letters")
 
 
-def test_axes_are_schedules_by_noises(drawn, table):
-    assert len(drawn.axes) == 4
-    assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
-    assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB').report_mean:.1f} %"
-    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(METHODS[1:])
-    assert len({axes.get_xlim() for axes in drawn.axes}) == 1
-
-
-def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
-    ends = contested.panel(FIRST).query("epoch > 4").pivot(index="seed", columns="method", values="acc/report")
-    lines = drawn.axes[0].lines
-    for method in ("PEB", "focal"):
-        wanted = 100 * (ends[method] - ends.MB)
-        dots = [line for line in lines if line.get_marker() == "." and np.allclose(line.get_xdata(), wanted)]
-        (height,) = {round(y, 6) for y in dots[0].get_ydata()}
-        means = [line for line in lines if line.get_marker() == "o" and np.allclose(line.get_xdata(), wanted.mean())]
-        assert [line.get_ydata()[0] for line in means] == [pytest.approx(height)]
-        assert round(height) == METHODS[1:].index(method)
-        found = row(table, method)
-        assert any(
-            np.allclose(line.get_xdata(), (found.report_difference_low, found.report_difference_high))
-            for line in lines
-            if len(line.get_xdata()) == 2
-        )
-        assert (means[0].get_markerfacecolor() == "white") == (found.report_p_holm >= 0.05)
-
-
-def test_markers_counts_and_words_are_of_the_same_column():
-    """On the whole test set PEB is significantly above MB, on the half that reports it is not: nowhere is it said."""
-    made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
-    usual = made.frame[(made.frame.method == "MB") & (made.frame.epoch > 4)]["acc/report"].to_numpy()
-    set_ends(made, "PEB", "acc/report", usual + 0.01 * np.where(np.arange(12) % 2, 1, -0.9))
-    table = contest_tables.table(made)
-    assert row(table, "PEB").p_holm < 0.05 < row(table, "PEB").report_p_holm
-    assert "PEB" not in verdict(made)["better"].split(", ") and "PLB" in verdict(made)["better"]
-    text = contest_markdown.markdown(table)
-    assert "Significantly above MB: PLB in 1. Significantly below MB: LB in 1." in text
-    (axes,) = contest_figure.figure(contest_tables.table(made)).axes
-    filled = {
-        round(line.get_ydata()[0]): line.get_markerfacecolor() != "white"
-        for line in axes.lines
-        if line.get_marker() == "o"
-    }
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert {names[place]: full for place, full in filled.items()} == {"PEB": False, "PLB": True, "LB": True}
-
-
 @pytest.mark.parametrize("budget", BUDGETS[:2])
 def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
     methods = (*METHODS, "KAKURENBO's rate", *(CONTROLS[1:] if budget == BUDGETS[1] else ()))
@@ -555,69 +387,3 @@ def test_tables_say_what_is_not_the_authors(table):
     assert all(words in text for words in methods_registry.DIFFERENCES.values())
     few = contest_markdown.markdown(contest_tables.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
     assert methods_registry.DIFFERENCES["LPS"] in few and methods_registry.DIFFERENCES["Mercury"] not in few
-
-
-def test_the_same_runs_are_drawn_once(drawn, contested):
-    markers = [line.get_marker() for line in drawn.axes[0].lines]
-    own = sum(cost != 1.0 for cost in COSTS.values())
-    assert (markers.count("o"), markers.count("D"), markers.count("s")) == (len(METHODS) - 1, 1, own)
-    points = contest_tables.figure_data(contest_tables.table(contested))
-    assert len(points) == 4 * (len(METHODS) + 1 + own)
-    assert [column for column in points if column.startswith("seed ")] == [f"seed {seed}" for seed in range(1, 13)]
-
-
-def test_the_figure_says_what_it_shows(drawn):
-    said = texts(drawn)
-    for words in (
-        *("stand-in data: glyphs", "equal updates", "equal backward passes", "equal wall-clock"),
-        *("| significant |", "| inconclusive |", "p < 0.05", "on the half of the test set that did not choose"),
-        *("The tests cover seeds, not the choice of test images.", "learning rate, on average, of KAKURENBO 1.22;"),
-        *("n = 12 seeds", "95 % t interval", "sign-flip test", "Holm", "linear to ±1 point, logarithmic beyond"),
-        *("only OHEM trained differently", "constant learning rate", "cosine learning rate", "falls to 0"),
-        *("share of training labels changed", "Profile small: letters CNN, 1,024 training examples."),
-    ):
-        assert words in said
-
-
-@pytest.mark.parametrize("noises", [(0.0,), NOISES])
-def test_no_text_leaves_the_figure_or_meets_another(noises):
-    figure = contest_figure.figure(contest_tables.table(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2])))
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
-        ticks = (*axes.get_xticklabels(), *axes.get_yticklabels())
-        found += [*ticks, *axes.texts, axes.xaxis.label, axes._left_title, axes._right_title]
-    boxes = {text: text.get_window_extent(renderer) for text in found if text.get_text() and text.get_visible()}
-    boxes = {text: box for text, box in boxes.items() if box.width > 1}
-    for text, box in boxes.items():
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} leaves the figure"
-        met = [other.get_text() for other, place in boxes.items() if other is not text and box.overlaps(place)]
-        assert not met, f"{text.get_text()!r} meets {met}"
-
-
-def test_a_figure_is_saved_with_what_it_draws(tmp_path):
-    made = one_panel(seeds=2, methods=("MB", "PEB"))
-    points = contest_tables.figure_data(contest_tables.table(made))
-    files = figures.save(contest_figure.figure(contest_tables.table(made)), points, tmp_path / "letters")
-    assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
-    assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
-
-
-def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypatch):
-    made = rival_curves(schedules=("constant",), noises=(0.0,))
-    said = "LB's time per update, from which its updates at equal wall-clock follow, was measured in its reading"
-    names = [f"{loss_based.reading(options)!r}" for options in ({}, contest.BY_NAME["LB"].options)]
-    whole = f"{said} {names[0]}, and LB enters in {names[1]}."
-
-    def texts(made):
-        table = contest_tables.table(made)
-        yield contest_markdown.markdown(table)
-        yield contest_figure._caption(table, contest_tables.figure_data(contest_tables.table(made)))
-
-    assert all(whole in text for text in texts(made))
-    assert not any(said in text for text in texts(one_panel()))
-    assert not any(said in text for text in texts(made.of(made.frame.method != "LB")))
-    monkeypatch.setattr(contest_words, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
-    assert not any(said in text for text in texts(made))

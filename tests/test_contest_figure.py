@@ -1,0 +1,152 @@
+"""The figure of a contest draws what its table has, and says so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_contest import (
+    BUDGETS,
+    COSTS,
+    FIRST,
+    METHODS,
+    NOISES,
+    one_panel,
+    rival_curves,
+    row,
+    set_ends,
+    texts,
+    verdict,
+)
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from hardsample.experiments import rivals as contest
+from hardsample.methods import loss_based
+from hardsample.report import contest_figure, contest_markdown, contest_tables, contest_words, figures
+
+
+@pytest.fixture(scope="module")
+def contested():
+    """12 seeds, all methods, all budgets, at the ends of the noise."""
+    return rival_curves(noises=(0.0, 0.4))
+
+
+@pytest.fixture(scope="module")
+def table(contested):
+    return contest_tables.table(contested)
+
+
+@pytest.fixture(scope="module")
+def drawn(table):
+    return contest_figure.figure(table)
+
+
+def test_axes_are_schedules_by_noises(drawn, table):
+    assert len(drawn.axes) == 4
+    assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
+    assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB').report_mean:.1f} %"
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(METHODS[1:])
+    assert len({axes.get_xlim() for axes in drawn.axes}) == 1
+
+
+def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
+    ends = contested.panel(FIRST).query("epoch > 4").pivot(index="seed", columns="method", values="acc/report")
+    lines = drawn.axes[0].lines
+    for method in ("PEB", "focal"):
+        wanted = 100 * (ends[method] - ends.MB)
+        dots = [line for line in lines if line.get_marker() == "." and np.allclose(line.get_xdata(), wanted)]
+        (height,) = {round(y, 6) for y in dots[0].get_ydata()}
+        means = [line for line in lines if line.get_marker() == "o" and np.allclose(line.get_xdata(), wanted.mean())]
+        assert [line.get_ydata()[0] for line in means] == [pytest.approx(height)]
+        assert round(height) == METHODS[1:].index(method)
+        found = row(table, method)
+        assert any(
+            np.allclose(line.get_xdata(), (found.report_difference_low, found.report_difference_high))
+            for line in lines
+            if len(line.get_xdata()) == 2
+        )
+        assert (means[0].get_markerfacecolor() == "white") == (found.report_p_holm >= 0.05)
+
+
+def test_markers_counts_and_words_are_of_the_same_column():
+    """On the whole test set PEB is significantly above MB, on the half that reports it is not: nowhere is it said."""
+    made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
+    usual = made.frame[(made.frame.method == "MB") & (made.frame.epoch > 4)]["acc/report"].to_numpy()
+    set_ends(made, "PEB", "acc/report", usual + 0.01 * np.where(np.arange(12) % 2, 1, -0.9))
+    table = contest_tables.table(made)
+    assert row(table, "PEB").p_holm < 0.05 < row(table, "PEB").report_p_holm
+    assert "PEB" not in verdict(made)["better"].split(", ") and "PLB" in verdict(made)["better"]
+    text = contest_markdown.markdown(table)
+    assert "Significantly above MB: PLB in 1. Significantly below MB: LB in 1." in text
+    (axes,) = contest_figure.figure(contest_tables.table(made)).axes
+    filled = {
+        round(line.get_ydata()[0]): line.get_markerfacecolor() != "white"
+        for line in axes.lines
+        if line.get_marker() == "o"
+    }
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert {names[place]: full for place, full in filled.items()} == {"PEB": False, "PLB": True, "LB": True}
+
+
+def test_the_same_runs_are_drawn_once(drawn, contested):
+    markers = [line.get_marker() for line in drawn.axes[0].lines]
+    own = sum(cost != 1.0 for cost in COSTS.values())
+    assert (markers.count("o"), markers.count("D"), markers.count("s")) == (len(METHODS) - 1, 1, own)
+    points = contest_tables.figure_data(contest_tables.table(contested))
+    assert len(points) == 4 * (len(METHODS) + 1 + own)
+    assert [column for column in points if column.startswith("seed ")] == [f"seed {seed}" for seed in range(1, 13)]
+
+
+def test_the_figure_says_what_it_shows(drawn):
+    said = texts(drawn)
+    for words in (
+        *("stand-in data: glyphs", "equal updates", "equal backward passes", "equal wall-clock"),
+        *("| significant |", "| inconclusive |", "p < 0.05", "on the half of the test set that did not choose"),
+        *("The tests cover seeds, not the choice of test images.", "learning rate, on average, of KAKURENBO 1.22;"),
+        *("n = 12 seeds", "95 % t interval", "sign-flip test", "Holm", "linear to ±1 point, logarithmic beyond"),
+        *("only OHEM trained differently", "constant learning rate", "cosine learning rate", "falls to 0"),
+        *("share of training labels changed", "Profile small: letters CNN, 1,024 training examples."),
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("noises", [(0.0,), NOISES])
+def test_no_text_leaves_the_figure_or_meets_another(noises):
+    figure = contest_figure.figure(contest_tables.table(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2])))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        ticks = (*axes.get_xticklabels(), *axes.get_yticklabels())
+        found += [*ticks, *axes.texts, axes.xaxis.label, axes._left_title, axes._right_title]
+    boxes = {text: text.get_window_extent(renderer) for text in found if text.get_text() and text.get_visible()}
+    boxes = {text: box for text, box in boxes.items() if box.width > 1}
+    for text, box in boxes.items():
+        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        assert inside, f"{text.get_text()!r} leaves the figure"
+        met = [other.get_text() for other, place in boxes.items() if other is not text and box.overlaps(place)]
+        assert not met, f"{text.get_text()!r} meets {met}"
+
+
+def test_a_figure_is_saved_with_what_it_draws(tmp_path):
+    made = one_panel(seeds=2, methods=("MB", "PEB"))
+    points = contest_tables.figure_data(contest_tables.table(made))
+    files = figures.save(contest_figure.figure(contest_tables.table(made)), points, tmp_path / "letters")
+    assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
+    assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
+
+
+def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypatch):
+    made = rival_curves(schedules=("constant",), noises=(0.0,))
+    said = "LB's time per update, from which its updates at equal wall-clock follow, was measured in its reading"
+    names = [f"{loss_based.reading(options)!r}" for options in ({}, contest.BY_NAME["LB"].options)]
+    whole = f"{said} {names[0]}, and LB enters in {names[1]}."
+
+    def texts(made):
+        table = contest_tables.table(made)
+        yield contest_markdown.markdown(table)
+        yield contest_figure._caption(table, contest_tables.figure_data(contest_tables.table(made)))
+
+    assert all(whole in text for text in texts(made))
+    assert not any(said in text for text in texts(one_panel()))
+    assert not any(said in text for text in texts(made.of(made.frame.method != "LB")))
+    monkeypatch.setattr(contest_words, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
+    assert not any(said in text for text in texts(made))
