@@ -85,7 +85,7 @@ def test_a_prepared_data_set_is_known_by_name_and_told_when_absent(folder):
         data.load("sd19-letters")
     said = str(failure.value)
     assert said.startswith(f"there is no sd19-letters.npz in {folder}") and said.endswith("folder that has it.")
-    assert "NIST Special Database 19" in said and "README" in said
+    assert "NIST Special Database 19" in said and "docs/data.md" in said
 
 
 def test_a_prepared_data_set_names_its_classes(folder):

@@ -90,7 +90,7 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
         )
     spec = DATASETS[name]
     if not (spec.made_by_code or spec.download):
-        origin = f" from {spec.origin}, as README tells," if spec.origin else ""
+        origin = f" from {spec.origin}, as docs/data.md tells," if spec.origin else ""
         raise InputError(
             f"there is no {name}.npz in {data_dir()}, and nothing to download: make it{origin} and put it there,"
             " or let HARDSAMPLE_DATA name a folder that has it."
