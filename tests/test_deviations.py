@@ -32,7 +32,7 @@ def title(choice):
 
 
 def options(method):
-    return inspect.signature(registry.METHODS[method]).parameters
+    return inspect.signature(registry.METHODS[method].build).parameters
 
 
 def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16, **made):
@@ -95,7 +95,7 @@ def test_what_is_no_deviation_exists():
 
 def test_the_methods_are_the_papers_streams_and_rounds():
     modules = {f"hardsample.methods.{name}" for name in ("uniform", "loss_based", "persistent", "hard_mini_batches")}
-    assert OF_PAPERS == {name for name, method in registry.METHODS.items() if method.__module__ in modules}
+    assert OF_PAPERS == {name for name, method in registry.METHODS.items() if method.build.__module__ in modules}
 
 
 # effects

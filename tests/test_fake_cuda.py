@@ -93,7 +93,7 @@ def test_every_step_of_a_cohort_is_a_replay(change, device):
 
 @pytest.mark.parametrize("method", PASSES)
 def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(method, device, monkeypatch):
-    monkeypatch.setattr(METHODS[method], "refresh", lambda self, step, evaluate: None)
+    monkeypatch.setattr(METHODS[method].build, "refresh", lambda self, step, evaluate: None)
     options = {} if method == "SB" else {"epochs": 2.0}
     assert traced(dataclasses.replace(RUN, method=method, options=options), LETTERS)["captured"]
     assert device.replays == 1 + 3
@@ -101,13 +101,13 @@ def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(metho
 
 def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
     """Another graph's memory that is freed then breaks the capture."""
-    seen, observe = {}, METHODS["PEB"].observe
+    seen, observe = {}, METHODS["PEB"].build.observe
 
     def looking(method, *arguments):
         seen[device.capturing] = gc.isenabled()
         observe(method, *arguments)
 
-    monkeypatch.setattr(METHODS["PEB"], "observe", looking)
+    monkeypatch.setattr(METHODS["PEB"].build, "observe", looking)
     traced(RUN, LETTERS)
     assert seen == {False: True, True: False} and gc.isenabled()
 
@@ -115,6 +115,17 @@ def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
 def test_a_gpu_evaluates_as_many_letters_at_once_as_fill_it(device):
     cuda, cpu = (Cohort("letters-cnn", 26, [1], torch.device(kind), "float32") for kind in ("cuda", "cpu"))
     assert (cuda.images_at_once, cpu.images_at_once) == (2_400, 500)
+
+
+def test_a_step_that_is_prepared_to_capture_it_refreshes_its_method_once(device, monkeypatch):
+    steps, refresh = [], METHODS["PEB"].build.refresh
+    monkeypatch.setattr(
+        METHODS["PEB"].build,
+        "refresh",
+        lambda self, step, evaluate: steps.append(step) or refresh(self, step, evaluate),
+    )
+    (result,) = trainer.train([RUN], LETTERS, device="cuda")
+    assert result.computed["captured"] and steps == list(range(round(2 * 132 / 32)))
 
 
 def test_a_cohort_goes_on_from_its_pre_training(device):
@@ -140,7 +151,7 @@ def test_every_network_and_round_is_captured(network, method, device):
 
 
 def test_a_method_whose_draws_the_host_counts_is_not_captured_and_says_why(device, monkeypatch):
-    monkeypatch.setattr(METHODS["PEB"], "capturable", False)
+    monkeypatch.setattr(METHODS["PEB"].build, "capturable", False)
     computed = traced(RUN, LETTERS)
     assert device.replays == 0 and not computed["captured"]
     assert "PEB draws in rounds that the host counts" in computed["reason"]
@@ -160,13 +171,13 @@ def test_the_estimate_is_of_captured_steps_on_the_device(device):
 def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkeypatch):
     """The process is unsafe then, and says so; nothing else is tried in it."""
     monkeypatch.setattr(cuda_graph, "_failures", [])
-    observe = METHODS["PEB"].observe
+    observe = METHODS["PEB"].build.observe
 
     def waiting(method, indices, logits, losses):
         observe(method, indices, logits, losses)
         losses.sum().item() if fault == "reading" else losses.add_(torch.ones(1).to("cuda"))
 
-    monkeypatch.setattr(METHODS["PEB"], "observe", waiting)
+    monkeypatch.setattr(METHODS["PEB"].build, "observe", waiting)
     with pytest.raises(cuda_graph.CaptureError, match="not permitted.*graphs=False"):
         trainer.train([RUN], LETTERS, device="cuda")
     assert cuda_graph.failed()

@@ -549,7 +549,7 @@ def test_every_class_says_what_the_loop_asks_of_a_method():
 
 
 def test_every_rival_says_what_is_not_its_authors():
-    of_methods = {name: kind for name, kind in registry.METHODS.items() if name in ALL}
+    of_methods = {name: spec.build for name, spec in registry.METHODS.items() if name in ALL}
     assert registry.DIFFERENCES.keys() == of_methods.keys()
     for name in ("SB", "KAKURENBO", "InfoBatch", "Mercury"):
         assert "the authors' code" in registry.DIFFERENCES[name]

@@ -162,6 +162,15 @@ def test_a_short_last_mini_batch_is_trained_as_it_is():
         built("HMB", 2, 3, drop_last=True)
 
 
+@pytest.mark.parametrize("name, options", [("HMB", {"delta": 0.5}), ("FMB", {}), ("HE", {"delta": 0.5})])
+def test_a_graph_can_be_captured_at_a_short_mini_batch_and_is_of_full_ones(name, options):
+    method = built(name, 7, 3, **options)
+    method.prepare(2)
+    assert method.short(2) and method.draw(2).indices.shape == (1, 1)
+    captured = method.draw(torch.tensor(2)).indices
+    assert captured.shape == (1, 3) and captured.max() < 7
+
+
 def test_the_shuffle_is_the_seeds_and_stays():
     drawn = trained(built("HMB", 60, 5, delta=0.25), 30, lambda step, indices: torch.ones(indices.shape))
     first = {tuple(indices) for indices in drawn[:12]}

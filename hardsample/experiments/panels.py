@@ -8,7 +8,7 @@ from typing import Any, Self
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.data.dataset import name_of
-from hardsample.methods.hard_mini_batches import DELTA
+from hardsample.methods.registry import METHODS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,18 +118,10 @@ def _tested(run: Run) -> int | None:
 
 def variant(run: Run) -> str:
     """What a run's curve is called: its method, or what sets it apart within paper B or among the rivals."""
-    if run.method == "FMB":
-        return "reshuffled"
-    if run.method == "SB" and run.options.get("stale_every", 1) > 1:
-        return "StaleSB"
-    if run.method == "KAKURENBO" and not run.options.get("hide", True):
-        return "KAKURENBO's rate"
     if run.method == "MB" and run.loss == "focal":
         return "focal"
-    if run.method == "RMB" and run.options.get("walk") == "drawn" and run.options.get("delta") == 1:
-        return "new order"
-    rule = {"HMB": "", "RMB": "random ", "HE": "examples "}.get(run.method)
-    return run.method if rule is None else f"{rule}δ = {run.options.get('delta', DELTA):g}"
+    spec = METHODS.get(run.method)
+    return spec.curve(run.options) if spec else run.method
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,65 +11,18 @@ import torch
 from hardsample.config import SCHEDULES, Run
 from hardsample.data.dataset import name_of
 from hardsample.experiments import base_values, hard_samples
-from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named, variant
+from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
 from hardsample.experiments.profiles import ContestProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
-from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.methods.registry import BUDGETS, Entry
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
 
 PAPER = "rivals"
 BASELINE = base_values.BASELINE
-BUDGETS = ("updates", "backward passes", "wall-clock")
 TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
-
-
-@dataclasses.dataclass(frozen=True)
-class Entrant:
-    """A method as it enters, under its ``budgets``; a ``scheduled`` one is told how many epochs its training has.
-
-    One that trains ``times`` as long as the budget does not compete: it stands beside those that do. ``control`` names
-    the entrant that the method is to be compared with, besides the baseline.
-    """
-
-    method: str
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    loss: str = "cross-entropy"
-    scheduled: bool = False
-    budgets: Sequence[str] = BUDGETS
-    times: float = 1.0
-    control: str = ""
-
-    @property
-    def name(self) -> str:
-        """What its curves are called."""
-        longer = "" if self.times == 1 else f" {self.times:g}x updates"
-        return variant(Run("any", self.method, seed=1, options=self.options, loss=self.loss)) + longer
-
-    @property
-    def backpropagated(self) -> float:
-        """The share of a mini-batch that an update passes backward."""
-        return self.options.get("keep", 1.0)
-
-
-ENTRANTS = (
-    *(Entrant(name) for name in ("MB", "SMB")),
-    Entrant("LB", READINGS[NEAREST]),
-    *(Entrant(name) for name in ("PLB", "PEB")),
-    Entrant("HMB", {"delta": 0.5}),
-    Entrant("SB"),
-    Entrant("SB", {"stale_every": 3}),
-    Entrant("KAKURENBO", scheduled=True, control="KAKURENBO's rate"),
-    # Its learning rate alone: MB's examples in MB's order. Its updates take MB's time, and so it is not timed.
-    Entrant("KAKURENBO", {"hide": False}, scheduled=True, budgets=BUDGETS[:2]),
-    Entrant("InfoBatch", scheduled=True),
-    Entrant("Mercury"),
-    Entrant("OHEM", {"keep": 0.5}, control="MB 2x updates"),
-    Entrant("MB", budgets=BUDGETS[1:2], times=2.0),  # OHEM's number of updates, with whole mini-batches
-    Entrant("MB", loss="focal"),
-    Entrant("LPS"),
-)
-BY_NAME = {entrant.name: entrant for entrant in ENTRANTS}
+BY_NAME: Mapping[str, Entry] = registry.ENTRIES
+"""What enters, by the names of its curves, in the order of tables."""
 TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
 """By method, the options with which it is timed where they are not those with which it enters."""
 
@@ -148,7 +101,7 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
 def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
     names = {
         run: entrant.name
-        for entrant in ENTRANTS
+        for entrant in BY_NAME.values()
         for seed in range(1, seeds + 1)
         if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
     }
@@ -157,9 +110,7 @@ def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, cost
     return Panel(title, tuple(names), setting=setting, names=names)
 
 
-def _run(
-    base: Run, entrant: Entrant, schedule: str, noise: float, budget: str, costs: Mapping[str, float]
-) -> Run | None:
+def _run(base: Run, entrant: Entry, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Run | None:
     """An entrant's run of one seed in one setting, as long as the budget allows; None if it has none there."""
     if budget not in entrant.budgets or budget == BUDGETS[2] and entrant.name not in costs:
         return None
@@ -183,7 +134,7 @@ def _rates(panel: Panel) -> dict[str, float]:
     """The mean factor over a run's updates, by name, of every method that changes the learning rate."""
     means = {}
     for run, name in panel.names.items():
-        if name in means or run.method != "KAKURENBO":
+        if name in means or not registry.METHODS[run.method].changes_learning_rate:
             continue
         size = run.train_examples or 100 * run.batch_size  # of all examples the number is not known here
         method = registry.build(run.method, size, run.batch_size, torch.tensor([run.seed]), options=run.options)

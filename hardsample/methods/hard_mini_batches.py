@@ -10,7 +10,9 @@ examples left out) these are 132, 99 and 198 of 9,700 for δ = 0.8, 0.5 and 0.2;
 """
 
 import math
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from torch import Tensor
 from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, Method
+from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.randomness import Stream
 
 WALKS = ("loss", "data")
@@ -118,7 +121,10 @@ class HardMiniBatches(Method):
     def draw(self, step: int | Tensor) -> Draw:
         if isinstance(step, int) and self.short(step):
             return Draw(self._examples[:, -self._tail :])
-        return Draw(self._examples.gather(1, self._now * self._n + self._lane))
+        places = self._now * self._n + self._lane
+        if self._tail:  # a graph may be captured, and be thrown back, at a step whose mini-batch is short
+            places.clamp_(max=self._examples.shape[1] - 1)
+        return Draw(self._examples.gather(1, places))
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.losses.scatter_(1, self._mini_batch_of.gather(1, indices[:, :1]), losses.mean(1, keepdim=True))
@@ -239,3 +245,47 @@ def _round_length(delta: float, count: int, kind: str) -> Fraction:
 def _first_of(number: int, length: Fraction) -> int:
     """Updates made after the first pass, before the round of that number (from 1) begins."""
     return math.floor((number - 1) * length)
+
+
+def _curve(rule: str) -> Callable[[Mapping[str, Any]], str]:
+    """What a curve of a method is called that goes by a rule and its δ."""
+    return lambda options: f"{rule}δ = {options.get('delta', DELTA):g}"
+
+
+def _random_curve(options: Mapping[str, Any]) -> str:
+    in_new_order = options.get("walk") == "drawn" and options.get("delta") == 1
+    return "new order" if in_new_order else _curve("random ")(options)
+
+
+# The smaller δ, the lighter, in grey too; a control has the colour of its δ, and dashes and a marker of its own.
+_COLORS = {"δ = 1": "#3b3b3b", "δ = 0.8": "#6a3fb5", "δ = 0.5": "#cc4778", "δ = 0.2": "#e07b18"}
+_LINES = {"δ = 1": "-", "δ = 0.8": (0, (3, 1)), "δ = 0.5": (0, (3, 1, 1, 1)), "δ = 0.2": "-"}
+_MARKERS = {"δ = 1": "o", "δ = 0.8": "s", "δ = 0.5": "^", "δ = 0.2": "v"}
+SPECS = (
+    MethodSpec(
+        "HMB",
+        HardMiniBatches,
+        title=_curve(""),
+        looks={delta: Look(_COLORS[delta], _LINES[delta], _MARKERS[delta]) for delta in _COLORS},
+        entries=(Entry({"delta": 0.5}),),
+    ),
+    MethodSpec(
+        "RMB",
+        RandomMiniBatches,
+        title=_random_curve,
+        looks={f"random {delta}": Look(color, (0, (1, 1.2)), "P") for delta, color in _COLORS.items()}
+        | {"new order": Look(_COLORS["δ = 1"], (0, (1, 1.2)), "<")},
+    ),
+    MethodSpec(
+        "FMB",
+        FreshMiniBatches,
+        title=lambda options: "reshuffled",
+        looks={"reshuffled": Look(_COLORS["δ = 1"], (0, (2, 1.5)), "D")},
+    ),
+    MethodSpec(
+        "HE",
+        HardExamples,
+        title=_curve("examples "),
+        looks={f"examples {delta}": Look(color, (0, (1, 2.5)), "X") for delta, color in _COLORS.items()},
+    ),
+)

@@ -6,6 +6,7 @@ from hardsample import randomness
 from hardsample.errors import check_value
 from hardsample.methods.base import Draw
 from hardsample.methods.passes import Passes
+from hardsample.methods.specs import Entry, MethodSpec
 from hardsample.randomness import Stream
 
 
@@ -62,3 +63,16 @@ class InfoBatch(Passes):
         numbers = randomness.uniforms(self._seeds[seed : seed + 1], Stream.SELECT, number, self._size)[0]
         kept = order[~(low & (numbers < self.ratio))[order]]
         return (~kept).where(low[kept], kept)  # a low one is queued as its complement
+
+
+SPECS = (
+    MethodSpec(
+        "InfoBatch",
+        InfoBatch,
+        entries=(Entry(scheduled=True),),
+        differences=(
+            "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share"
+            " of them; and leaving out ends after a share of the updates, where theirs counts passes"
+        ),
+    ),
+)

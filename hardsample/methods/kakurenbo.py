@@ -6,6 +6,7 @@ from torch import Tensor
 from hardsample.errors import check_value
 from hardsample.methods.base import Evaluate
 from hardsample.methods.passes import Passes
+from hardsample.methods.specs import BUDGETS, Entry, MethodSpec
 
 
 class Kakurenbo(Passes):
@@ -100,3 +101,22 @@ class Kakurenbo(Passes):
 
     def _share(self, progress: float) -> float:
         return self.fraction * next(part for start, part in self.STEPS if progress >= start)
+
+
+SPECS = (
+    MethodSpec(
+        "KAKURENBO",
+        Kakurenbo,
+        title=lambda options: "KAKURENBO" if options.get("hide", True) else "KAKURENBO's rate",
+        entries=(
+            Entry(scheduled=True, control="KAKURENBO's rate"),
+            # Its learning rate alone: MB's examples in MB's order. Its updates take MB's time, and so it is not timed.
+            Entry({"hide": False}, scheduled=True, budgets=BUDGETS[:2]),
+        ),
+        differences=(
+            "its confidence is a softmax over classes, as in the paper, where the authors' code takes it over the"
+            " examples of the mini-batch; and it looks at hidden examples in evaluation mode, where theirs is in"
+            " training mode"
+        ),
+    ),
+)

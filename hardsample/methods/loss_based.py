@@ -17,6 +17,7 @@ from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
 from hardsample.methods.base_values import BaseValues
+from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.methods.trees import LARGEST
 from hardsample.randomness import Stream
 
@@ -270,3 +271,16 @@ class _ByKeys:
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"weights": self.values}
+
+
+SPECS = (
+    MethodSpec(
+        "LB",
+        LossBased,
+        looks={
+            "LB": Look("#d55e00", (0, (4, 1.5)), "s"),
+            "LB, collapsed": Look("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "X"),
+        },
+        entries=(Entry(READINGS[NEAREST]),),
+    ),
+)

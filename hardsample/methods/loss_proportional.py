@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from hardsample.methods.persistent import PersistentLoss
+from hardsample.methods.specs import Entry, MethodSpec
 
 
 class LossProportional(PersistentLoss):
@@ -29,3 +30,13 @@ class LossProportional(PersistentLoss):
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         pass
+
+
+SPECS = (
+    MethodSpec(
+        "LPS",
+        LossProportional,
+        entries=(Entry(),),
+        differences="home-made, from no paper: a plain draw in proportion to the loss",
+    ),
+)

@@ -8,6 +8,7 @@ from torch import Tensor
 from hardsample import randomness
 from hardsample.errors import check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
+from hardsample.methods.specs import Entry, MethodSpec
 from hardsample.methods.trees import LARGEST
 from hardsample.methods.uniform import MiniBatches
 from hardsample.randomness import Stream
@@ -83,3 +84,17 @@ class Mercury(FullMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"mean": self._mean}
+
+
+SPECS = (
+    MethodSpec(
+        "Mercury",
+        Mercury,
+        entries=(Entry(),),
+        differences=(
+            "its moving average of the loss goes on through all epochs, where the authors' code begins anew in"
+            ' each (option mean_over="epoch"); and its scores are of evaluation mode and of the present weights,'
+            " where theirs are of training mode and one update older"
+        ),
+    ),
+)

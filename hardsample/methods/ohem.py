@@ -5,6 +5,7 @@ from torch import Tensor
 
 from hardsample.errors import check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
+from hardsample.methods.specs import BUDGETS, Entry, MethodSpec
 from hardsample.methods.uniform import MiniBatches
 
 
@@ -38,3 +39,19 @@ class OnlineHardExamples(FullMiniBatches):
 
     def draw(self, step: int | Tensor) -> Draw:
         return Draw(self._hardest.clone())
+
+
+SPECS = (
+    MethodSpec(
+        "OHEM",
+        OnlineHardExamples,
+        entries=(
+            Entry({"keep": 0.5}, control="MB 2x updates", backpropagated=0.5),
+            # Its number of updates, with whole mini-batches.
+            Entry(method="MB", name="MB 2x updates", budgets=BUDGETS[1:2], times=2.0),
+            # The focal loss, of the same problem: hard examples count more, and none is left out.
+            Entry(method="MB", name="focal", loss="focal"),
+        ),
+        differences="its rule was made for the regions of an image; for examples, and a half of them, it is ours",
+    ),
+)

@@ -9,6 +9,7 @@ from hardsample import randomness
 from hardsample.errors import check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
 from hardsample.methods.base_values import BaseValues
+from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.randomness import Stream
 
 
@@ -106,3 +107,9 @@ class PersistentEntropy(PersistentLoss):
     def values(logits: Tensor, losses: Tensor) -> Tensor:
         log_p = logits.log_softmax(-1)
         return (log_p.exp() * log_p).sum(-1).neg_()  # eq. 6
+
+
+SPECS = (
+    MethodSpec("PLB", PersistentLoss, looks={"PLB": Look("#009e73", (0, (5, 1.2, 1, 1.2)), "^")}, entries=(Entry(),)),
+    MethodSpec("PEB", PersistentEntropy, looks={"PEB": Look("#0072b2", "-", "v")}, entries=(Entry(),)),
+)

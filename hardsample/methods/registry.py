@@ -1,6 +1,5 @@
-"""All methods, by name."""
+"""All methods, by name; one of your own is a :class:`MethodSpec` that is registered."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,46 +18,38 @@ from hardsample.methods import (
     selective_backprop,
     uniform,
 )
-from hardsample.methods.base import Method
+from hardsample.methods.base import Draw, Evaluate, FullMiniBatches, Method
+from hardsample.methods.specs import BUDGETS, DIFFERENCES, ENTRIES, LOOKS, METHODS, Entry, Look, MethodSpec
 
-METHODS: dict[str, type[Method]] = {
-    "MB": uniform.MiniBatches,
-    "SMB": uniform.UniformStream,
-    "LB": loss_based.LossBased,
-    "PLB": persistent.PersistentLoss,
-    "PEB": persistent.PersistentEntropy,
-    "HMB": hard_mini_batches.HardMiniBatches,
-    "RMB": hard_mini_batches.RandomMiniBatches,
-    "FMB": hard_mini_batches.FreshMiniBatches,
-    "HE": hard_mini_batches.HardExamples,
-    "SB": selective_backprop.SelectiveBackprop,
-    "KAKURENBO": kakurenbo.Kakurenbo,
-    "InfoBatch": infobatch.InfoBatch,
-    "Mercury": mercury.Mercury,
-    "OHEM": ohem.OnlineHardExamples,
-    "LPS": loss_proportional.LossProportional,
-}
+__all__ = [
+    "BUDGETS",
+    "DIFFERENCES",
+    "ENTRIES",
+    "LOOKS",
+    "METHODS",
+    "Draw",
+    "Entry",
+    "Evaluate",
+    "FullMiniBatches",
+    "Look",
+    "Method",
+    "MethodSpec",
+    "build",
+    "option_names",
+]
 
-DIFFERENCES = {
-    "SB": "the choice begins at the first step, where the authors' code trains the first epoch whole; and what waits at"
-    " an epoch's end is kept, where theirs trains it as a smaller mini-batch",
-    "KAKURENBO": "its confidence is a softmax over classes, as in the paper, where the authors' code takes it over the"
-    " examples of the mini-batch; and it looks at hidden examples in evaluation mode, where theirs is in training mode",
-    "InfoBatch": "each low loss is left out or not by a draw of its own, where the authors' code keeps an exact share"
-    " of them; and leaving out ends after a share of the updates, where theirs counts passes",
-    "Mercury": "its moving average of the loss goes on through all epochs, where the authors' code begins anew in each"
-    ' (option mean_over="epoch"); and its scores are of evaluation mode and of the present weights, where theirs are of'
-    " training mode and one update older",
-    "OHEM": "its rule was made for the regions of an image; for examples, and a half of them, it is ours",
-    "LPS": "home-made, from no paper: a plain draw in proportion to the loss",
-}
-"""By method, what sets it apart from its authors' code."""
+_MODULES = (  # in the order of tables and legends
+    *(uniform, loss_based, persistent, hard_mini_batches, selective_backprop, kakurenbo, infobatch, mercury, ohem),
+    loss_proportional,
+)
+for _module in _MODULES:
+    for _spec in _module.SPECS:
+        _spec.register()
 
 
 def option_names(name: str) -> list[str]:
     """What can be chosen of a method of ``METHODS``."""
-    parameters = inspect.signature(METHODS[name]).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+    return METHODS[name].option_names
 
 
 def build(
@@ -72,4 +63,4 @@ def build(
     check_choice("method", name, METHODS)
     for option in options or {}:
         check_choice(f"option of {name}", option, option_names(name) or ["none: it has no options"])
-    return METHODS[name](size, n, seeds, first_step, **(options or {}))
+    return METHODS[name].build(size, n, seeds, first_step, **(options or {}))

@@ -8,6 +8,7 @@ from torch import Tensor
 from hardsample import randomness
 from hardsample.errors import check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
+from hardsample.methods.specs import Entry, MethodSpec
 from hardsample.randomness import Stream
 
 
@@ -117,3 +118,17 @@ class SelectiveBackprop(FullMiniBatches):
         self._queue.scatter_(1, places, candidates.where(keep, 0))
         self._kept += keep.sum(1, keepdim=True)
         self._batches += rows.long()
+
+
+SPECS = (
+    MethodSpec(
+        "SB",
+        SelectiveBackprop,
+        title=lambda options: "StaleSB" if options.get("stale_every", 1) > 1 else "SB",
+        entries=(Entry(), Entry({"stale_every": 3})),
+        differences=(
+            "the choice begins at the first step, where the authors' code trains the first epoch whole; and what"
+            " waits at an epoch's end is kept, where theirs trains it as a smaller mini-batch"
+        ),
+    ),
+)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.methods.base import Draw, FullMiniBatches
+from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.randomness import Stream
 
 
@@ -39,3 +40,9 @@ class UniformStream(FullMiniBatches):
 
     def draw(self, step: int | Tensor) -> Draw:
         return Draw(randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long())
+
+
+SPECS = (
+    MethodSpec("MB", MiniBatches, looks={"MB": Look("#3b3b3b", "-", "o")}, entries=(Entry(),)),
+    MethodSpec("SMB", UniformStream, looks={"SMB": Look("#cc79a7", (0, (1, 1.2)), "D")}, entries=(Entry(),)),
+)

@@ -3,7 +3,6 @@
 Figures are plain :class:`matplotlib.figure.Figure` objects, never pyplot's, so drawing one changes no global state.
 """
 
-import dataclasses
 import math
 import textwrap
 import zlib
@@ -15,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
+
+from hardsample.methods.registry import LOOKS, Look
 
 RC = {
     "font.family": "DejaVu Sans",
@@ -52,48 +53,17 @@ LOSS_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 7) for digit
 INK, QUIET, NOTICE = "#262626", "#6e6e6e", "#a63603"
 
 
-@dataclasses.dataclass(frozen=True)
-class Style:
-    """How one method looks in every figure."""
-
-    color: str
-    line: str | tuple
-    marker: str
-
-
 # Okabe and Ito's colours, told apart by colour-blind readers; each also has its own dashes and marker for grey prints.
-_STREAMS = {
-    "MB": Style("#3b3b3b", "-", "o"),
-    "SMB": Style("#cc79a7", (0, (1, 1.2)), "D"),
-    "LB": Style("#d55e00", (0, (4, 1.5)), "s"),
-    "LB, collapsed": Style("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "X"),
-    "PLB": Style("#009e73", (0, (5, 1.2, 1, 1.2)), "^"),
-    "PEB": Style("#0072b2", "-", "v"),
-}
-# The smaller δ, the lighter, in grey too; a control has the colour of its δ, and dashes and a marker of its own.
-_DELTAS = {"δ = 1": "#3b3b3b", "δ = 0.8": "#6a3fb5", "δ = 0.5": "#cc4778", "δ = 0.2": "#e07b18"}
-_HARD_MINI_BATCHES = {
-    "δ = 1": Style(_DELTAS["δ = 1"], "-", "o"),
-    "δ = 0.8": Style(_DELTAS["δ = 0.8"], (0, (3, 1)), "s"),
-    "δ = 0.5": Style(_DELTAS["δ = 0.5"], (0, (3, 1, 1, 1)), "^"),
-    "δ = 0.2": Style(_DELTAS["δ = 0.2"], "-", "v"),
-}
-_CONTROLS = {
-    **{f"random {delta}": Style(color, (0, (1, 1.2)), "P") for delta, color in _DELTAS.items()},
-    "new order": Style(_DELTAS["δ = 1"], (0, (1, 1.2)), "<"),
-    "reshuffled": Style(_DELTAS["δ = 1"], (0, (2, 1.5)), "D"),
-    **{f"examples {delta}": Style(color, (0, (1, 2.5)), "X") for delta, color in _DELTAS.items()},
-}
-STYLES = _STREAMS | _HARD_MINI_BATCHES | _CONTROLS
+Style, STYLES = Look, LOOKS  # each method brings its own, where it is registered
 SPARE_STYLES = (
-    Style("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "P"),
-    Style("#56b4e9", (0, (6, 2)), "X"),
-    Style("#b3a100", (0, (2, 1)), "<"),
-    Style("#7b4fa3", (0, (1, 2)), ">"),
+    Look("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "P"),
+    Look("#56b4e9", (0, (6, 2)), "X"),
+    Look("#b3a100", (0, (2, 1)), "<"),
+    Look("#7b4fa3", (0, (1, 2)), ">"),
 )
 
 
-def style(method: str) -> Style:
+def style(method: str) -> Look:
     """The method's look; one that has none of its own gets a spare one, always the same."""
     return STYLES.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
 

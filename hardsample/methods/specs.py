@@ -1,0 +1,115 @@
+"""What is said of a method where it is defined: its name, its look in figures, and how it enters the contest."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hardsample.errors import InputError
+from hardsample.methods.base import Method
+
+BUDGETS = ("updates", "backward passes", "wall-clock")
+"""What is held equal among the methods of the contest."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """How a curve is drawn: matplotlib's colour, dashes and marker."""
+
+    color: str
+    line: str | tuple[float, tuple[float, ...]]
+    marker: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A method as it enters the contest, under its ``budgets``; a ``scheduled`` one is told its epochs as an option.
+
+    One that trains ``times`` as long as the budget does not compete: it stands beside those that do. ``control`` names
+    the entry that this one is to be compared with, besides the baseline. ``backpropagated`` is the share of a
+    mini-batch that an update passes backward. ``method`` and ``name``, what its curves are called, are the spec's own
+    where they are not given.
+    """
+
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: str = "cross-entropy"
+    scheduled: bool = False
+    budgets: tuple[str, ...] = BUDGETS
+    times: float = 1.0
+    control: str = ""
+    backpropagated: float = 1.0
+    method: str = ""
+    name: str = ""
+
+
+METHODS: dict[str, "MethodSpec"] = {}
+"""Every method by its name, in the order of tables and legends."""
+LOOKS: dict[str, Look] = {}
+"""The looks of curves by their names, in the order of legends."""
+ENTRIES: dict[str, Entry] = {}
+"""What enters the contest by the names of its curves, in the order of tables."""
+DIFFERENCES: dict[str, str] = {}
+"""By method, what sets it apart from its authors' code, for readers of tables."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodSpec:
+    """A method and all that is said of it.
+
+    Args:
+        name: what :class:`hardsample.Run` calls it.
+        build: the class, called as :class:`hardsample.methods.base.Method` says; keyword-only arguments are options.
+        title: what a curve with such options is called, if that is not always ``name``.
+        looks: of its curves by their names; a curve that has none gets a spare one.
+        entries: how it enters the contest; empty if it does not.
+        differences: what sets it apart from its authors' code, in words for readers of tables.
+    """
+
+    name: str
+    build: Callable[..., Method]
+    title: Callable[[Mapping[str, Any]], str] | None = None
+    looks: Mapping[str, Look] = dataclasses.field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+    differences: str = ""
+
+    def register(self) -> None:
+        """Enter the method under its name; once more changes nothing.
+
+        Raises:
+            InputError: the name, or that of a curve, is another method's; nothing is changed.
+        """
+        if METHODS.get(self.name) == self:
+            return
+        entries = {entry.name: entry for entry in map(self._completed, self.entries)}
+        taken = [({self.name}, METHODS, "method"), (self.looks, LOOKS, "look"), (entries, ENTRIES, "entry")]
+        for names, known, what in taken:
+            for name in names:
+                if name in known:
+                    raise InputError(
+                        f"there is a {what} {name!r} already: choose another name than {', '.join(known)}."
+                    )
+        METHODS[self.name] = self
+        LOOKS.update(self.looks)
+        ENTRIES.update(entries)
+        if self.differences:
+            DIFFERENCES[self.name] = self.differences
+
+    def curve(self, options: Mapping[str, Any]) -> str:
+        """What a curve of the method with these options is called."""
+        return self.title(options) if self.title else self.name
+
+    @property
+    def option_names(self) -> list[str]:
+        """What can be chosen of the method."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+
+    @property
+    def changes_learning_rate(self) -> bool:
+        """Has the method a learning-rate factor of its own?"""
+        own = getattr(self.build, "learning_rate_factor", Method.learning_rate_factor)
+        return own is not Method.learning_rate_factor
+
+    def _completed(self, entry: Entry) -> Entry:
+        method, name = entry.method or self.name, entry.name or self.curve(entry.options)
+        return dataclasses.replace(entry, method=method, name=name)
