@@ -271,7 +271,7 @@ def _begun(experiment: "Experiment") -> bool:
 
     if experiment.runs:
         return bool(Store().done(experiment.runs))
-    return not experiment.timed or len(timing.measure(experiment, compute=False)) > 0
+    return not experiment.timed or len(timing.measure(experiment, compute=False).frame) > 0
 
 
 def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, compute: bool) -> tuple[list[Path], int]:
