@@ -108,12 +108,12 @@ def resolves(name: str) -> bool:
     return True
 
 
-def test_the_recipe_s_file_registers_a_network_and_a_data_set_that_train(tmp_path):
+def test_the_recipe_s_file_registers_a_method_a_network_and_a_data_set_that_train(tmp_path):
     [recipe] = re.findall(r"^```python\n(.*?)^```", (DOCS / "contributing.md").read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "my_module.py").write_text(recipe)
     train = (
         "import hardsample; from hardsample import plugins; plugins.load('my_module.py');"
-        "run = hardsample.Run('noise', 'MB', 1, network='linear', batch_size=10, epochs=1.0, pretrain_epochs=0.0);"
+        "run = hardsample.Run('noise', 'InOrder', 1, network='linear', batch_size=10, epochs=1.0, pretrain_epochs=0.0);"
         "print(len(hardsample.train([run], hardsample.load('noise'))[0].rows))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
