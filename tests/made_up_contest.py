@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from synthetic import made_up
+from synthetic import made_up, with_keys
 
 from hardsample.experiments import rivals as contest
 from hardsample.report import contest_tables
@@ -56,7 +56,7 @@ def rival_curves(
     frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, BUDGETS[0])[0]])
     usual = {"name": "rivals/letters", "profile": "small", "costs": COSTS, "rates": RATES, "settings": settings}
     usual |= {"layout": dict.fromkeys(settings, methods)}
-    return made_up(frame, **usual | {"note": "profile small: letters CNN, 1,024 training examples"} | said)
+    return made_up(with_keys(frame), **usual | {"note": "profile small: letters CNN, 1,024 training examples"} | said)
 
 
 def _run(method, seed, schedule, noise, budget):

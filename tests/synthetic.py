@@ -1,6 +1,7 @@
 """Curves in the shape that the store gives them, made up: no training behind them, and every effect known."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,12 @@ def made_up(frame, **said):
     return Curves(frame, MadeUp(**given, said=said), **parts)
 
 
+def with_keys(frame):
+    """The rows with the key of the run that each is of, made up and so one's own."""
+    runs = zip(frame.panel, frame.method, frame.seed, strict=True)
+    return frame.assign(run=[hashlib.sha256(repr(run).encode()).hexdigest()[:16] for run in runs])
+
+
 def changed(made, frame=None, **said):
     """The curves with other rows, or of which something else is said."""
     parts = {name: getattr(made, name) for name in ("missing", "hardware", "unlike")}
@@ -69,7 +76,7 @@ def curves(panels=("default",), methods=("MB", "LB", "PEB"), seeds=3, *, epochs=
                 rows += _run(position, method, seed, np.arange(0, epochs + 0.5, 0.5), classes, pretrain)
                 for row in rows[-(2 * epochs + 1) :]:
                     row["panel"] = panel
-    frame = pd.DataFrame(rows)
+    frame = with_keys(pd.DataFrame(rows))
     return made_up(frame[["panel", *frame.columns.drop("panel")]], **said)
 
 
@@ -120,6 +127,7 @@ def hard_curves(panels=None, *, seeds=3, epochs=20, **said):
         for row in _hard_run(variant, seed, np.arange(epochs + 1.0))
     ]
     frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_hard_run("δ = 1", 1, np.arange(1.0))[0]])
+    frame = with_keys(frame)
     usual = {"data": "glyphs10-32", "own": ("cifar10",), "baseline": "δ = 1", "protocol": "sound", "layout": panels}
     cells = {panel: ("resnet18", "CIFAR-10") for panel in panels}
     return made_up(frame, **{"name": "hard-samples/figure-3", "cells": cells} | usual | said)

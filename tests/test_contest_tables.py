@@ -387,3 +387,12 @@ def test_tables_say_what_is_not_the_authors(table):
     assert all(words in text for words in methods_registry.DIFFERENCES.values())
     few = contest_markdown.markdown(contest_tables.table(one_panel(seeds=2, methods=("MB", "PEB", "LPS"))))
     assert methods_registry.DIFFERENCES["LPS"] in few and methods_registry.DIFFERENCES["Mercury"] not in few
+
+
+def test_the_figures_points_name_the_runs_behind_them():
+    made = rival_curves(seeds=3, noises=(0.0,))
+    points, rows = contest_tables.figure_data(contest_tables.table(made)), made.frame
+    assert list(points)[-1] == "runs" and len(points) > len(METHODS)
+    for point in points.itertuples():
+        own = rows[(rows.panel == point.panel) & (rows.method == point.method)].groupby("seed").run.first()
+        assert point.runs.split() == own.tolist() and len(own) == 3

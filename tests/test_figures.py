@@ -273,7 +273,7 @@ def test_trajectory_data(two_panels):
     points = trajectories.figure_data(two_panels)
     assert list(points) == [
         *("panel", "method", "epoch", "step", "metric", "mean", "sd", "n"),
-        *("seed 0", "seed 1", "seed 2"),
+        *("seed 0", "seed 1", "seed 2", "runs"),
     ]
     assert len(points) == 2 * 3 * 4 * 21
     assert list(points.panel.unique()) == ["pre-training 1", "pre-training 2"]
@@ -284,6 +284,23 @@ def test_trajectory_data(two_panels):
     assert row["mean"] == pytest.approx(wanted["acc/val"].mean())
     assert row.sd == pytest.approx(wanted["acc/val"].std(ddof=1)) and row.n == 3
     np.testing.assert_allclose(row[["seed 0", "seed 1", "seed 2"]].astype(float), wanted["acc/val"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        (trajectories, curves(("one", "two"), seeds=2, epochs=3)),
+        (draws, curves(("one", "two"), seeds=2, epochs=3)),
+        (convergence, hard_curves(seeds=2)),
+    ],
+)
+def test_the_points_name_the_runs_behind_each_curve(kind, made):
+    points, rows = kind.figure_data(made), made.frame
+    assert list(points)[-1] == "runs"
+    for (panel, method), own in points.groupby(["panel", "method"]):
+        seeds = rows[(rows.panel == panel) & (rows.method == method)].groupby("seed").run.first()
+        assert set(own.runs) == {" ".join(seeds)} and len(seeds) == 2
+    assert points.runs.nunique() == rows.groupby(["panel", "method"]).ngroups
 
 
 def test_a_run_that_did_not_count_its_classes_shows_its_distinct_examples():

@@ -128,6 +128,19 @@ def test_what_was_not_run_is_neither_met_nor_not(faithful):
     assert "not every statement was tried" in lb_readings.verdict(lb_readings.table(part))
 
 
+def test_every_difference_names_the_runs_behind_it(faithful):
+    table, rows = lb_readings.table(faithful), faithful.frame
+    assert (table.runs != "").tolist() == (table.met != "not run").tolist()
+    for setting, test, methods in (
+        (DEFAULT, "acc/val", ("MB", "MB")),
+        (SMALL_BATCH, "overfit", ("MB",)),
+        (LARGE_BATCH, "acc/val, PEB", ("MB", "PEB")),
+    ):
+        own = table[(table.reading == FAITHFUL) & (table.setting == setting) & (table.test == test)].iloc[0]
+        runs = rows[rows.panel == setting].groupby(["method", "seed"]).run.first()  # a reading's are copies of MB's
+        assert own.runs.split() == [key for method in methods for key in runs[method]]
+
+
 def test_two_sizes_stand_side_by_side(faithful):
     larger = changed(faithful, faithful.frame.assign(step=faithful.frame.step * 4))
     table = lb_readings.table(faithful, larger)

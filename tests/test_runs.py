@@ -166,8 +166,9 @@ def test_curves_come_in_the_order_of_the_experiment(store):
     assert list(curves.step[:4]) == [0, 4, 0, 4]
     assert list(curves.columns) == [
         "panel", "method", "seed", *COLUMNS, "batch_size", "pretrain_epochs", "learning_rate", "data", "network",
-        "delta",
+        "delta", "run",
     ]  # fmt: skip
+    assert curves.run[0] == run(0, "PEB", learning_rate=0.01).key and len(set(curves.run)) == 9
     assert curves.learning_rate[0] == 0.01 and math.isnan(curves["loss/train"][0])
     assert curves["draws/per-class"][1] == [1, 0, 3]
     assert (found.missing, found.hardware, found.unlike) == (1, {"an unknown device": 9}, {})

@@ -70,6 +70,12 @@ def after_pretraining(frame: "pandas.DataFrame") -> "pandas.Series":
     return frame.epoch > frame.pretrain_epochs + 0.25
 
 
+def keys(frame: "pandas.DataFrame") -> dict[tuple[str, str], str]:
+    """The keys of the runs behind each curve, by its panel and method: seed by seed, with spaces between them."""
+    runs = frame.drop_duplicates(["panel", "method", "seed"]).sort_values("seed", kind="stable")
+    return {cell: " ".join(own.run) for cell, own in runs.groupby(["panel", "method"], observed=True)}
+
+
 def last_values(panel: "pandas.DataFrame", method: str, metric: str) -> "pandas.Series":
     """Each seed's last value, by seed; one that is not finite says that the seed diverged."""
     own = panel[panel.method == method].sort_values("step")

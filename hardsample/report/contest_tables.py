@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hardsample.errors import InputError
-from hardsample.experiments.curves import Curves
+from hardsample.experiments.curves import Curves, keys
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES
 from hardsample.report import stats, tables
 from hardsample.report.stats import LEVEL
@@ -107,9 +107,10 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns: panel, schedule, noise, budget, method; report_mean; report_difference with its t interval, report_p_holm,
     pairs, report_usable, as in :func:`table`; then each seed's difference in points on the half of the test set that
-    reports, NaN where it is not run or diverged.
+    reports, NaN where it is not run or diverged, and last the keys of the row's runs.
     """
     usual, ends = baseline_of(table), _ends(table.attrs["curves"])
+    runs = keys(table.attrs["curves"].frame)
     found = table[(table.same_as == "") & (table.n + table.diverged > 0)].reset_index(drop=True)
     reported = (f"report_{column}" for column in ("mean", *PAIRED[:3], "p_holm", "usable"))
     kept = ("panel", "schedule", "noise", "budget", "method", *reported, "pairs")
@@ -119,7 +120,8 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
         if method != usual
     ]
     seeds = pd.concat(differences, axis=1).T.sort_index(axis=1) if differences else pd.DataFrame()
-    return found[list(kept)].join(seeds.rename(columns=lambda seed: f"seed {seed:.0f}"))
+    points = found[list(kept)].join(seeds.rename(columns=lambda seed: f"seed {seed:.0f}"))
+    return points.assign(runs=[runs[cell] for cell in zip(found.panel, found.method, strict=True)])
 
 
 def baseline_of(table: pd.DataFrame) -> str:

@@ -37,7 +37,7 @@ def figure_data(curves: Curves) -> pd.DataFrame:
             rows.append({**last, "seed": seed, "value": stats.convergence(run.epoch, run[LOSS])})
     columns = ["panel", "method", "seed", "step", "epoch"]
     losses = curves.frame.melt(columns, [LOSS], "metric")
-    return over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), curves.layout)
+    return over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), curves)
 
 
 def figure(curves: Curves) -> Figure:

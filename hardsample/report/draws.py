@@ -48,7 +48,7 @@ def figure_data(curves: Curves) -> pd.DataFrame:
     runs = counts.groupby(["panel", "method", "seed"], sort=False, observed=True)
     totals = runs[classes].sum()
     shares = totals.div(totals.sum(axis=1), axis=0).join(runs[["step", "epoch"]].max()).reset_index()
-    return over_seeds(pd.concat([distinct, shares.melt(index, classes, "metric")]), curves.layout)
+    return over_seeds(pd.concat([distinct, shares.melt(index, classes, "metric")]), curves)
 
 
 def class_names(count: int) -> list[str]:

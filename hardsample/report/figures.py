@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hardsample import paths
-from hardsample.experiments.curves import METRICS, Curves
+from hardsample.experiments.curves import METRICS, Curves, keys
 from hardsample.experiments.panels import Experiment
 from hardsample.report import markup
 from hardsample.report.style import QUIET, RC, handle, in_order, style
@@ -46,8 +46,12 @@ def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, contents | {"csv": markup.csv(points)})
 
 
-def over_seeds(values: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Long rows (panel, method, seed, step, epoch, metric, value) as one row for all seeds, in the figure's order."""
+def over_seeds(values: pd.DataFrame, curves: Curves) -> pd.DataFrame:
+    """Long rows (panel, method, seed, step, epoch, metric, value) as one row for all seeds, in the figure's order.
+
+    ``runs``, the last column, has the :func:`hardsample.experiments.curves.keys` of the curve.
+    """
+    panels, runs = curves.layout, keys(curves.frame)
     orders = {
         "panel": list(panels),
         "method": in_order(*panels.values()),
@@ -61,7 +65,8 @@ def over_seeds(values: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> pd.
     seeds.columns = [f"seed {seed}" for seed in seeds.columns]
     spread = pd.DataFrame({"mean": seeds.mean(axis=1), "sd": seeds.std(axis=1), "n": seeds.count(axis=1)})
     points = pd.concat([spread, seeds], axis=1).reset_index().astype(dict.fromkeys(orders, object))
-    return points[["panel", "method", "epoch", "step", "metric", *points.columns[len(index) :]]]
+    points = points[["panel", "method", "epoch", "step", "metric", *points.columns[len(index) :]]]
+    return points.assign(runs=[runs[cell] for cell in zip(points.panel, points.method, strict=True)])
 
 
 def seed_columns(points: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hardsample.experiments.curves import METRICS, Curves, after_pretraining
+from hardsample.experiments.curves import METRICS, Curves, after_pretraining, keys
 from hardsample.methods.loss_based import READINGS
 from hardsample.report import markup, stats, wording
 from hardsample.report.lb_statements import CLOSE, CONSIDERABLE, OVERFIT, SIMILAR, STATEMENTS, TESTS, Test
@@ -18,7 +18,7 @@ ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper
 TOGETHER = "each test at the largest"
 COLUMNS = (
     *("reading", "statement", "setting", "test", "letters", "n", "difference", "half_width", "unit"),
-    *("low", "high", "met"),
+    *("low", "high", "met", "runs"),
 )
 
 
@@ -29,6 +29,7 @@ def table(*studies: Curves) -> pd.DataFrame:
     - ``difference``: mean over the ``n`` seeds that both have, with the ``half_width`` of its 95 % t interval, in
       ``unit``: "points" of accuracy, or "%" of the loss it is compared with.
     - ``low``, ``high``: the bounds of the test; ``met``: "yes" or "no", by the mean; "not run" without a pair of seeds.
+    - ``runs``: the keys of the reading's runs and of those that they are compared with, seed by seed.
     - ``letters``: how many letters were trained on; a size without a run is left out if another has some.
 
     ``attrs`` hold the first ``curves`` with runs, and ``notes`` that say the size of all.
@@ -46,17 +47,19 @@ def _table(curves: Curves) -> pd.DataFrame:
     if len(frame):  # the smallest mini-batch rounds least
         last = frame[frame.batch_size == frame.batch_size.min()].iloc[-1]
         letters = round(last.step * last.batch_size / last.epoch)
-    parts, rows = _evaluations(frame), []
+    parts, runs, rows = _evaluations(frame), keys(frame), []
     for reading in READINGS:
         for statement in STATEMENTS:
             for test in statement.tests:
                 values, unit = _differences(parts, f"LB, {reading}", test)
                 mean, interval = (values.mean() if len(values) else np.nan), stats.t_interval(values)
+                compared = test.compared(f"LB, {reading}") if len(values) else ()
+                behind = " ".join(runs[test.setting, method] for method in compared)
                 met = "not run" if not len(values) else "yes" if test.low < mean <= test.high else "no"
                 rows.append(
                     (
                         *(reading, statement.number, test.setting, test.test, letters, len(values), mean),
-                        *((interval.high - interval.low) / 2, unit, test.low, test.high, met),
+                        *((interval.high - interval.low) / 2, unit, test.low, test.high, met, behind),
                     )
                 )
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -183,10 +186,10 @@ def _evaluations(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.Data
 
 def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]:
     """Every seed's difference in a test's unit, of those that both have."""
-    name, _, other = test.test.partition(", ")
+    name = test.test.partition(", ")[0]
     when = "first" if name.startswith("first ") else "last"
     unit = "points" if name.startswith("acc") else "%"
-    own, twin = (parts.get((test.setting, who), {}) for who in (method, other or "MB"))
+    own, twin = (parts.get((test.setting, who), {}) for who in (method, test.other))
     if not own or not twin:
         return np.array([]), unit
     if name == "overfit":

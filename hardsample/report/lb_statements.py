@@ -42,6 +42,15 @@ class Test:
     low: float = -np.inf
     high: float = np.inf
 
+    @property
+    def other(self) -> str:
+        """The method that the reading is compared with."""
+        return self.test.partition(", ")[2] or "MB"
+
+    def compared(self, method: str) -> tuple[str, ...]:
+        """The methods whose runs decide the test of ``method``: overfitting is seen in its own runs."""
+        return (method,) if self.test == "overfit" else (method, self.other)
+
 
 @dataclasses.dataclass(frozen=True)
 class Statement:

@@ -27,10 +27,10 @@ def figure_data(curves: Curves, metrics: Sequence[str] = METRICS) -> pd.DataFram
     """What :func:`figure` draws: a row per panel, method, metric and step.
 
     Columns: panel, method, epoch, step, metric, mean, sd (ddof 1, NaN for one seed), n (seeds with a finite value),
-    then each seed's value.
+    then each seed's value, and last the keys of the curve's runs, in the order of the seeds.
     """
     values = curves.frame.melt(["panel", "method", "seed", "step", "epoch"], metrics, "metric")
-    return over_seeds(values, curves.layout)
+    return over_seeds(values, curves)
 
 
 def figure(curves: Curves, metrics: Sequence[str] = METRICS) -> Figure:

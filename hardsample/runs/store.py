@@ -132,9 +132,9 @@ class Store:
         """The stored metrics of an experiment, one row per evaluation of a run in a panel.
 
         Columns of the frame: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the
-        records, batch_size, pretrain_epochs, learning_rate, data, network, delta. Order: panels and methods as in the
-        experiment, then seed, then step. Missing runs are absent; how the others were :func:`made` is said beside the
-        frame.
+        records, batch_size, pretrain_epochs, learning_rate, data, network, delta, run (its key). Order: panels and
+        methods as in the experiment, then seed, then step. Missing runs are absent; how the others were :func:`made` is
+        said beside the frame.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
@@ -154,10 +154,10 @@ class Store:
                     about = {"panel": panel.title, "method": panel.variant(run)} | {
                         name: getattr(run, name) for name in _SHOWN
                     }
-                    about["delta"] = run.options.get("delta", math.nan)
+                    about |= {"delta": run.options.get("delta", math.nan), "run": run.key}
                     record = found[run]
                     rows += [about | dict(zip(record.columns, row, strict=True)) for row in record.rows]
-        frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta"])
+        frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta", "run"])
         optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
         optional += ["forwards", "backwards"]
         frame = frame.astype(dict.fromkeys(optional, float))
