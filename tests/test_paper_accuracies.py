@@ -64,7 +64,7 @@ def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be(
     raw = {delta: stats.sign_flip_p(np.full(8, 100 * (FINALS[delta] - 0.6))) for delta in (0.8, 0.2)}
     family = [raw[0.8], stats.sign_flip_p(differences), raw[0.2], raw[0.8], 2 / 2**8, raw[0.2]]
     assert found.p == family[1] and found.p_holm == pytest.approx(stats.holm(family)[1])
-    assert found.smallest == pytest.approx(stats.smallest_difference(stats.t_interval(differences), 8, 6))
+    assert found.smallest == pytest.approx(stats.smallest_significant_difference(stats.t_interval(differences), 8, 6))
     text = paper_tables.markdown(paper_accuracies.table_3(made))
     assert "p is adjusted by Holm over the table's 6 tests and shown where there are the 8 seeds that they need" in text
     assert "The tests cover seeds, not the choice of test images" in text

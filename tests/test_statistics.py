@@ -176,6 +176,11 @@ def test_too_few_evaluations_show_no_convergence():
     assert statistics.convergence([0, 1, 2], [1.0, 0.5, 0.5]) == 1.0
 
 
+@pytest.mark.parametrize("pairs", [1, 2, 6, 12])
+def test_the_min_attainable_p_is_that_of_differences_of_one_sign(pairs):
+    assert statistics.min_attainable_p(pairs) == statistics.sign_flip_p(np.arange(1.0, pairs + 1))
+
+
 def test_seeds_needed_is_where_the_smallest_p_passes_holms_first_step():
     assert [statistics.seeds_needed(tests) for tests in (0, 1, 2, 13, 32)] == [6, 6, 7, 10, 11]
 
@@ -192,7 +197,7 @@ def test_a_family_of_tests_has_its_p_and_smallest_differences_together():
     low, high = [interval.low] * 3, [interval.high] * 3
     p, p_holm, smallest = statistics.family([0.001, 0.25, np.nan], low, high, [12, 3, np.nan])
     assert p_holm[0] == pytest.approx(0.002) and p[0] == 0.001
-    assert smallest[0] == pytest.approx(statistics.smallest_difference(interval, 12, 2))
+    assert smallest[0] == pytest.approx(statistics.smallest_significant_difference(interval, 12, 2))
     assert np.isnan([*p[1:], *p_holm[1:], *smallest[1:]]).all()
 
 
@@ -200,10 +205,10 @@ def test_the_smallest_difference_is_the_half_width_at_the_adjusted_level():
     differences = np.random.default_rng(0).normal(0, 1, 12)
     interval = statistics.t_interval(differences)
     half = (interval.high - interval.low) / 2
-    assert statistics.smallest_difference(interval, 12, 1) == pytest.approx(half)
+    assert statistics.smallest_significant_difference(interval, 12, 1) == pytest.approx(half)
     wanted = stats.t.ppf(1 - 0.05 / 26, 11) * differences.std(ddof=1) / np.sqrt(12)
-    assert statistics.smallest_difference(interval, 12, 13) == pytest.approx(wanted)
-    assert np.isnan(statistics.smallest_difference(interval, 9, 13))
+    assert statistics.smallest_significant_difference(interval, 12, 13) == pytest.approx(wanted)
+    assert np.isnan(statistics.smallest_significant_difference(interval, 9, 13))
 
 
 def test_equivalence_is_two_one_sided_tests():

@@ -12,7 +12,7 @@ from hardsample.methods.loss_based import reading
 from hardsample.methods.registry import DIFFERENCES
 from hardsample.report import wording
 from hardsample.report.contest_tables import VERDICTS, baseline_of, competes
-from hardsample.report.stats import LEVEL
+from hardsample.report.stats import LEVEL, min_attainable_p
 
 _STREAMS = ("LB", "PLB", "PEB")  # of base values
 COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."
@@ -231,14 +231,15 @@ def differing_from_authors(table: pd.DataFrame) -> Iterator[str]:
 def _across(table: pd.DataFrame, decided: int) -> str:
     """What the many panels do to the claims."""
     tests, seeds = int((table.report_usable > 0).sum()), table.report_usable.max()
-    whole = min(1.0, tests * 2.0 ** (1 - seeds))
+    least = min_attainable_p(seeds)
+    whole = min(1.0, tests * least)
     note = (
         f"Every row of Who wins has its own 5 % chance of a claim that is not so: of {decided}, expect up to"
         f" {LEVEL * decided:.1g}."
     )
     if whole >= LEVEL:
         note += (
-            f" The smallest p that {plural(seeds, 'seed')} can give is {2.0 ** (1 - seeds):.2g}; Holm over all {tests}"
+            f" The smallest p that {plural(seeds, 'seed')} can give is {least:.2g}; Holm over all {tests}"
             f" tests at once would make it {whole:.2g}, and nothing could be significant, so it is taken row by row."
         )
     return note

@@ -39,7 +39,7 @@ def table_3(curves: Curves) -> pd.DataFrame:
     - ``difference``: test accuracy minus that of δ = 1, paired by seed, with its t interval, exact sign-flip ``p``,
       ``p_holm`` over the table, ``seeds_won`` of ``pairs`` seeds; ``difference_paper`` from the printed accuracies.
       Both p are NaN where the seeds are too few for any difference to be significant among the table's tests;
-      ``smallest``: the smallest difference that would be, ``statistics.smallest_difference``.
+      ``smallest``: the smallest difference that would be, ``statistics.smallest_significant_difference``.
     - ``fresh_difference``: test accuracy minus that of reshuffled training, paired over ``fresh_pairs`` seeds, with its
       t interval. It is no test.
     - ``updates``: made by the end, of a seed that did not diverge.

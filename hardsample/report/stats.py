@@ -120,13 +120,18 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
+def min_attainable_p(pairs: int) -> float:
+    """The smallest p that the exact sign-flip test of so many pairs can give: all differences have one sign."""
+    return 2.0 ** (1 - pairs)
+
+
 def seeds_needed(tests: int) -> int:
     """The fewest pairs of seeds with which a difference can be significant among so many tests, whatever its size.
 
-    The smallest p of n pairs is 2 / 2^n, and Holm's first step multiplies it by the number of tests: 6 pairs for one
-    test, 10 for thirteen.
+    Holm's first step multiplies the :func:`min_attainable_p` by the number of tests: 6 pairs for one test, 10 for
+    thirteen.
     """
-    return next(n for n in itertools.count(1) if max(tests, 1) * 2.0 ** (1 - n) < LEVEL)
+    return next(n for n in itertools.count(1) if max(tests, 1) * min_attainable_p(n) < LEVEL)
 
 
 def adjusted(p_values: ArrayLike, pairs: ArrayLike) -> np.ndarray:
@@ -140,7 +145,7 @@ def adjusted(p_values: ArrayLike, pairs: ArrayLike) -> np.ndarray:
     return np.where(pairs >= seeds_needed(tests), holm(p_values), np.nan)
 
 
-def smallest_difference(interval: Interval, n: int, tests: int) -> float:
+def smallest_significant_difference(interval: Interval, n: int, tests: int) -> float:
     """The smallest mean difference that would be significant, at the spread of the ``n`` differences that were seen.
 
     It is the half-width of their t interval (``interval`` at ``CONFIDENCE``) at the level of Holm's first step,
@@ -157,15 +162,16 @@ def smallest_difference(interval: Interval, n: int, tests: int) -> float:
 def family(
     p_values: ArrayLike, low: ArrayLike, high: ArrayLike, pairs: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One family of tests [M]: p where its pairs suffice, that :func:`adjusted`, and the :func:`smallest_difference`.
+    """One family of tests [M]: p where its pairs suffice, that adjusted, and the smallest significant difference.
 
+    They are :func:`adjusted` and :func:`smallest_significant_difference`.
     ``low`` and ``high`` end the t intervals of the differences; ``pairs`` may be NaN for none. All three are NaN where
     p is, which is no test.
     """
     p_values, pairs = np.asarray(p_values, dtype=float), np.nan_to_num(np.asarray(pairs, dtype=float))
     tests = int((~np.isnan(p_values)).sum())
     smallest = [
-        np.nan if np.isnan(p) else smallest_difference(Interval(*ends), int(n), tests)
+        np.nan if np.isnan(p) else smallest_significant_difference(Interval(*ends), int(n), tests)
         for p, *ends, n in zip(p_values, low, high, pairs, strict=True)
     ]
     found = adjusted(p_values, pairs)
