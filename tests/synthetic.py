@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hardsample.experiments.curves import Curves
+from hardsample.experiments.hard_samples import METRIC_TITLES
 from hardsample.experiments.panels import Experiment
 
 # final validation accuracy, final loss relative to MB's, distinct share of an epoch's draws, skew of its classes
@@ -129,6 +130,7 @@ def hard_curves(panels=None, *, seeds=3, epochs=20, **said):
     frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_hard_run("δ = 1", 1, np.arange(1.0))[0]])
     frame = with_keys(frame)
     usual = {"data": "glyphs10-32", "own": ("cifar10",), "baseline": "δ = 1", "protocol": "sound", "layout": panels}
+    usual |= {"metric_titles": METRIC_TITLES, "epochs_title": "updates / N (epochs of δ = 1)"}
     cells = {panel: ("resnet18", "CIFAR-10") for panel in panels}
     return made_up(frame, **{"name": "hard-samples/figure-3", "cells": cells} | usual | said)
 

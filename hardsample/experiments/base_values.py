@@ -13,6 +13,7 @@ from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import NEAREST, READINGS
 
 PAPER = "base-values"
+EPOCHS_TITLE = "epochs, as MB counts them"
 DATA = PaperData.of(PAPER)
 PROFILES = specs.PROFILES[PAPER]
 BASELINE = "MB"
@@ -63,6 +64,7 @@ def build_grid(
         note=_note(profile, precision, lb=any("LB" in panel.names.values() for panel in panels)),
         baseline=BASELINE,
         folder=DATA.substitute(chosen),
+        epochs_title=EPOCHS_TITLE,
     )
 
 

@@ -17,6 +17,12 @@ from hardsample.methods.registry import option_names
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
 
 PAPER = "hard-samples"
+METRIC_TITLES = {
+    "acc/train": "train accuracy",
+    "acc/val": "test accuracy",
+    "loss/train": "train loss",
+    "loss/val": "test loss",
+}
 DATA = PaperData.of(PAPER)
 PROFILES = specs.PROFILES[PAPER]
 BASELINE = "δ = 1"
@@ -124,6 +130,8 @@ def build_grid(
         note=_note(profile, precision, protocol),
         baseline=BASELINE,
         folder=DATA.substitute({SLOTS[slot]: source for slot, source in used.items()}),
+        metric_titles=METRIC_TITLES,
+        epochs_title="updates / N (epochs of δ = 1)",
         protocol=protocol,
         timed=tuple(run(cells.networks[0], slots[0], method, 1) for method in methods if cells.timed),
     )

@@ -46,6 +46,7 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
         note=_note(profile, precision),
         baseline=base_values.BASELINE,
         folder=base_values.DATA.substitute(chosen),
+        epochs_title=base_values.EPOCHS_TITLE,
     )
 
 

@@ -40,7 +40,8 @@ class Experiment:
     ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
     :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
     else. ``costs`` are the methods' measured training times relative to the baseline's, ``rates`` the mean factors of
-    those that change the learning rate.
+    those that change the learning rate. ``metric_titles`` are what the paper calls the metrics that it does not call by
+    their columns' names, ``epochs_title`` what it calls its epochs.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Experiment:
     timed: tuple[Run, ...] = ()
     costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    metric_titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    epochs_title: str = "epochs"
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -64,6 +64,7 @@ def build_grid(
         note=_note(profile, base),
         baseline=BASELINE,
         folder=paper_data.substitute({own: source}),
+        epochs_title=base_values.EPOCHS_TITLE,
         timed=_timed(base, count),
         rates=_rates(panels[0]),
     )

@@ -23,7 +23,7 @@ from hardsample.report.figures import (
     seed_columns,
 )
 from hardsample.report.style import INK, QUIET, RC, epochs_axis, final_values, page
-from hardsample.report.wording import data_statement, epochs_title
+from hardsample.report.wording import data_statement
 
 
 def figure_data(curves: Curves) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def figure(curves: Curves) -> Figure:
         for panel, above, below in zip(panels, *grid, strict=True):
             drawn = points[points.panel == panel]
             distinct_examples(above, drawn[drawn.metric == "draws/distinct"], panels[panel])
-            above.set_xlabel(epochs_title(curves.experiment))
+            above.set_xlabel(curves.experiment.epochs_title)
             end_of_pretraining(above, curves.panel(panel))
             above.set_title(panel, loc="left")
             ran = set(curves.panel(panel).method)

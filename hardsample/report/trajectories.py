@@ -20,7 +20,7 @@ from hardsample.report.figures import (
     seed_columns,
 )
 from hardsample.report.style import RC, accuracy_scale, epochs_axis, final_values, loss_scale, page, style
-from hardsample.report.wording import data_statement, epochs_title, metric_title
+from hardsample.report.wording import data_statement, metric_title
 
 
 def figure_data(curves: Curves, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def grid_of(curves: Curves, panels: Mapping[str, Sequence[str]], kinds: int, cap
         for axes in column:
             labelled = axes.get_subplotspec().is_last_row()
             axes.tick_params(labelleft=column[0] is grid[0, 0], labelbottom=labelled)
-            axes.set_xlabel(epochs_title(curves.experiment) if labelled else "")
+            axes.set_xlabel(curves.experiment.epochs_title if labelled else "")
     return figure, grid
 
 

@@ -10,12 +10,6 @@ from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.report import stats
 
-TITLES = {
-    "acc/train": "train accuracy",
-    "acc/val": "test accuracy",
-    "loss/train": "train loss",
-    "loss/val": "test loss",
-}
 DIVERGED = "Diverged seeds are left out of means and differences, and are never won."
 
 
@@ -30,15 +24,8 @@ def data_statement(experiment: Experiment) -> str:
 
 
 def metric_title(metric: str, experiment: Experiment) -> str:
-    """A metric as its paper calls it: paper A by our column's name, paper B in words."""
-    return metric if experiment.baseline == "MB" else TITLES[metric]
-
-
-def epochs_title(experiment: Experiment) -> str:
-    """What an axis of epochs is called: each paper counts them by its baseline."""
-    return (
-        "epochs, as MB counts them" if experiment.baseline == "MB" else f"updates / N (epochs of {experiment.baseline})"
-    )
+    """A metric as its paper calls it, or by our column's name."""
+    return experiment.metric_titles.get(metric, metric)
 
 
 def seeds_in_words(counts: pd.Series) -> str:
