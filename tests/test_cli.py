@@ -20,7 +20,17 @@ from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer
 
 COMMANDS = ("run", "figures", "tables", "reproduce", "verify", "status", "data")
-WHAT = {"--profile", "--figure", "--data", "--seeds", "--examples", "--precision", "--networks", "--protocol"}
+WHAT = {
+    "--profile",
+    "--figure",
+    "--data",
+    "--seeds",
+    "--examples",
+    "--precision",
+    "--networks",
+    "--protocol",
+    "--plugin",
+}
 WHERE = {"--device", "--workers", "--scheduler", "--time-limit"}
 SMOKE = ("--profile", "smoke", "--figure", "base-values/figure-1")
 
@@ -83,7 +93,7 @@ def test_help_tells_every_option(command, capsys):
         "tables": {"--replicates"},
         "reproduce": WHAT | WHERE,
         "status": WHAT,
-        "data": {"--data"},
+        "data": {"--data", "--plugin"},
         "verify": set(),
     }
     assert set(options) - {"--help"} == expected[command]

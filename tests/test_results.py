@@ -166,7 +166,7 @@ def test_committed_contests_follow_from_the_committed_runs_and_a_page_quotes_the
     name, committed, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(committed.root))  # where the costs are kept
-    monkeypatch.setattr(timing, "load", None)  # nothing is measured
+    monkeypatch.setattr(timing, "load_data", None)  # nothing is measured
     experiment = registry.grid(f"rivals/{name}", **RIVALS[name])
     curves = committed.curves(rivals.by_the_clock(experiment, timing.costs(experiment)))
     rows = curves.frame
