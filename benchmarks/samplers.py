@@ -12,7 +12,8 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorData
 from benchmarks.measure import Row, Way, compare, in_turns
 from benchmarks.step import RUN, OrdinaryCNN
 from hardsample.data.dataset import load
-from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.base_values import BaseValuesSampler
+from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.with_index import WithIndex
 
 N = RUN.batch_size

@@ -10,10 +10,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "BaseValues": "methods.base_values",  # one value per example, drawn in proportion and updated in O(log N)
-    "BaseValuesSampler": "samplers.base",  # mini-batches in proportion to any score, for any training loop
+    "BaseValuesSampler": "samplers.base_values",  # mini-batches in proportion to any score, for any training loop
     "Dataset": "data.dataset",  # images and labels as uint8 and int64 tensors
     "Experiment": "experiments.panels",  # the runs of one figure or table, in panels
-    "HardMiniBatchSampler": "samplers.base",  # rounds over the hardest mini-batches, for any training loop
+    "HardMiniBatchSampler": "samplers.hard_mini_batches",  # rounds over the hardest mini-batches, for any training loop
     "InputError": "errors",  # bad input, told in one sentence
     "Run": "config",  # all that decides a run's numbers
     "Store": "runs.store",  # finished runs, one file each

@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, TensorDataset
 
 from hardsample.errors import InputError
-from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.base_values import BaseValuesSampler
+from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.with_index import WithIndex
 
 pytestmark = pytest.mark.slow

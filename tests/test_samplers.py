@@ -13,7 +13,8 @@ from hardsample.errors import InputError
 from hardsample.methods import registry
 from hardsample.methods.base_values import BaseValues
 from hardsample.samplers import process_group
-from hardsample.samplers.base import BaseValuesSampler, HardMiniBatchSampler
+from hardsample.samplers.base_values import BaseValuesSampler
+from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.with_index import WithIndex
 
 pytestmark = [

@@ -33,7 +33,7 @@ class Ranks:
             )
         if not 0 <= self.rank < self.world_size:
             raise InputError(f"rank is {self.rank}: give 0 to {self.world_size - 1}, below world_size.")
-        self._each = n // self.world_size
+        self.each = n // self.world_size
 
     def share(self, batch: Tensor) -> Tensor:
         """This rank's part of a batch."""
@@ -49,17 +49,17 @@ class Ranks:
         self._check()
         if self.world_size == 1:
             return own()
-        message = torch.full((1 + 2 * self._each,), float(UNUSABLE), dtype=torch.float64, device=_exchange(device))
+        message = torch.full((1 + 2 * self.each,), float(UNUSABLE), dtype=torch.float64, device=_exchange(device))
         problem = None
         try:
             indices, scores = own()
             message[0] = count = len(indices)
-            message[1 : 1 + count], message[1 + self._each : 1 + self._each + count] = indices, scores
+            message[1 : 1 + count], message[1 + self.each : 1 + self.each + count] = indices, scores
         except InputError as error:
             problem = error
         received = self._all(message, problem)
         count = int(received[0, 0])
-        indices, scores = received[:, 1 : 1 + count], received[:, 1 + self._each : 1 + self._each + count]
+        indices, scores = received[:, 1 : 1 + count], received[:, 1 + self.each : 1 + self.each + count]
         return indices.reshape(-1).to(device, torch.int64), scores.reshape(-1).to(device, torch.float32)
 
     def broadcast(self, own: Callable[[], Tensor], device: torch.device) -> Tensor:

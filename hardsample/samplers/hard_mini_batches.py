@@ -1,0 +1,93 @@
+"""The sampler of paper B: rounds over the hardest mini-batches."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hardsample.errors import InputError
+from hardsample.methods.hard_mini_batches import DELTA, HardMiniBatches
+from hardsample.samplers.base import LearningSampler
+from hardsample.samplers.draws import View
+
+
+class HardMiniBatchSampler(LearningSampler):
+    """Trains fixed mini-batches in rounds, after the first pass those of highest mean score (paper B, Algorithm 2).
+
+    Args:
+        size: number of examples.
+        batch_size: n, of all processes together; each gets n / world_size.
+        seed: of the shuffle.
+        lag: as of :class:`BaseValuesSampler`; a mini-batch whose update is not seen yet counts as the hardest.
+        delta: the share of the mini-batches that a round trains, in (0, 1].
+        shuffle: does one shuffle, fixed by the seed, decide which examples form a mini-batch, or the data's own order?
+        drop_last: leave out the examples that do not fill a mini-batch, or train them as a short one?
+        walk: the order within a round, "loss" (highest first) or "data" (the mini-batches' own order).
+        round_length: "carried", rounds of δN on average; or "truncated", every round of int(δN).
+        refresh_every: updates after which :attr:`refresh_due` says so; 0 for never.
+        rank, world_size, device: as of :class:`BaseValuesSampler`.
+
+    Raises:
+        InputError: an argument is out of its range, ``world_size`` does not divide ``batch_size``, or the processes
+            cannot share the short last mini-batch.
+    """
+
+    _method: HardMiniBatches
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        lag: int = 1,
+        delta: float = DELTA,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        walk: str = "loss",
+        round_length: str = "carried",
+        refresh_every: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        options = {"delta": float(delta), "shuffle": shuffle, "drop_last": drop_last}
+        super().__init__(
+            size,
+            batch_size,
+            seed=seed,
+            lag=lag,
+            refresh_every=refresh_every,
+            rank=rank,
+            world_size=world_size,
+            device=device,
+            options=options | {"walk": walk, "round_length": round_length},
+        )
+        self._tail = 0 if drop_last else size % batch_size
+        if self._tail % self.world_size:
+            raise InputError(
+                f"the last mini-batch has {self._tail} examples, which {self.world_size} processes cannot share:"
+                " give drop_last=True, or a batch_size that leaves none over."
+            )
+
+    @property
+    def examples(self) -> View:
+        if self._tail:
+            raise InputError(
+                f"a short mini-batch of {self._tail} examples cannot be told from single indices: give the loader"
+                " batch_sampler=sampler, or the sampler drop_last=True."
+            )
+        return super().examples
+
+    def _built(self, size: int) -> HardMiniBatches:
+        return HardMiniBatches(size, self.batch_size, self._seeds, 0, **self._options)
+
+    def _learned(self) -> dict[str, Tensor]:
+        return {name: tensor[0] for name, tensor in self._method.tensors.items()}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        for name, tensor in self._learned().items():
+            tensor.copy_(state[name])
+
+    def _fill(self, scores: Tensor) -> None:
+        self._method.fill(scores)
