@@ -1,7 +1,7 @@
 # Needs make and Python >= 3.11, nothing else. Each target makes .venv first where there is none;
 # PYTHON=/path/to/python uses an environment that you already have instead.
 
-PROFILE   ?= ## how much is computed: smoke, quick (the default), small or paper
+PROFILE   ?= ## how much is computed: smoke, quick (the default), hour or paper
 FIGURE    ?= ## one output, such as table-3 or base-values/figure-1, or all of base-values, hard-samples or rivals
 DATA      ?= ## a data set's name or a file.npz of your own (default: generated in smoke and quick, else the papers')
 SEEDS     ?= ## number of seeds for each method (default: the profile's)

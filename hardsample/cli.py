@@ -33,7 +33,7 @@ SIDE_BY_SIDE = 2  # notebooks drawn at once, where there is more than one core
 WHAT = {
     "--profile": {
         "default": "quick",
-        "help": "how much is computed: smoke, quick, small or paper (default: %(default)s)",
+        "help": "how much is computed: smoke, quick, hour or paper (default: %(default)s)",
     },
     "--figure": {
         "default": "",

@@ -115,7 +115,7 @@ def test_version(capsys):
 
 
 BAD = [
-    (["--profile", "huge"], ["huge", "smoke, quick, small, paper"]),
+    (["--profile", "huge"], ["huge", "smoke, quick, hour, paper"]),
     (["--figure", "figure-9"], ["figure-9", "figure-1"]),
     (["--data", "nothing"], ["nothing", "glyphs", "emnist-letters"]),
     (["--data", "nothing.npz"], ["nothing.npz"]),

@@ -127,7 +127,7 @@ def test_lb_enters_in_the_reading_that_figures_name_and_is_timed_in_its_default_
 def test_the_images_start_as_timm_s_do_but_for_the_stored_runs_and_the_note_says_which(profile):
     experiment = experiments.grid("rivals/images", profile=profile)
     choice = {(run.network in INITIALIZED_BY_LIBRARY, run.initialization) for run in experiment.runs + experiment.timed}
-    expected = {"small": (True, "torchvision"), "paper": (False, "torchvision")}  # ResNet-18 has one alone
+    expected = {"hour": (True, "torchvision"), "paper": (False, "torchvision")}  # ResNet-18 has one alone
     assert choice == {expected.get(profile, (True, "timm"))}
     said = "" if profile == "paper" else f" with {experiment.runs[0].initialization}'s initialisation"
     assert f"{said}, SGD" in experiment.note and ("initialisation" in experiment.note) == bool(said)

@@ -81,7 +81,7 @@ def test_a_papers_name_stands_for_all_of_it():
     "arguments, message",
     [
         ({"name": "figure-9"}, "unknown figure 'figure-9': choose one of base-values, hard-samples, rivals, base-"),
-        ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, quick, small, paper"),
+        ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, quick, hour, paper"),
         ({"seeds": -1}, "seeds is -1"),
         ({"examples": -5}, "examples is -5"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),

@@ -103,3 +103,9 @@ def test_a_profile_of_ones_own_is_chosen_by_its_name(of):
 def test_a_profile_that_an_experiment_does_not_have_is_refused(third):
     with pytest.raises(InputError, match="unknown profile 'paper': choose one of quick"):
         registry.grid("third/figure-1", profile="paper")
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_former_name_of_a_profile_is_understood(name):
+    former, now = registry.grid(name, profile="small"), registry.grid(name, profile="hour")
+    assert former == now and now.profile == "hour" and "profile small" not in now.note

@@ -116,7 +116,7 @@ BASE_VALUES = (
     ),
     BaseValuesProfile(  # the paper's settings and seeds on a tenth of its letters: about an hour on two cores
         of="base-values",
-        name="small",
+        name="hour",
         seeds=12,
         train_examples=12_000,
         test_examples=None,
@@ -144,13 +144,13 @@ def _study_of_lb(
     return LBReadingsProfile(every_setting=every_setting, evaluations_per_epoch=evaluations_per_epoch, **sizes)
 
 
-_SMOKE, _QUICK, _SMALL, _PAPER = BASE_VALUES
+_SMOKE, _QUICK, _HOUR, _PAPER = BASE_VALUES
 LB_READINGS = (
     _study_of_lb(_SMOKE, every_setting=False),  # the other settings tell nothing in so few updates
     _study_of_lb(_QUICK, every_setting=False),
     # Seven readings in five settings: three seeds see what stands apart, and evaluations are on fewer examples.
     _study_of_lb(
-        _SMALL, every_setting=True, seeds=3, test_examples=4_000, evaluate_train_examples=2_000, precision="float32"
+        _HOUR, every_setting=True, seeds=3, test_examples=4_000, evaluate_train_examples=2_000, precision="float32"
     ),
     # The paper's size, in bf16 for a GPU: what of it is stored is read beside the study.
     _study_of_lb(_PAPER, every_setting=True, evaluations_per_epoch=2.0, precision="bf16"),
@@ -190,7 +190,7 @@ HARD_SAMPLES = (
     ),
     HardSamplesProfile(  # a tenth of the paper's updates, on a tenth of its images: an hour or more on two cores
         of="hard-samples",
-        name="small",
+        name="hour",
         seeds=3,
         train_examples=5_000,
         test_examples=2_000,
@@ -216,7 +216,7 @@ HARD_SAMPLES = (
     ),
 )
 
-# The contests. In "small" the learning rate is that of three (letters 0.2, 0.5, 1; images 0.01, 0.02, 0.05) at which MB
+# The contests. In "hour" the learning rate is that of three (letters 0.2, 0.5, 1; images 0.01, 0.02, 0.05) at which MB
 # did best, alone and with a seed that is not among the runs'.
 _NO_NOISE = dict.fromkeys(SCHEDULES, (0.0,))
 _LITTLE_AND_MUCH = dict.fromkeys(SCHEDULES, (0.0, 0.4))
@@ -259,7 +259,7 @@ LETTERS = (
     ),
     ContestProfile(  # an hour on two cores; paper A's 12 seeds are enough for Holm's test over all methods
         of="rivals/letters",
-        name="small",
+        name="hour",
         native_bf16=True,
         seeds=12,
         train_examples=1_024,
@@ -308,7 +308,7 @@ IMAGES = (
     ),
     ContestProfile(  # an hour on two cores; its stored runs have torchvision's initialisation
         of="rivals/images",
-        name="small",
+        name="hour",
         seeds=3,
         train_examples=640,
         test_examples=1_000,

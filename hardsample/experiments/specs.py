@@ -11,6 +11,8 @@ from hardsample.experiments.panels import Experiment
 
 PROFILES: "dict[str, dict[str, Profile]]" = {}
 """By what they are sizes of, the profiles by name."""
+RENAMED = {"small": "hour"}
+"""By their former names, which are understood everywhere, the names of profiles."""
 EXPERIMENTS: "dict[str, ExperimentSpec]" = {}
 
 
@@ -106,8 +108,14 @@ def find_profile(of: str, name: str) -> Profile:
         InputError: they have none of that name.
     """
     known = PROFILES.get(of, {})
+    name = name if name in known else RENAMED.get(name, name)
     check_choice("profile", name, known)
     return known[name]
+
+
+def written_name(name: str) -> str:
+    """What the columns of tables call a profile: by its first name, so that new rows are like the old ones."""
+    return next((former for former, now in RENAMED.items() if now == name), name)
 
 
 def computes_in_bf16() -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 from hardsample.experiments import hard_samples
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
+from hardsample.experiments.specs import written_name
 from hardsample.report import stats, tables, wording
 from hardsample.report.paper_columns import DOUBTFUL
 from hardsample.report.paper_tables import FRESH_COLUMNS
@@ -76,7 +77,7 @@ def conditions_and_counts(curves: Curves, finals: Sequence[pd.DataFrame], n: int
 
 
 def conditions(experiment: Experiment, data: str) -> dict[str, str]:
-    return {"data": data, "profile": experiment.profile, "protocol": experiment.protocol}
+    return {"data": data, "profile": written_name(experiment.profile), "protocol": experiment.protocol}
 
 
 def signed(paper: pd.Series, name: str) -> float:
