@@ -11,6 +11,7 @@ import torch
 from hardsample.data import catalogue, download, fingerprints, formats
 from hardsample.data.catalogue import DATASETS, DatasetSpec
 from hardsample.errors import InputError
+from hardsample.extras import explained
 from hardsample.paths import data_dir
 
 
@@ -64,6 +65,7 @@ def name_of(source: str) -> str:
     return path.stem
 
 
+@explained()
 def load(source: str, *, train_examples: int | None = None, test_examples: int | None = None) -> Dataset:
     """A data set by name or from an .npz file, whole or at most so many examples of it.
 

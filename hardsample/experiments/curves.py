@@ -1,15 +1,27 @@
 """What was measured of an experiment, beside the experiment: the curves of its runs and the times of its updates."""
 
+import collections
 import dataclasses
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hardsample.config import Run
 from hardsample.experiments.panels import Experiment
+from hardsample.extras import explained
+from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made
+from hardsample.training.trainer import COLUMNS
 
 if TYPE_CHECKING:
     import pandas
 
 METRICS = ("acc/train", "acc/val", "loss/train", "loss/val")
+_SHOWN = ("seed", "batch_size", "pretrain_epochs", "learning_rate", "data", "network")
+_OPTIONAL = (  # None in some records, NaN in a frame
+    *("acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"),
+    *("forwards", "backwards"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +62,65 @@ class Curves:
     def __deepcopy__(self, memo: Any) -> "Curves":
         """Itself: pandas copies what a DataFrame has in its ``attrs``, deeply, with every row that is taken."""
         return self
+
+
+@explained()
+def join_runs(experiment: Experiment, found: Mapping[Run, StoredRun]) -> Curves:
+    """The metrics of those runs of an experiment that were found, one row per evaluation of a run in a panel.
+
+    Columns of the frame: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the
+    records, batch_size, pretrain_epochs, learning_rate, data, network, delta, run (its key). Order: panels and methods
+    as in the experiment, then seed, then step. Runs that were not found are absent; how the others were :func:`made`
+    is said beside the frame.
+
+    Raises:
+        InputError: the runs were made with different data of the same name, or pandas is not installed.
+    """
+    import pandas
+
+    check_fingerprints((run, record.provenance) for run, record in found.items())
+    ways = {run: made(run, record.provenance) for run, record in found.items()}
+    rows = []
+    for panel in experiment.panels:
+        methods = list(dict.fromkeys(map(panel.variant, panel.runs)))
+        for run in sorted(panel.runs, key=lambda run: (methods.index(panel.variant(run)), run.seed)):
+            if run in found:
+                about = {"panel": panel.title, "method": panel.variant(run)} | {
+                    name: getattr(run, name) for name in _SHOWN
+                }
+                about |= {"delta": run.options.get("delta", math.nan), "run": run.key}
+                record = found[run]
+                rows += [about | dict(zip(record.columns, row, strict=True)) for row in record.rows]
+    frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta", "run"])
+    return Curves(
+        frame.astype(dict.fromkeys(_OPTIONAL, float)),
+        experiment,
+        missing=len(experiment.runs) - len(found),
+        hardware=dict(collections.Counter(way["device"] for way in ways.values())),
+        unlike=_mixed(experiment, ways),
+    )
+
+
+def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The methods by how they were made, in what pairs of runs of one seed and panel differ in; empty if in nothing.
+
+    ``ways`` are the finished runs, as :func:`made` tells of them.
+    """
+    twins: dict[tuple[str, int], list[tuple[str, Mapping[str, str]]]] = {}
+    for panel in experiment.panels:
+        for run in panel.runs:
+            if run in ways:
+                twins.setdefault((panel.title, run.seed), []).append((panel.variant(run), ways[run]))
+    differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
+    aspects = [
+        aspect
+        for aspect in ASPECTS
+        if any(how[aspect] != about[0][1][aspect] for about in differing for _, how in about)
+    ]
+    mixed: dict[str, dict[str, None]] = {}
+    for method, how in itertools.chain.from_iterable(differing):
+        mixed.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
+    return {how: tuple(methods) for how, methods in mixed.items()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,11 +1,8 @@
 """The store of finished runs, one JSON file each, written once and whole and never changed; and of measured times."""
 
-import collections
 import contextlib
 import hashlib
-import itertools
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, stem
+from hardsample.experiments.curves import Curves, join_runs
+from hardsample.records import StoredRun, check_fingerprints, stem
 from hardsample.runs import files
 from hardsample.training import networks
 from hardsample.training.trainer import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
-    from hardsample.experiments.curves import Curves
     from hardsample.experiments.panels import Experiment
 
 LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
-
-_SHOWN = ("seed", "batch_size", "pretrain_epochs", "learning_rate", "data", "network")
 
 
 class Store:
@@ -128,46 +123,14 @@ class Store:
             except FileNotFoundError:
                 pass  # its writer lives and has moved it into place
 
-    def curves(self, experiment: "Experiment") -> "Curves":
-        """The stored metrics of an experiment, one row per evaluation of a run in a panel.
-
-        Columns of the frame: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the
-        records, batch_size, pretrain_epochs, learning_rate, data, network, delta, run (its key). Order: panels and
-        methods as in the experiment, then seed, then step. Missing runs are absent; how the others were :func:`made` is
-        said beside the frame.
+    def curves(self, experiment: "Experiment") -> Curves:
+        """The stored metrics of an experiment, as :func:`hardsample.experiments.curves.join_runs` gives them.
 
         Raises:
             InputError: stored runs were made with different data of the same name.
         """
-        import pandas
-
-        from hardsample.experiments.curves import Curves
-
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        check_fingerprints((run, record.provenance) for run, record in found.items())
-        ways = {run: made(run, record.provenance) for run, record in found.items()}
-        rows = []
-        for panel in experiment.panels:
-            methods = list(dict.fromkeys(map(panel.variant, panel.runs)))
-            for run in sorted(panel.runs, key=lambda run: (methods.index(panel.variant(run)), run.seed)):
-                if run in found:
-                    about = {"panel": panel.title, "method": panel.variant(run)} | {
-                        name: getattr(run, name) for name in _SHOWN
-                    }
-                    about |= {"delta": run.options.get("delta", math.nan), "run": run.key}
-                    record = found[run]
-                    rows += [about | dict(zip(record.columns, row, strict=True)) for row in record.rows]
-        frame = pandas.DataFrame(rows, columns=["panel", "method", "seed", *COLUMNS, *_SHOWN[1:], "delta", "run"])
-        optional = ["acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"]
-        optional += ["forwards", "backwards"]
-        frame = frame.astype(dict.fromkeys(optional, float))
-        return Curves(
-            frame,
-            experiment,
-            missing=len(experiment.runs) - len(found),
-            hardware=dict(collections.Counter(way["device"] for way in ways.values())),
-            unlike=_mixed(experiment, ways),
-        )
+        return join_runs(experiment, found)
 
     def read_start(self, start: Run, fingerprint: str) -> TrainingResult | None:
         """The stored pre-training ``start`` on the data of that fingerprint, its state included, or None."""
@@ -264,25 +227,3 @@ def _readable(names: Iterable[Path], read: Callable[[Path], Any]) -> list:
         with contextlib.suppress(FileNotFoundError, InputError):
             found.append(read(path))
     return found
-
-
-def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-    """The methods by how they were made, in what pairs of runs of one seed and panel differ in; empty if in nothing.
-
-    ``ways`` are the finished runs, as :func:`made` tells of them.
-    """
-    twins: dict[tuple[str, int], list[tuple[str, Mapping[str, str]]]] = {}
-    for panel in experiment.panels:
-        for run in panel.runs:
-            if run in ways:
-                twins.setdefault((panel.title, run.seed), []).append((panel.variant(run), ways[run]))
-    differing = [about for about in twins.values() if any(how != about[0][1] for _, how in about)]
-    aspects = [
-        aspect
-        for aspect in ASPECTS
-        if any(how[aspect] != about[0][1][aspect] for about in differing for _, how in about)
-    ]
-    mixed: dict[str, dict[str, None]] = {}
-    for method, how in itertools.chain.from_iterable(differing):
-        mixed.setdefault(", ".join(how[aspect] for aspect in aspects), {})[method] = None
-    return {how: tuple(methods) for how, methods in mixed.items()}
