@@ -159,14 +159,19 @@ class Run:
             raise InputError(f"a run needs {' and '.join(missing)}: its fields are {', '.join(_TYPES)}.")
         return cls(**values)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Run.from_dict, (self.to_dict(),)
 
 
 # Of every field, in their order: its type in words, and what it is where nothing is said.
 _TYPES = {field.name: getattr(field.type, "__name__", str(field.type)) for field in dataclasses.fields(Run)}
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(Run)} | {"options": {}}
-_EXACT = {"str": (str,), "int": (int,), "float": (float,), "int | None": (int, type(None))}  # taken as they are
+_EXACT: dict[str, tuple[type[Any], ...]] = {  # taken as they are
+    "str": (str,),
+    "int": (int,),
+    "float": (float,),
+    "int | None": (int, type(None)),
+}
 
 
 def _typed(name: str, wanted: str, value: Any) -> Any:
@@ -175,7 +180,7 @@ def _typed(name: str, wanted: str, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise InputError(f"options is {value!r}: give a mapping of option names to values.")
         return MappingProxyType(dict(sorted(value.items())))
-    kinds = (int, float) if wanted == "float" else _EXACT[wanted]
+    kinds: tuple[type[Any], ...] = (int, float) if wanted == "float" else _EXACT[wanted]
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise InputError(f"{name} is {value!r} ({type(value).__name__}): give {wanted}.")
     return float(value) if wanted == "float" else value

@@ -49,6 +49,7 @@ class HardMiniBatches(Method):
     """
 
     walks: tuple[str, ...] = WALKS
+    updates_per_epoch: int
 
     def __init__(
         self,
@@ -203,8 +204,18 @@ class HardExamples(HardMiniBatches):
         rounds: int = 0,
         refresh_every: int = 0,
     ) -> None:
-        options = {"delta": delta, "shuffle": shuffle, "drop_last": drop_last, "round_length": round_length}
-        super().__init__(size, n, seeds, first_step, **options, rounds=rounds, refresh_every=refresh_every)
+        super().__init__(
+            size,
+            n,
+            seeds,
+            first_step,
+            delta=delta,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            round_length=round_length,
+            rounds=rounds,
+            refresh_every=refresh_every,
+        )
         self.losses = torch.full((len(seeds), size), -torch.inf, device=seeds.device)  # for what drop_last leaves out
 
     def fill(self, losses: Tensor) -> None:
@@ -259,7 +270,12 @@ def _random_curve(options: Mapping[str, Any]) -> str:
 
 # The smaller δ, the lighter, in grey too; a control has the colour of its δ, and dashes and a marker of its own.
 _COLORS = {"δ = 1": "#3b3b3b", "δ = 0.8": "#6a3fb5", "δ = 0.5": "#cc4778", "δ = 0.2": "#e07b18"}
-_LINES = {"δ = 1": "-", "δ = 0.8": (0, (3, 1)), "δ = 0.5": (0, (3, 1, 1, 1)), "δ = 0.2": "-"}
+_LINES: dict[str, str | tuple[float, tuple[float, ...]]] = {
+    "δ = 1": "-",
+    "δ = 0.8": (0, (3, 1)),
+    "δ = 0.5": (0, (3, 1, 1, 1)),
+    "δ = 0.2": "-",
+}
 _MARKERS = {"δ = 1": "o", "δ = 0.8": "s", "δ = 0.5": "^", "δ = 0.2": "v"}
 SPECS = (
     MethodSpec(

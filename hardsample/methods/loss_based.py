@@ -115,8 +115,8 @@ class LossBased(FullMiniBatches):
             raise InputError(
                 f"monitor_every is {monitor_every}: a mini-batch's loss is watched at every step; leave it out."
             )
-        for name, value in (("alpha", alpha), ("threshold", threshold)):
-            check_value(name, value, 0 <= value < math.inf, "0 or a number above it")
+        for name, number in (("alpha", alpha), ("threshold", threshold)):
+            check_value(name, number, 0 <= number < math.inf, "0 or a number above it")
         monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
         fits = not monitored or (0 < held_out < 1 and size - monitored >= n)
         check_value("held_out", held_out, fits, f"a share above 0 that leaves {n} of {size} examples to draw")
@@ -131,6 +131,7 @@ class LossBased(FullMiniBatches):
         if monitored:
             order = randomness.permutations(seeds, Stream.HELD_OUT, 0, size)
         self._monitored, self._pool = order[:, :monitored].contiguous(), order[:, monitored:].contiguous()
+        self._weights: _ByRounds | _ByKeys
         if draws == "rounds":
             self._weights = _ByRounds(size - monitored, n, seeds, floor)
         else:
@@ -201,7 +202,8 @@ class _ByRounds:
             scale = torch.exp2(-self.base_values.totals.log2().floor()).float()
             self.base_values.fill(self.base_values.values * scale[:, None])
 
-    def draw(self, step: int) -> Tensor:
+    def draw(self, step: int | Tensor) -> Tensor:
+        step = int(step)  # no captured graph draws in rounds
         self._mass = self.base_values.totals
         chosen: list[dict[int, None]] = [{} for _ in self._nothing]  # without repeats, in the order drawn
         for number in itertools.count():  # draws with replacement, repeats passed over, are draws without

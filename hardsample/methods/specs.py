@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hardsample.errors import InputError
@@ -81,7 +81,11 @@ class MethodSpec:
         if METHODS.get(self.name) == self:
             return
         entries = {entry.name: entry for entry in map(self._completed, self.entries)}
-        taken = [({self.name}, METHODS, "method"), (self.looks, LOOKS, "look"), (entries, ENTRIES, "entry")]
+        taken: list[tuple[Iterable[str], Mapping[str, Any], str]] = [
+            ({self.name}, METHODS, "method"),
+            (self.looks, LOOKS, "look"),
+            (entries, ENTRIES, "entry"),
+        ]
         for names, known, what in taken:
             for name in names:
                 if name in known:

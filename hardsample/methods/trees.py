@@ -76,15 +76,15 @@ class HostTrees:
     def adopt(self, numbers: Tensor) -> None:
         self._numbers = numbers.numpy()
 
-    def draw(self, row: int) -> Tensor:
-        array = _draw(self._leaves, self._sums, self._shape, self._numbers, row)
+    def draw(self, row: int | Tensor) -> Tensor:
+        array = _draw(self._leaves, self._sums, self._shape, self._numbers, int(row))
         indices = torch.from_numpy(array)
         self._drawn = indices, array
         return indices
 
     def update(self, indices: Tensor, values: Tensor) -> None:
         drawn, array = self._drawn
-        if indices is not drawn:
+        if array is None or indices is not drawn:
             array = indices.contiguous().numpy()
         _update(self._leaves, self._sums, self._shape, self._floor, array, values.contiguous().numpy())
 
@@ -100,7 +100,7 @@ class DeviceTrees:
         ]
         self._seed = torch.arange(seeds, device=device).unsqueeze(1)
         self._floor, self._limits = floor, torch.tensor([floor, LARGEST], device=device)
-        self._numbers: Tensor | None = None
+        self._numbers = torch.empty(seeds, 0, 0, dtype=torch.float64, device=device)
         self.tensors = {f"values.{depth}": level for depth, level in enumerate(self._levels)}
         self.values = self._levels[0].view(seeds, -1)[:, :size]
 
@@ -117,7 +117,7 @@ class DeviceTrees:
                 target.copy_(some.sum(dim=2, dtype=torch.float64))
 
     def adopt(self, numbers: Tensor) -> None:
-        if self._numbers is None or self._numbers.shape != numbers.shape:
+        if self._numbers.shape != numbers.shape:
             self._numbers = numbers
         else:
             self._numbers.copy_(numbers)
@@ -182,30 +182,32 @@ def _zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
 
 
 @compiled
-def _bounded(value, floor):
+def _bounded(value: np.float32, floor: float) -> np.float32:
     """``value`` between the floor and ``LARGEST``; NaN is the floor."""
     low = np.float32(floor)
     return min(value, _LARGEST) if value > low else low
 
 
 @compiled
-def _sum_of_4(x, p, i):
+def _sum_of_4(x: np.ndarray, p: int, i: int) -> np.float64:
     """Of ``x[p, i]`` and what follows it; these sums are trees, since a chain of additions would wait for each."""
     return (np.float64(x[p, i]) + np.float64(x[p, i + 2])) + (np.float64(x[p, i + 1]) + np.float64(x[p, i + 3]))
 
 
 @compiled
-def _sum_of_8(x, p, i):
+def _sum_of_8(x: np.ndarray, p: int, i: int) -> np.float64:
     return _sum_of_4(x, p, i) + _sum_of_4(x, p, i + 4)
 
 
 @compiled
-def _sum_of_16(x, p, i):
+def _sum_of_16(x: np.ndarray, p: int, i: int) -> np.float64:
     return _sum_of_8(x, p, i) + _sum_of_8(x, p, i + 8)
 
 
 @compiled
-def _walk(x, p, i, half, rest):
+def _walk(
+    x: np.ndarray, p: int, i: np.signedinteger, half: np.float64, rest: np.float64
+) -> tuple[np.signedinteger, np.float64]:
     """Of the 16 children ``x[p, i:]``, whose first 8 sum to ``half``: where ``rest`` falls, and what is left of it."""
     right = half <= rest
     rest -= half if right else 0.0
@@ -224,7 +226,7 @@ def _walk(x, p, i, half, rest):
 
 
 @compiled
-def _draw(leaves, sums, shape, numbers, row):
+def _draw(leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, numbers: np.ndarray, row: int) -> np.ndarray:
     """int64 [S, n] from numbers [S, rows, n], leaves [S, blocks, 32] and sums [S, nodes, 16]."""
     n = numbers.shape[2]
     drawn = np.empty((len(numbers), n), np.int64)
@@ -270,7 +272,9 @@ def _draw(leaves, sums, shape, numbers, row):
 
 
 @compiled
-def _update(leaves, sums, shape, floor, indices, values):
+def _update(
+    leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, floor: float, indices: np.ndarray, values: np.ndarray
+) -> None:
     """Leaves first, in order, then every level's touched sums from their children."""
     n, size = indices.shape[1], shape[0, 1]
     if values.shape != indices.shape:
@@ -296,7 +300,7 @@ def _update(leaves, sums, shape, floor, indices, values):
 
 
 @compiled
-def _fill(leaves, sums, shape, floor, values):
+def _fill(leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, floor: float, values: np.ndarray) -> None:
     """``values`` [S, N] or [S, 1], and all sums."""
     size, alike = shape[0, 1], values.shape[1] == 1
     if values.shape[0] != len(leaves) or not (alike or values.shape[1] == size):

@@ -72,7 +72,8 @@ class Ranks:
         if self.world_size == 1:
             return own()
         message = torch.zeros(1, dtype=torch.float64, device=_exchange(device))
-        values = problem = None
+        values = torch.empty(0, device=message.device)  # stays so where there is a problem, and is not sent
+        problem = None
         try:
             values = own().to(message.device)
         except InputError as error:
@@ -92,11 +93,11 @@ class Ranks:
 
     def _all(self, message: Tensor, problem: InputError | None) -> Tensor:
         """The messages of all ranks [W, length]; raises on all if one begins with the mark."""
-        received = [torch.empty_like(message) for _ in range(self.world_size)]
-        distributed.all_gather(received, message)
+        messages = [torch.empty_like(message) for _ in range(self.world_size)]
+        distributed.all_gather(messages, message)
         if problem:
             raise problem
-        received = torch.stack(received)
+        received = torch.stack(messages)
         bad = (received[:, 0] == UNUSABLE).nonzero().flatten().tolist()
         if bad:
             raise InputError(

@@ -1,7 +1,7 @@
 """A data set whose items carry their index."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sized
+from typing import Any, cast
 
 from torch.utils.data import Dataset
 
@@ -22,7 +22,7 @@ class WithIndex(Dataset):
         self.dataset = dataset
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(cast(Sized, self.dataset))  # torch's own type promises no length
 
     def __getitem__(self, index: Any) -> Any:
         return _with_index(self.dataset[index], index)
