@@ -8,13 +8,22 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+# By name, the module to import: for what one registers, the one that registers the package's own first.
 _PUBLIC = {
     "BaseValues": "methods.base_values",  # one value per example, drawn in proportion and updated in O(log N)
     "BaseValuesSampler": "samplers.base_values",  # mini-batches in proportion to any score, for any training loop
     "Dataset": "data.dataset",  # images and labels as uint8 and int64 tensors
+    "DatasetSpec": "data.catalogue",  # a data set of one's own, to be registered
+    "Draw": "methods.base",  # what a method gives for one step
     "Experiment": "experiments.panels",  # the runs of one figure or table, in panels
+    "ExperimentSpec": "experiments.registry",  # a figure or table of one's own, to be registered
+    "FullMiniBatches": "methods.base",  # what a method of full mini-batches begins with
     "HardMiniBatchSampler": "samplers.hard_mini_batches",  # rounds over the hardest mini-batches, for any training loop
     "InputError": "errors",  # bad input, told in one sentence
+    "Method": "methods.base",  # the interface of all methods
+    "MethodSpec": "methods.registry",  # a method of one's own, to be registered
+    "NetworkSpec": "training.networks",  # a network of one's own, to be registered
+    "Profile": "experiments.profiles",  # a size of an experiment's runs, to be registered
     "Run": "config",  # all that decides a run's numbers
     "Store": "runs.store",  # finished runs, one file each
     "TrainingResult": "training.trainer",  # what one run measured
