@@ -36,7 +36,7 @@ class Attempts(contextlib.AbstractContextManager):
     """Ways timed in turns, those that break left out.
 
     ``reasons`` says of each way that is missing why it is, and ``computed`` of the others how they are computed, where
-    they say so (:attr:`hardsample.training.trainer.TrainingResult.computed`).
+    they say so (:attr:`hardsample.training.results.TrainingResult.computed`).
 
     Args:
         device: "cpu" for the CPU time of a process for each way, "cuda" for the GPU's clock in one process.

@@ -18,9 +18,10 @@ from benchmarks.step import OrdinaryCNN
 from hardsample.config import PRECISIONS, Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.experiments import base_values, registry
-from hardsample.training import trainer as training
+from hardsample.training import evaluation as evaluations
 from hardsample.training.networks import max_cohort_size
-from hardsample.training.trainer import stepper
+from hardsample.training.step import TrainingStep
+from hardsample.training.updates import stepper
 
 SEEDS = 12
 SIZES = (32, 4, 1024)
@@ -111,8 +112,8 @@ def eager(case: Case) -> Way:
 
 def evaluation(case: Case) -> Way:
     """Accuracies and losses of the cohort on all training and test examples, on the host."""
-    trainer = training._Trainer(case.runs, case.begin(), torch.device(case.device), None)
-    return lambda _: trainer._evaluate()
+    step = TrainingStep(case.runs, case.begin(), torch.device(case.device))
+    return lambda _: evaluations.rows(step, 0)
 
 
 def start(case: Case) -> Way:

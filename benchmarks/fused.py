@@ -11,8 +11,9 @@ from benchmarks.attempts import NO_GPU, Attempts, way_of
 from benchmarks.cohort import GRAPHS, TARGETS, TEST, TRAIN, Case
 from benchmarks.measure import Row, Way, duration, gpu, summary
 from hardsample.config import PRECISIONS
-from hardsample.training import trainer as training
-from hardsample.training.trainer import stepper
+from hardsample.training import evaluation as evaluations
+from hardsample.training.step import TrainingStep
+from hardsample.training.updates import stepper
 
 SIZES = (32, 4, 1024)
 METHODS = ("MB", "PEB")
@@ -29,8 +30,8 @@ def step(case: Case, way: str) -> Way:
 
 def evaluation(case: Case, way: str) -> Way:
     """Accuracies and losses of the cohort on all training and test examples, on the host."""
-    trainer = training._Trainer(case.runs, case.begin(), torch.device(case.device), None, way=way)
-    return lambda _: trainer._evaluate()
+    one = TrainingStep(case.runs, case.begin(), torch.device(case.device), way=way)
+    return lambda _: evaluations.rows(one, 0)
 
 
 def copy(case: Case) -> Way:

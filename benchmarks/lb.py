@@ -13,7 +13,8 @@ from hardsample.config import Run
 from hardsample.data.dataset import Dataset
 from hardsample.experiments.specs import computes_in_bf16
 from hardsample.methods.loss_based import READINGS
-from hardsample.training.trainer import stepper
+from hardsample.training.process import configure_process
+from hardsample.training.updates import stepper
 
 EXAMPLES = 124_800
 SHOWN = ("raw exp, no reset", "normalized tanh/count, mini-batch loss every step")
@@ -42,5 +43,6 @@ def _step(method: str, options: dict, n: int, precision: str) -> Way:
         parts.append(torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, generator=generator))
         parts.append(torch.randint(0, 26, (count,), generator=generator))
     data = Dataset("noise", *parts, tuple(map(str, range(26))), True)
+    configure_process()
     update = stepper(Run("noise", method, 1, options=options, batch_size=n, precision=precision), data)
     return lambda _: update()

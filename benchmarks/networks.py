@@ -19,7 +19,7 @@ from hardsample.data.dataset import Dataset, load
 from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.experiments import registry
 from hardsample.training import networks
-from hardsample.training.trainer import stepper
+from hardsample.training.updates import stepper
 
 BATCH, SMALLEST, IMAGE_SIZE, BATCHES = 512, 32, 128, 8
 DELTAS = (1.0, 0.5)

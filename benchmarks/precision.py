@@ -15,7 +15,7 @@ from hardsample.config import Run
 from hardsample.report import stats
 from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
-from hardsample.training.trainer import COLUMNS
+from hardsample.training.results import COLUMNS
 
 BASE = Run(
     data="glyphs",

@@ -5,13 +5,15 @@ import functools
 from benchmarks.measure import Row, Way, compare, in_turns
 from hardsample.data.dataset import load
 from hardsample.experiments import hard_samples, registry
-from hardsample.training.trainer import stepper
+from hardsample.training.process import configure_process
+from hardsample.training.updates import stepper
 
 
 def hard_mini_batches(delta: float) -> Way:
     """An update of the quick profile's ResNet-18, the sorting of its rounds included."""
     timed = registry.grid("hard-samples/table-1").timed
     [run] = (run for run in timed if run.options["delta"] == delta)
+    configure_process()
     update = stepper(run, load(run.data, train_examples=run.train_examples, test_examples=run.test_examples))
     return lambda _: update()
 

@@ -18,7 +18,7 @@ from hardsample.methods import registry
 from hardsample.training import pooling
 from hardsample.training.cohort import Cohort
 from hardsample.training.losses import cross_entropy
-from hardsample.training.trainer import stepper
+from hardsample.training.updates import stepper
 
 BACKEND = "inductor"  # of torch.compile
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")  # and not one per core, since several ways compile at once
@@ -110,7 +110,7 @@ WAYS: dict[str, type[Cohort]] = {
     "im2col, compiled": CompiledIm2col,
     "grouped convolutions, compiled": CompiledGrouped,
 }
-"""Networks computed together, for :func:`hardsample.training.trainer.stepper`."""
+"""Networks computed together, for :func:`hardsample.training.updates.stepper`."""
 
 
 def fused(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", way: type[Cohort] = Im2col) -> Callable[[], None]:

@@ -15,7 +15,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.measure import Row, Way, compare, duration, in_turns
 from hardsample.config import Run
 from hardsample.data.dataset import load
-from hardsample.training.trainer import stepper
+from hardsample.training.process import configure_process
+from hardsample.training.updates import stepper
 
 RUN = Run(data="glyphs", method="MB", seed=1, train_examples=2048, test_examples=32)
 KINDS = {
@@ -47,6 +48,7 @@ def library(**changes) -> Way:
     """A step of the library's own loop, the host's work before it included."""
     run = dataclasses.replace(RUN, **changes)
     data = load(run.data, train_examples=run.train_examples, test_examples=run.test_examples)
+    configure_process()
     update = stepper(run, data)
     return lambda _: update()
 

@@ -28,6 +28,7 @@ from hardsample.runs.devices import count_cores
 from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
 from hardsample.training import trainer
+from hardsample.training.process import configure_process
 
 STARTS = 3
 TURNS = 2  # after each start
@@ -117,6 +118,7 @@ def _plain_processes(count: int) -> Iterator[Callable[[Sequence[Run], int], floa
 
 def _train(line: Connection) -> None:
     torch.set_num_threads(1)
+    configure_process()
     data = load(RUN.data, train_examples=RUN.train_examples, test_examples=RUN.test_examples)
     runs = [dataclasses.replace(RUN, epochs=0.1)]
     while True:

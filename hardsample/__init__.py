@@ -26,7 +26,7 @@ _PUBLIC = {
     "Profile": "experiments.profiles",  # a size of an experiment's runs, to be registered
     "Run": "config",  # all that decides a run's numbers
     "Store": "runs.store",  # finished runs, one file each
-    "TrainingResult": "training.trainer",  # what one run measured
+    "TrainingResult": "training.results",  # what one run measured
     "WithIndex": "samplers.with_index",  # a data set whose items carry their index
     "grid": "experiments.registry",  # the experiment of a figure's name and a profile
     "load": "data.dataset",  # a data set by name or .npz file

@@ -17,9 +17,10 @@ from hardsample.config import PRECISIONS, Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.experiments import registry
 from hardsample.training import networks as models
-from hardsample.training import trainer
+from hardsample.training import trainer, updates
 from hardsample.training.cohort import Cohort
 from hardsample.training.losses import cross_entropy
+from hardsample.training.step import TrainingStep
 
 CPU = torch.device("cpu")
 RUNS = [Run("glyphs", "PLB", seed, train_examples=64, test_examples=20, batch_size=4) for seed in (1, 2, 3)]
@@ -112,7 +113,7 @@ def test_written_ways_compute_in_bf16_where_a_seed_alone_does(way, letters):
 
 def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
     way, made = remembered(stacked.Im2col)
-    plain, fused = trainer.stepper(RUNS, letters, cohort=way), stacked.fused(RUNS, letters, way=way)
+    plain, fused = updates.stepper(RUNS, letters, cohort=way), stacked.fused(RUNS, letters, way=way)
     before = [parameter.detach().clone() for parameter in made[0].parameters]
     for _ in range(3):
         plain(), fused()
@@ -123,9 +124,9 @@ def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
 
 def test_streams_train_every_run_as_it_trains_alone(letters, monkeypatch):
     way, made = remembered(Cohort)
-    monkeypatch.setattr(stacked, "stepper", functools.partial(trainer.stepper, cohort=way))
+    monkeypatch.setattr(stacked, "stepper", functools.partial(updates.stepper, cohort=way))
     together = stacked.streams(RUNS, letters, device="cpu")
-    alone = trainer.stepper(RUNS[2], letters, cohort=way)
+    alone = updates.stepper(RUNS[2], letters, cohort=way)
     for _ in range(2):
         together(), alone()
     assert [len(cohort.seeds) for cohort in made] == [1, 1, 1, 1]
@@ -167,16 +168,16 @@ def test_all_that_is_timed_of_the_fused_step_runs(rehearsed, monkeypatch):
 
     def stepper(runs, data, *, device, way):
         asked.append((way, runs[0].method, runs[0].batch_size, runs[0].precision, len(runs)))
-        return trainer.stepper(runs, data, device=device)
+        return updates.stepper(runs, data, device=device)
 
-    class Trainer(trainer._Trainer):
+    class Step(TrainingStep):
         def __init__(self, *arguments, way="auto", **options):
             super().__init__(*arguments, **options)
             if way != "auto":  # not by a stepper
                 asked.append((way, "evaluation"))
 
     monkeypatch.setattr(fused, "stepper", stepper)
-    monkeypatch.setattr(fused.training, "_Trainer", Trainer)
+    monkeypatch.setattr(fused, "TrainingStep", Step)
     monkeypatch.setattr(cohort, "stepper", lambda run, data, *, device: lambda: None)
     monkeypatch.setattr(fused, "SIZES", (4, 2))
     monkeypatch.setattr(fused, "OTHER_PRECISIONS", ("float32",))
@@ -432,7 +433,7 @@ def plainly(runs: list[Run], letters: Dataset) -> list[torch.Tensor]:
     """The cohort's parameters after three steps of the library's own, without a graph."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     way, made = remembered(Cohort)
-    update = trainer.stepper(runs, letters, device="cuda", cohort=way, graphs=False)
+    update = updates.stepper(runs, letters, device="cuda", cohort=way, graphs=False)
     for _ in range(3):
         update()
     return made[0].parameters
@@ -450,7 +451,7 @@ def assert_near(parameters: list[torch.Tensor], others: list[torch.Tensor]) -> N
 def test_the_graph_of_every_way_equals_the_plain_loop(way, n, letters):
     expected = plainly(twelve(n), letters)
     remember, made = remembered(stacked.WAYS[way])
-    update = trainer.stepper(twelve(n), letters, device="cuda", cohort=remember)
+    update = updates.stepper(twelve(n), letters, device="cuda", cohort=remember)
     for _ in range(3):
         update()
     assert_near(made[0].parameters, expected)
@@ -470,7 +471,7 @@ def test_the_graph_of_the_step_compiled_as_one_equals_the_plain_loop(letters):
 def test_graphs_in_streams_equal_the_plain_loop(letters, monkeypatch):
     expected = plainly(twelve(32), letters)
     way, made = remembered(Cohort)
-    monkeypatch.setattr(stacked, "stepper", functools.partial(trainer.stepper, cohort=way))
+    monkeypatch.setattr(stacked, "stepper", functools.partial(updates.stepper, cohort=way))
     update = stacked.streams(twelve(32), letters, device="cuda")
     for _ in range(3):
         update()

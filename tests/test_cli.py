@@ -17,7 +17,7 @@ from hardsample.data import catalogue
 from hardsample.experiments import registry
 from hardsample.runs import launch, store
 from hardsample.runs.launch import LaunchReport
-from hardsample.training import trainer
+from hardsample.training import trainer, updates
 
 COMMANDS = ("run", "figures", "tables", "reproduce", "verify", "status", "data")
 WHAT = {
@@ -66,8 +66,8 @@ def no_training(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("training began")
 
-    for name in ("train", "pretrain", "estimate"):
-        monkeypatch.setattr(trainer, name, refuse)
+    for module, name in ((trainer, "train"), (trainer, "pretrain"), (updates, "estimate")):
+        monkeypatch.setattr(module, name, refuse)
 
 
 def store_all(experiment: registry.Experiment) -> None:

@@ -17,7 +17,7 @@ from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.report import deviation_effects, deviations, stats
 from hardsample.report.deviations import DEVIATIONS, NO_DEVIATION, Deviation
 from hardsample.runs.store import Store
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Run)}
 NAMED = {(choice.paper, choice.question): choice for choice in DEVIATIONS}

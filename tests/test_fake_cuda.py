@@ -11,7 +11,7 @@ from hardsample.config import PRECISIONS, Run
 from hardsample.data.dataset import Dataset
 from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
-from hardsample.training import cuda_graph, trainer
+from hardsample.training import cuda_graph, trainer, updates
 from hardsample.training.cohort import Cohort
 from hardsample.training.networks import TITLES
 
@@ -58,7 +58,7 @@ COLOURS = made(72, 40, (3, 32, 32), 10)
 def traced(run: Run, data: Dataset, seeds: int = 2) -> dict:
     """How three updates of the run, as a cohort of so many seeds, are computed."""
     runs = [dataclasses.replace(run, seed=seed) for seed in range(1, seeds + 1)]
-    update = trainer.stepper(runs, data, device="cuda")
+    update = updates.stepper(runs, data, device="cuda")
     for _ in range(3):
         update()
     return update.computed
@@ -164,7 +164,7 @@ def test_without_graphs_steps_are_plain(device):
 
 def test_the_estimate_is_of_captured_steps_on_the_device(device):
     runs = [dataclasses.replace(RUN, seed=seed) for seed in (1, 2)]
-    assert trainer.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
+    assert updates.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
 
 
 @pytest.mark.parametrize("fault", ["reading", "copying"])
@@ -186,13 +186,13 @@ def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkey
 def test_products_of_float32_are_ieee_s_and_torch_s_settings_are_left_alone(device, monkeypatch):
     matmul, conv, seen = torch.backends.cuda.matmul, torch.backends.cudnn.conv, {}
     before = matmul.fp32_precision, conv.fp32_precision
-    logits = trainer.Cohort.logits
+    logits = Cohort.logits
 
     def looking(cohort, *arguments, **options):
         seen[cohort.precision] = {matmul.fp32_precision, conv.fp32_precision}
         return logits(cohort, *arguments, **options)
 
-    monkeypatch.setattr(trainer.Cohort, "logits", looking)
+    monkeypatch.setattr(Cohort, "logits", looking)
     for precision in ("float32", "tf32"):
         trainer.train([dataclasses.replace(RUN, precision=precision)], LETTERS, device="cuda")
     assert seen == {"float32": {"ieee"}, "tf32": {"tf32"}}

@@ -12,14 +12,15 @@ from random_letters import letters
 
 from hardsample.config import Run
 from hardsample.methods import registry
-from hardsample.training import agreement, optimizers
-from hardsample.training import trainer as training
+from hardsample.training import agreement, optimizers, ways
 from hardsample.training.cohort import Cohort
 from hardsample.training.fused import cohort as fused_cohort
 from hardsample.training.fused import layout, support
 from hardsample.training.fused.cohort import FusedCohort
 from hardsample.training.fused.step import FusedStep
 from hardsample.training.precision import ARITHMETIC
+from hardsample.training.step import TrainingStep
+from hardsample.training.updates import stepper
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 FEW = {  # the interpreter's time is that of its programs, however large
@@ -35,7 +36,7 @@ FEW = {  # the interpreter's time is that of its programs, however large
 
 
 def trainer(runs, data, way):
-    return training._Trainer(runs, data, CPU, None, way=way)
+    return TrainingStep(runs, data, CPU, way=way)
 
 
 @pytest.fixture
@@ -72,12 +73,12 @@ def stepped(trainer, steps):
         trainer.method.base_values.fill(
             torch.rand(trainer.counts.shape, generator=torch.Generator().manual_seed(1)) + 0.1
         )
-        trainer._refreshed = 0
+        trainer.refreshed = 0
     for step in range(steps):
         trainer.prepare(step)
         one_step = trainer.fused_step if trainer.way == "fused" else trainer.plain_step
         assert one_step(step) == trainer.run.batch_size
-    return trainer._tensors()
+    return trainer.tensors
 
 
 def far_apart(one, other):
@@ -128,25 +129,25 @@ def test_in_bf16_a_step_is_as_near_to_float32s_as_the_plain_one_is(device_trees,
 def test_a_process_s_first_cohort_checks_itself_and_goes_the_plain_way_if_they_differ(
     device_trees, few_programs, monkeypatch, fault
 ):
-    monkeypatch.setattr(training, "_AGREEMENTS", {})
-    monkeypatch.setattr(training, "CHECKED", 1)
+    monkeypatch.setattr(ways, "_AGREEMENTS", {})
+    monkeypatch.setattr(ways, "CHECKED", 1)
     right = FusedStep.__call__
     monkeypatch.setattr(FusedStep, "__call__", lambda self, step, rate: right(self, step, rate * (1 + fault)))
     runs, data = cohort_of("MB", seeds=(1,), batch_size=3), letters(40)
-    one = training._trainer(runs, data, CPU, None, way="fused")
+    one = ways.agreed_step(runs, data, CPU, way="fused")
     about = one.computed
     assert about["check"]["agrees"] == (fault == 0) and about["way"] == ("plain" if fault else "fused")
     assert ("differs from the plain one in network/" in about.get("reason", "")) == (fault > 0)
-    fresh = trainer(runs, data, "plain")._tensors()
-    assert all(torch.equal(tensor, fresh[name]) for name, tensor in one._tensors().items())
-    monkeypatch.setattr(training._Trainer, "compare_ways", None)  # it is not asked again
-    again = training._trainer(cohort_of("MB", seeds=(2,), batch_size=3), data, CPU, None, way="fused")
+    fresh = trainer(runs, data, "plain").tensors
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in one.tensors.items())
+    monkeypatch.setattr(ways, "compare_ways", None)  # it is not asked again
+    again = ways.agreed_step(cohort_of("MB", seeds=(2,), batch_size=3), data, CPU, way="fused")
     assert again.computed["way"] == about["way"] and again.check == one.check
 
 
 @interpreted
 def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(device_trees, few_programs, monkeypatch):
-    monkeypatch.setattr(training, "_AGREEMENTS", {})
+    monkeypatch.setattr(ways, "_AGREEMENTS", {})
     right = FusedCohort.scores
 
     def wrong(self, images, labels, **options):
@@ -154,7 +155,7 @@ def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(dev
         return logits + 1, losses
 
     monkeypatch.setattr(FusedCohort, "scores", wrong)
-    one = training._trainer(cohort_of("PEB", batch_size=3), letters(20), CPU, None, way="fused")
+    one = ways.agreed_step(cohort_of("PEB", batch_size=3), letters(20), CPU, way="fused")
     assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
     assert one.cohort.scores.__func__ is Cohort.scores and (one.method.base_values.values == 1).all()
 
@@ -244,11 +245,11 @@ def test_on_a_gpu_every_step_is_a_replay_of_kernels(method, precision, tmp_path,
     for name in dir(kernels):
         if hasattr(getattr(kernels, name), "arg_names") and not name.startswith("_"):
             monkeypatch.setattr(kernels, name, Launches(name, seen))
-    monkeypatch.setattr(training, "_AGREEMENTS", {})
+    monkeypatch.setattr(ways, "_AGREEMENTS", {})
     monkeypatch.setattr(agreement, "compare", lambda *_: agreement.Agreement("all", 0.5, 1))
     data, runs = letters(1320, 40), cohort_of(method, batch_size=33, precision=precision, learning_rate_decay=0.5)
     with fake_cuda.device(tmp_path) as device:
-        update = training.stepper(runs, data, device="cuda")
+        update = stepper(runs, data, device="cuda")
         for _ in range(3):
             update()
     assert update.computed == {

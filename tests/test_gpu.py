@@ -34,7 +34,7 @@ from hardsample.runs.store import Store
 from hardsample.training import agreement
 from hardsample.training import trainer as training
 from hardsample.training.cuda_graph import CaptureError
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 ROOT = Path(hardsample.__file__).parents[1]
 FAULTY = (sys.executable, str(Path(__file__).with_name("faulty_stage.py")))

@@ -20,7 +20,7 @@ from hardsample.runs import cluster, worker
 from hardsample.runs import launch as launching
 from hardsample.runs.launch import LaunchReport, launch
 from hardsample.runs.store import Store, cohort_name
-from hardsample.training import cuda_graph, trainer
+from hardsample.training import cuda_graph, trainer, updates
 
 SMALL = {"epochs": 2.0, "pretrain_epochs": 1.0, "batch_size": 16}
 RUNS = [Run("dots", method, seed, **SMALL) for method in ("MB", "PEB") for seed in (0, 1)]
@@ -150,7 +150,7 @@ def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, 
 
 
 def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch, undisturbed):
-    monkeypatch.setattr(trainer, "estimate", lambda *_, **__: 1.0)
+    monkeypatch.setattr(updates, "estimate", lambda *_, **__: 1.0)
     store, within, between = Store(tmp_path), 0, 0
     for attempt in range(200):
         report = here(store, time_limit=0.4 + attempt / 50)  # a busy machine needs more to come anywhere

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from hardsample import paths
 from hardsample.runs import provenance
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 
 def outcome():

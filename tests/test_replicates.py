@@ -11,7 +11,7 @@ from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.report import replicates
 from hardsample.runs.store import Store
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 RUN = Run(data="own-letters", method="PEB", seed=1, precision="bf16")
 

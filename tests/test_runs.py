@@ -18,7 +18,7 @@ from hardsample.experiments.panels import Experiment, Panel
 from hardsample.records import check_fingerprints
 from hardsample.runs import files
 from hardsample.runs.store import Store, cohort_name
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 KILLS = 100
 

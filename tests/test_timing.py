@@ -10,13 +10,13 @@ from hardsample.experiments import registry
 from hardsample.experiments.panels import variant
 from hardsample.runs import timing
 from hardsample.runs.store import Store
-from hardsample.training import trainer
+from hardsample.training import evaluation, updates
 
 EXPERIMENT = registry.grid("table-1", profile="smoke")
 
 
 def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypatch):
-    monkeypatch.setattr(trainer._Trainer, "_evaluate", None)  # nothing evaluates
+    monkeypatch.setattr(evaluation, "rows", None)  # nothing evaluates
     timings = timing.measure(EXPERIMENT, device="cpu", turns=2)
     rows = timings.frame
     assert [*rows.columns] == ["round", "delta", "seconds"]
@@ -24,7 +24,7 @@ def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypa
     assert rows.delta.tolist() == [1.0, 0.8, 0.5, 0.2] * 2
     assert (rows.seconds > 0).all()
     assert timings.threads == 1 and timings.device and timings.experiment is EXPERIMENT
-    monkeypatch.setattr(trainer, "stepper", None)  # nothing is measured again
+    monkeypatch.setattr(updates, "stepper", None)  # nothing is measured again
     again = timing.measure(EXPERIMENT, device="cpu", turns=2)
     assert again.frame.equals(rows) and (again.device, again.threads) == (timings.device, timings.threads)
     assert len(list((paths.runs_dir() / "hard-samples" / "glyphs10-32").glob("*.timing"))) == 1
@@ -42,7 +42,7 @@ def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
 
         return update
 
-    monkeypatch.setattr(trainer, "stepper", stepper)
+    monkeypatch.setattr(updates, "stepper", stepper)
     timing.measure(EXPERIMENT, device="cpu", turns=3)
     assert made == dict.fromkeys((1.0, 0.8, 0.5, 0.2), 4 * 5)  # N = 5: the first pass, then three turns
 
@@ -68,12 +68,12 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
 
         return update
 
-    monkeypatch.setattr(trainer, "stepper", stepper)
+    monkeypatch.setattr(updates, "stepper", stepper)
     monkeypatch.setattr(timing.time, "process_time", lambda: ticks[0])
     found = timing.costs(CONTEST, device="cpu")
     assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.timed}
     assert set(updates.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
-    monkeypatch.setattr(trainer, "stepper", None)
+    monkeypatch.setattr(updates, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
     assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
     assert Store().verify() == [] and len(Store().timings()) == 1

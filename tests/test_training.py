@@ -13,9 +13,12 @@ from hardsample.data.dataset import Dataset, load
 from hardsample.data.label_noise import flip_labels
 from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
-from hardsample.training import networks, optimizers
+from hardsample.training import networks, optimizers, updates
 from hardsample.training import trainer as training
+from hardsample.training.cohort import Cohort
 from hardsample.training.losses import focal_loss
+from hardsample.training.results import COLUMNS, DeadlineError, TrainingResult
+from hardsample.training.step import TrainingStep
 
 RUN = Run(
     data="glyphs",
@@ -38,17 +41,17 @@ def letters() -> Dataset:
 
 
 @functools.cache
-def started(start: Run, data: Dataset) -> training.TrainingResult:
+def started(start: Run, data: Dataset) -> TrainingResult:
     """The pre-training, trained once for all that go on from it."""
     return training.pretrain([start], data)[0]
 
 
-def outcome(run: Run, data: Dataset, **hooks) -> training.TrainingResult:
+def outcome(run: Run, data: Dataset, **hooks) -> TrainingResult:
     starts = [started(run.start, data)] if run.start else None
     return training.train([run], data, starts=starts, **hooks)[0]
 
 
-def column(result: training.TrainingResult, name: str) -> list:
+def column(result: TrainingResult, name: str) -> list:
     return [row[result.columns.index(name)] for row in result.rows]
 
 
@@ -89,7 +92,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
     whole = training.train([run], letters, starts=starts)[0]
     for steps_before in (0, 5):
         saved = []
-        with pytest.raises(training.DeadlineError):
+        with pytest.raises(DeadlineError):
             training.train([run], letters, starts=starts, save_checkpoint=saved.append, deadline=_After(steps_before))
         resumed = training.train([run], letters, starts=starts, checkpoint=saved[-1])[0]
         assert resumed.rows == whole.rows
@@ -109,7 +112,7 @@ class _After(float):
 
 
 def test_a_past_deadline_without_a_checkpoint_hook_still_stops(letters):
-    with pytest.raises(training.DeadlineError, match="6 of 18 steps"):
+    with pytest.raises(DeadlineError, match="6 of 18 steps"):
         outcome(RUN, letters, deadline=time.monotonic() - 1)
 
 
@@ -190,7 +193,7 @@ def test_passes_through_the_network_are_counted(letters):
     assert column(found["after"], "forwards")[-1] == 16 * (6 + 2 * 12) + 96
     assert column(found["refreshed"], "forwards")[-1] == 16 * 18 + 96 * 2
     saved = []
-    with pytest.raises(training.DeadlineError):
+    with pytest.raises(DeadlineError):
         outcome(runs["refreshed"], letters, save_checkpoint=saved.append, deadline=_After(5))
     assert outcome(runs["refreshed"], letters, checkpoint=saved[-1]).rows == found["refreshed"].rows
 
@@ -254,14 +257,14 @@ def test_a_diverged_run_ends_with_a_record(letters):
 def test_a_cohort_goes_on_while_a_seed_of_it_is_sound(letters, monkeypatch):
     """A seed that diverges has no metrics from there on, and stops no other."""
     runs = [dataclasses.replace(RUN, method="MB", pretrain_epochs=0.0, seed=seed) for seed in (1, 2)]
-    scores = training.Cohort.scores
+    scores = Cohort.scores
 
     def one_diverged(cohort, *arguments, **options):
         logits, losses = scores(cohort, *arguments, **options)
         losses[0] = torch.nan
         return logits, losses
 
-    monkeypatch.setattr(training.Cohort, "scores", one_diverged)
+    monkeypatch.setattr(Cohort, "scores", one_diverged)
     first, second = training.train(runs, letters)
     assert math.isnan(column(first, "acc/train")[-1]) and not math.isnan(column(second, "acc/train")[-1])
     assert column(first, "step")[-1] == 18
@@ -293,14 +296,14 @@ def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
         training.train([RUN], letters)
     other = load("glyphs", train_examples=64, test_examples=40)
     saved = []
-    with pytest.raises(training.DeadlineError):
+    with pytest.raises(DeadlineError):
         outcome(RUN, letters, save_checkpoint=saved.append, deadline=0.0)
     with pytest.raises(InputError, match="belongs to another"):
         training.train([RUN], other, starts=training.pretrain([RUN.start], other), checkpoint=saved[0])
 
 
 def test_the_estimate_is_of_the_right_size(letters):
-    assert 0 < training.estimate(RUN, letters) < 60
+    assert 0 < updates.estimate(RUN, letters) < 60
 
 
 IMAGES = Run(
@@ -339,10 +342,10 @@ def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(network(images), labels).backward()
             optimizer.step()
-    trainer = training._Trainer([run], digits, torch.device("cpu"), None)
+    trainer = training.Trainer(TrainingStep([run], digits, torch.device("cpu")))
     trainer.advance()
     assert trainer.step == 18
-    for ours, theirs in zip(trainer.cohort.parameters, network.parameters(), strict=True):
+    for ours, theirs in zip(trainer.parts.cohort.parameters, network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -368,30 +371,30 @@ def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(
     for method, options in (("HMB", {"delta": 0.8}), new_order, ("FMB", {}), ("HE", {"delta": 0.8})):
         run = dataclasses.replace(IMAGES, method=method, options=options)
         whole, saved = outcome(run, digits), []
-        with pytest.raises(training.DeadlineError):
+        with pytest.raises(DeadlineError):
             training.train([run], digits, save_checkpoint=saved.append, deadline=_After(8))
         assert training.train([run], digits, checkpoint=saved[-1])[0].rows == whole.rows
 
 
 def test_evaluation_by_mini_batches_is_their_plain_mean_with_its_spread(digits):
     run = dataclasses.replace(IMAGES, evaluation_statistics="batch", evaluation_average="mini-batches")
-    trainer = training._Trainer([run], digits, torch.device("cpu"), None)
+    trainer = training.Trainer(TrainingStep([run], digits, torch.device("cpu")))
     trainer.advance()
     parts = digits.x_train.split(8), digits.y_train.split(8)
     hits = torch.stack(
         [
-            (trainer.cohort.logits(images, training=True)[0].argmax(1) == labels).double().mean()
+            (trainer.parts.cohort.logits(images, training=True)[0].argmax(1) == labels).double().mean()
             for images, labels in zip(*parts, strict=True)
         ]
     )
-    last = dict(zip(training.COLUMNS, trainer.rows[0][-1], strict=True))
+    last = dict(zip(COLUMNS, trainer.rows[0][-1], strict=True))
     assert last["acc/train"] == pytest.approx(hits.mean().item())
     assert last["acc/train-sd"] == pytest.approx(hits.std().item())
     assert (last["batches/train"], last["batches/val"]) == (6, 3)
 
 
 def test_the_halves_of_the_test_set_make_up_the_whole(digits):
-    last = dict(zip(training.COLUMNS, outcome(IMAGES, digits).rows[-1], strict=True))
+    last = dict(zip(COLUMNS, outcome(IMAGES, digits).rows[-1], strict=True))
     assert (last["acc/choose"] + last["acc/report"]) / 2 == pytest.approx(last["acc/val"])
     assert last["acc/train-sd"] is None and last["batches/val"] is None
 
@@ -425,14 +428,14 @@ def test_a_run_that_cannot_begin_is_refused_beforehand(change, message, digits):
 
 
 def test_a_stepper_makes_the_updates_of_the_run(digits):
-    trainer = training._Trainer([IMAGES], digits, torch.device("cpu"), None)
+    trainer = training.Trainer(TrainingStep([IMAGES], digits, torch.device("cpu")))
     trainer.advance()
-    update = training.stepper(IMAGES, digits)
+    update = updates.stepper(IMAGES, digits)
     for _ in range(18):
         update()
-    stepped = update.__closure__  # the trainer that it advances
-    other = next(cell.cell_contents for cell in stepped if isinstance(cell.cell_contents, training._Trainer))
-    for one, two in zip(trainer.cohort.parameters, other.cohort.parameters, strict=True):
+    stepped = update.__closure__  # what makes its steps
+    other = next(cell.cell_contents for cell in stepped if isinstance(cell.cell_contents, TrainingStep))
+    for one, two in zip(trainer.parts.cohort.parameters, other.cohort.parameters, strict=True):
         assert torch.equal(one, two)
 
 
@@ -476,6 +479,6 @@ def test_the_fused_step_is_as_near_to_float32_as_the_plain_one(method, precision
     data = load("glyphs", train_examples=1_320, test_examples=40)  # base values on two levels
     run = Run("glyphs", method, 1, batch_size=n, precision=precision)
     runs = [dataclasses.replace(run, seed=seed) for seed in range(1, 13)]
-    computed = training.stepper(runs, data, device="cuda", way="fused").computed
+    computed = updates.stepper(runs, data, device="cuda", way="fused").computed
     assert computed["check"]["agrees"], computed
     assert computed["way"] == "fused" and computed["captured"]

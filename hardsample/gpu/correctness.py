@@ -17,7 +17,8 @@ from hardsample.gpu.task import Task
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.runs.devices import one_thread
 from hardsample.training import agreement, cuda_graph
-from hardsample.training import trainer as training
+from hardsample.training.step import TrainingStep
+from hardsample.training.ways import fastest
 
 REFERENCE = Path(__file__).with_name("plain_step.json")
 CLOSE = 1e-3  # relative: a float32 step on another device, and another order of its sums
@@ -91,23 +92,23 @@ def _against_plain(task: Task, method: str) -> dict[str, Any]:
     with one_thread(task.device):
         taken = _trainer(runs, data, task.device, "auto")
         plain, in_full = (_trainer(each, data, task.device, "plain") for each in (runs, exact))
-        ways = ((taken, taken.step_function()), (plain, plain.plain_step), (in_full, in_full.plain_step))
+        ways = ((taken, fastest(taken, 0)), (plain, plain.plain_step), (in_full, in_full.plain_step))
         for trainer, _ in ways:
             trainer.prepare(0)
-        before = cuda_graph.snapshot(plain._tensors())
+        before = cuda_graph.snapshot(plain.tensors)
         for trainer, one_step in ways:
-            trainer._restore(before)  # first base values differ in their rounding, and with them draws would
+            trainer.restore(before)  # first base values differ in their rounding, and with them draws would
             states.append([])
             for step in range(steps):
                 _advance(trainer, step, one_step)
-                states[-1].append(cuda_graph.snapshot(trainer._tensors()))
+                states[-1].append(cuda_graph.snapshot(trainer.tensors))
     return agreement.compare(before, *states).to_dict() | {"computed": taken.computed}
 
 
-def _trainer(runs: Sequence[Run], data: Dataset, device: str, way: str) -> "training._Trainer":
-    return training._Trainer(runs, data, torch.device(device), None, way=way)
+def _trainer(runs: Sequence[Run], data: Dataset, device: str, way: str) -> TrainingStep:
+    return TrainingStep(runs, data, torch.device(device), way=way)
 
 
-def _advance(trainer: "training._Trainer", step: int, one_step: Callable[[int], int]) -> None:
+def _advance(trainer: TrainingStep, step: int, one_step: Callable[[int], int]) -> None:
     trainer.prepare(step)
     one_step(step)

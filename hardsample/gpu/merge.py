@@ -12,7 +12,7 @@ from hardsample.errors import InputError
 from hardsample.records import StoredRun, check_fingerprints
 from hardsample.runs.provenance import commit, source_hash
 from hardsample.runs.store import Store
-from hardsample.training.trainer import COLUMNS, TrainingResult
+from hardsample.training.results import COLUMNS, TrainingResult
 
 TOLD = 10  # runs whose difference is told one by one
 

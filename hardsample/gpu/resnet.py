@@ -15,7 +15,7 @@ from hardsample.gpu.images import random_images
 from hardsample.gpu.task import StageLeftOut, Task, graph_options
 from hardsample.training import cuda_graph
 from hardsample.training import networks as models
-from hardsample.training import trainer as training
+from hardsample.training.updates import stepper
 
 SIZES = (32, 128)  # that ResNet-18 takes images at
 
@@ -44,7 +44,7 @@ def networks(task: Task) -> dict[str, Any]:
                 *(data.name, "HMB", 1, {"delta": delta}, "resnet18", "sgd", 0.005),
                 **{"batch_size": batch, "image_size": size, "precision": task.precision},
             )
-            update = training.stepper(run, data, device=task.device, **graphs)
+            update = stepper(run, data, device=task.device, **graphs)
             for _ in range(batches):
                 update()
             each = task.seconds_of(update, 1 if task.tiny else 4 * batches)

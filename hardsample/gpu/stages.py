@@ -26,6 +26,7 @@ from hardsample.gpu.task import Again, StageLeftOut, Task
 from hardsample.runs.devices import one_thread
 from hardsample.runs.provenance import device_name, versions
 from hardsample.training import cuda_graph
+from hardsample.training.process import configure_process
 
 STAGES: dict[str, Callable[[Task], dict[str, Any]]] = {
     "environment": environment.environment,
@@ -60,6 +61,7 @@ def perform(task: Task) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     options = _parser().parse_args(arguments)
+    configure_process()
     if options.stage == "reference":
         made = {"versions": versions(), "device": device_name("cpu")}
         with one_thread("cpu"):

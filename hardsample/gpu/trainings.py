@@ -22,7 +22,8 @@ from hardsample.runs.provenance import provenance
 from hardsample.runs.store import Store
 from hardsample.training import cuda_graph
 from hardsample.training import trainer as training
-from hardsample.training.trainer import TrainingResult
+from hardsample.training.results import DeadlineError, Progress, TrainingResult
+from hardsample.training.updates import stepper
 
 
 def runs(task: Task) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _trained(task: Task, wanted: Sequence[Cohort]) -> dict[str, Any]:
             about |= {"state": "out of time"}
             if about["expected"] < task.left:
                 about |= _train(task, cohort, data, starts, store, pace, graphs)
-        except training.DeadlineError:
+        except DeadlineError:
             pass
         except cuda_graph.CaptureError as error:
             print(error, flush=True)
@@ -137,7 +138,7 @@ def _train(
     return {"state": "stored", "seeds": len(outcomes), "seconds": round(wall, 3)} | pace.of(cohort)
 
 
-def _alive(progress: training.Progress) -> None:
+def _alive(progress: Progress) -> None:
     print(f"  {progress.step} of {progress.steps} steps", flush=True)
 
 
@@ -174,5 +175,5 @@ class _Pace:
         """Seconds of a step, from a few of them."""
         runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in cohort.runs]
         with one_thread(self.task.device):
-            update = training.stepper(runs, self.data, device=self.task.device, **graphs)
+            update = stepper(runs, self.data, device=self.task.device, **graphs)
             return self.task.seconds_of(update, 2 if self.task.tiny else 50)

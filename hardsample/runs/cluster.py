@@ -14,7 +14,7 @@ import torch
 
 from hardsample.errors import InputError
 from hardsample.runs.plan import Job, Plan
-from hardsample.runs.worker import JobResult, Task, attempt
+from hardsample.runs.worker import JobResult, Task, attempt_as_worker
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -65,7 +65,7 @@ class Cluster:
             while len(running) < slots and (job := plan.take()):
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Sending large graph")  # a start's weights, on purpose
-                    running[self.client.submit(attempt, task(job), pure=False)] = job
+                    running[self.client.submit(attempt_as_worker, task(job), pure=False)] = job
             if ended:
                 for future, job in ended.items():
                     error = future.exception()
@@ -121,7 +121,12 @@ def start_local(workers: int, device: str) -> Iterator[Cluster]:
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     gpus = visible or [str(index) for index in range(torch.cuda.device_count())]
     local = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    options = {"nthreads": 1, "memory_limit": 0, "preload": [attempt.__module__], "silence_logs": logging.CRITICAL}
+    options = {
+        "nthreads": 1,
+        "memory_limit": 0,
+        "preload": [attempt_as_worker.__module__],
+        "silence_logs": logging.CRITICAL,
+    }
 
     def worker(index: int) -> dict[str, Any]:
         gpu = {} if device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]}

@@ -14,7 +14,7 @@ import numpy as np
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.records import StoredRun
-from hardsample.training.trainer import State
+from hardsample.training.results import State
 
 BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)  # what reading a damaged file raises
 

@@ -15,7 +15,7 @@ import torch
 
 from hardsample import paths, plugins
 from hardsample.data.dataset import Dataset
-from hardsample.training.trainer import TrainingResult
+from hardsample.training.results import TrainingResult
 
 
 def provenance(

@@ -16,7 +16,7 @@ from hardsample.experiments.curves import Curves, join_runs
 from hardsample.records import StoredRun, check_fingerprints, stem
 from hardsample.runs import files
 from hardsample.training import networks
-from hardsample.training.trainer import COLUMNS, State, TrainingResult
+from hardsample.training.results import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
     from hardsample.experiments.panels import Experiment

@@ -17,7 +17,8 @@ from hardsample.runs.devices import one_thread, resolve_device
 from hardsample.runs.provenance import commit, device_name, versions
 from hardsample.runs.store import Store
 from hardsample.runs.worker import load_data
-from hardsample.training import trainer
+from hardsample.training import updates as training
+from hardsample.training.process import flushed_denormals
 
 UPDATES_A_TURN = 20
 TOLD_APART = 0.1  # costs that differ by less are one
@@ -80,7 +81,7 @@ def _find_or_measure(
     if measured is None:
         return {"rows": [], "device": "not measured", "threads": 0}
     data = load_data(runs[0], experiment.sources[runs[0].data])
-    with one_thread(device):
+    with one_thread(device), flushed_denormals(device):
         rows = measured(runs, data, device)
         about = {"device": device_name(device), "threads": torch.get_num_threads()}
     made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}
@@ -90,7 +91,7 @@ def _find_or_measure(
 def _time_turns(runs: Sequence[Run], data: Dataset, device: str, turns: int) -> list[tuple]:
     """After a first epoch of each, so many turns: (turn, δ, seconds per update)."""
     length = -(-len(data.x_train) // runs[0].batch_size)
-    updates = {run.options["delta"]: trainer.stepper(run, data, device=device) for run in runs}
+    updates = {run.options["delta"]: training.stepper(run, data, device=device) for run in runs}
     for update in updates.values():
         _seconds(update, length, device, time.perf_counter)
     length = min(length, UPDATES_A_TURN)
@@ -107,9 +108,9 @@ def _time_trainings(runs: Sequence[Run], data: Dataset, device: str) -> list[tup
     length, rows = len(data.x_train) // runs[0].batch_size, []
     for run in runs:
         if run.seed == runs[0].seed:
-            trainer.stepper(run, data, device=device)()  # what is done once in a process is not counted
+            training.stepper(run, data, device=device)()  # what is done once in a process is not counted
     for seed in dict.fromkeys(run.seed for run in runs):
-        updates = {variant(run): trainer.stepper(run, data, device=device) for run in runs if run.seed == seed}
+        updates = {variant(run): training.stepper(run, data, device=device) for run in runs if run.seed == seed}
         for _ in range(round(runs[0].epochs)):
             rows += [(method, seed, _seconds(update, length, device, clock)) for method, update in updates.items()]
     return rows

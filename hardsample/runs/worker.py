@@ -19,8 +19,10 @@ from hardsample.runs.devices import one_thread
 from hardsample.runs.plan import Job, Plan
 from hardsample.runs.provenance import provenance
 from hardsample.runs.store import Store, cohort_name
-from hardsample.training import cuda_graph, trainer
-from hardsample.training.trainer import DeadlineError, TrainingResult
+from hardsample.training import cuda_graph, trainer, updates
+from hardsample.training.checkpoint import StateMismatchError
+from hardsample.training.process import configure_process
+from hardsample.training.results import DeadlineError, TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +76,17 @@ def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> JobResult:
         return JobResult(failure=traceback.format_exc())
 
 
+def attempt_as_worker(task: Task) -> JobResult:
+    """As :func:`attempt`, in a process that does nothing else."""
+    configure_process()
+    return attempt(task)
+
+
 def _elsewhere(task: Task) -> JobResult:
     """The job, done in a process of its own."""
     try:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(attempt, task).result()
+            return pool.submit(attempt_as_worker, task).result()
     except Exception:
         return JobResult(failure=traceback.format_exc())
 
@@ -117,7 +125,7 @@ def _train(
     train = functools.partial(trainer.train, starts=starts) if not task.is_start else trainer.pretrain
     try:
         return train(task.runs, data, **hooks)
-    except trainer.StateMismatchError as error:
+    except StateMismatchError as error:
         if hooks.get("checkpoint") is None:
             raise
         logger.warning("%s: %s Training anew.", task.runs[0].label, error)
@@ -154,7 +162,7 @@ def probe(cohort: Sequence[Run], source: str, device: str, wanted: Mapping[str, 
     try:
         load_plugins(wanted)
         with one_thread(device):
-            return trainer.estimate(cohort, load_data(cohort[0], source), device=device)
+            return updates.estimate(cohort, load_data(cohort[0], source), device=device)
     except Exception:
         logger.warning("no estimate of the time:", exc_info=True)
         return None

@@ -1,0 +1,88 @@
+"""Updates without a training around them, to be timed."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from hardsample.config import Run
+from hardsample.data.dataset import Dataset
+from hardsample.training.cohort import Cohort
+from hardsample.training.process import flushed_denormals
+from hardsample.training.step import TrainingStep
+from hardsample.training.ways import agreed_step, fastest
+
+
+def estimate(
+    runs: Run | Sequence[Run], data: Dataset, *, device: str = "cpu", graphs: bool = True, steps: int = 5
+) -> float:
+    """About how many seconds a run, or a cohort, takes without its pre-training.
+
+    A few steps and an evaluation are timed, as they will be made: on a GPU in a CUDA graph.
+    """
+    runs = [runs] if isinstance(runs, Run) else runs
+    share = 1 - runs[0].pretrain_epochs / runs[0].epochs
+    runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in runs]
+    with flushed_denormals(device):
+        step = agreed_step(runs, data, torch.device(device), graphs=graphs)
+        return share * _seconds(step, steps)
+
+
+def _seconds(step: TrainingStep, steps: int) -> float:
+    """Of all steps and evaluations."""
+    one_step = fastest(step, 0)
+    step.prepare(0)
+    one_step(0)
+    step.wait()
+    began = time.perf_counter()
+    for number in range(1, steps + 1):
+        step.prepare(number)
+        one_step(number)
+    step.wait()
+    per_step = (time.perf_counter() - began) / steps
+    at_once = step.cohort.images_at_once
+    images, labels = step.data.x_test[:at_once], step.data.y_test[:at_once]
+    if step.device.type == "cuda":
+        step.scores(images, labels)  # the first one chooses its algorithms
+        step.wait()
+    began = time.perf_counter()
+    step.scores(images, labels)
+    step.wait()
+    per_image = (time.perf_counter() - began) / len(images)
+    size = len(step.data.x_train)
+    whole = len(step.data.x_test) + min(step.run.evaluate_train_examples or size, size)
+    return step.schedule.steps * per_step + len(step.schedule.evaluations) * whole * per_image
+
+
+def stepper(
+    runs: Run | Sequence[Run],
+    data: Dataset,
+    *,
+    device: str = "cpu",
+    cohort: type[Cohort] | None = None,
+    way: str = "auto",
+    graphs: bool = True,
+) -> Callable[[], None]:
+    """A function that makes the next update of runs without a start each time it is called, and evaluates nothing.
+
+    Its attribute ``computed`` says how, as :attr:`TrainingResult.computed` does.
+
+    Args:
+        runs: one, or a cohort.
+        cohort: how the cohort's networks are computed, in the plain way; None for the library's own.
+        way: "auto", or "fused" or "plain" steps and no other.
+        graphs: capture the step in a CUDA graph, on a GPU.
+    """
+    runs = [runs] if isinstance(runs, Run) else runs
+    step = agreed_step(runs, data, torch.device(device), cohort=cohort, way=way, graphs=graphs)
+    one_step, numbers = fastest(step, 0), itertools.count()
+
+    def update() -> None:
+        number = next(numbers)
+        step.prepare(number)
+        one_step(number)
+
+    update.computed = step.computed
+    return update
