@@ -35,7 +35,7 @@ def own_registry(monkeypatch):
 
 def test_a_network_of_one_s_own_is_trained_after_it_is_registered(tmp_path):
     data = load("glyphs", train_examples=64, test_examples=20)
-    fields = {"network": "linear", "optimizer": "sgd", "epochs": 4.0, "learning_rate": 0.5, "batch_size": 8}
+    fields = {"network": "linear", "optimizer": "sgd", "epochs": 4.0, "learning_rate": 0.02, "batch_size": 8}
     runs = [Run("glyphs", "PLB", seed, train_examples=64, test_examples=20, **fields) for seed in (1, 2)]
     with pytest.raises(InputError, match="unknown network 'linear': choose one of letters-cnn, resnet18"):
         hardsample.train(runs, data)

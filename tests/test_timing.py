@@ -58,12 +58,12 @@ CONTEST = registry.grid("rivals/letters", profile="smoke", seeds=2)
 def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     """Every method takes a tick an update, SB three; the passes that choose are in the updates."""
     ticks = [0.0]
-    updates = {}
+    made = {}
 
     def stepper(run, data, *, device):
         def update():
             name = variant(run), run.seed
-            updates[name] = updates.get(name, 0) + 1
+            made[name] = made.get(name, 0) + 1
             ticks[0] += 3.0 if name[0] == "SB" else 1.0
 
         return update
@@ -72,7 +72,7 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     monkeypatch.setattr(timing.time, "process_time", lambda: ticks[0])
     found = timing.costs(CONTEST, device="cpu")
     assert found == {variant(run): 3.0 if variant(run) == "SB" else 1.0 for run in CONTEST.timed}
-    assert set(updates.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
+    assert set(made.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
     monkeypatch.setattr(updates, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
     assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
