@@ -124,7 +124,7 @@ def fused(runs: Sequence[Run], data: Dataset, *, device: str = "cpu", way: type[
     arithmetic = torch.compile(functools.partial(_arithmetic, cohort, run), backend=BACKEND, dynamic=False)
 
     def prepare(step: int) -> None:
-        method.refresh(step, lambda indices: cohort.scores(data.x_train[indices], data.y_train[indices]))
+        method.refresh(step, lambda indices: cohort.evaluate(data.x_train[indices], data.y_train[indices]))
         method.prepare(step)
 
     @torch.no_grad()

@@ -60,7 +60,7 @@ def launches(precision: str, sizes: list[int]) -> None:
             step.index.zero_()
             method.prepare(0)
             step(torch.tensor(0), torch.tensor(0.05))
-        cohort.scores(data.x_test, data.y_test)
+        cohort.evaluate(data.x_test, data.y_test)
 
 
 def resources(cubin: bytes) -> tuple[int, int]:

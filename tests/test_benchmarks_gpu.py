@@ -90,14 +90,14 @@ def test_every_way_computes_what_its_seeds_do_alone(way, letters):
     logits, gradients = trained(together, letters)
     linear = [gradient for gradient in gradients if gradient.dim() == 3]
     assert len(linear) == 2 and all(gradient.is_contiguous() for gradient in linear)  # as the weights are
-    shown = together.scores(letters.x_test, letters.y_test)
+    shown = together.evaluate(letters.x_test, letters.y_test)
     for place, seed in enumerate((1, 2, 3)):
         alone = Cohort("letters-cnn", 26, [seed], CPU, "float32")
         one, own = trained(alone, letters)
         torch.testing.assert_close(logits[place], one[0], rtol=1e-4, atol=1e-6)
         for gradient, other in zip(gradients, own, strict=True):
             torch.testing.assert_close(gradient[place], other[0], rtol=1e-4, atol=1e-6)
-        for value, other in zip(shown, alone.scores(letters.x_test, letters.y_test), strict=True):
+        for value, other in zip(shown, alone.evaluate(letters.x_test, letters.y_test), strict=True):
             torch.testing.assert_close(value[place], other[0], rtol=1e-4, atol=1e-6)
 
 

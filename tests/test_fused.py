@@ -148,16 +148,16 @@ def test_a_process_s_first_cohort_checks_itself_and_goes_the_plain_way_if_they_d
 @interpreted
 def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(device_trees, few_programs, monkeypatch):
     monkeypatch.setattr(ways, "_AGREEMENTS", {})
-    right = FusedCohort.scores
+    right = FusedCohort.evaluate
 
     def wrong(self, images, labels, **options):
         logits, losses = right(self, images, labels, **options)
         return logits + 1, losses
 
-    monkeypatch.setattr(FusedCohort, "scores", wrong)
+    monkeypatch.setattr(FusedCohort, "evaluate", wrong)
     one = ways.agreed_step(cohort_of("PEB", batch_size=3), letters(20), CPU, way="fused")
     assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
-    assert one.cohort.scores.__func__ is Cohort.scores and (one.method.base_values.values == 1).all()
+    assert one.cohort.scores.__func__ is Cohort.evaluate and (one.method.base_values.values == 1).all()
 
 
 @interpreted
@@ -170,7 +170,7 @@ def test_nan_spreads_as_in_the_plain_step(device_trees, few_programs):
             one.cohort.tensors["convolution_1.bias"][1, 4] = torch.nan
             one.cohort.tensors["convolution_2.weight"][0, 9] = torch.nan
             one.cohort.refresh()
-        losses = one.cohort.scores(data.x_test, data.y_test)[1]
+        losses = one.cohort.evaluate(data.x_test, data.y_test)[1]
         found.append({"losses": losses} | stepped(one, 1))
     assert found[1]["losses"].isnan().all()
     for name, tensor in found[0].items():
@@ -188,7 +188,7 @@ def test_scores_are_the_plain_ones(monkeypatch, few_programs, precision, seeds):
     own = data.x_train.expand(len(seeds), -1, -1, -1, -1).clone()
     own[-1] = 255 - own[-1]
     for images in (data.x_train, own):
-        for one, two in zip(plain.scores(images, data.y_train), other.scores(images, data.y_train), strict=True):
+        for one, two in zip(plain.evaluate(images, data.y_train), other.evaluate(images, data.y_train), strict=True):
             torch.testing.assert_close(one, two, rtol=0, atol=1e-5 if precision == "float32" else 0.02)
 
 

@@ -46,14 +46,14 @@ def test_a_cohort_computes_what_its_members_do():
     masks = cohort.masks(4, 6)
     together = cohort.logits(IMAGES, masks, training=True)
     labels = torch.arange(6)
-    shared = cohort.scores(IMAGES[0], labels)
+    shared = cohort.evaluate(IMAGES[0], labels)
     for place, seed in enumerate((1, 2, 3)):
         alone = Cohort("letters-cnn", 26, [seed], CPU, "float32")
         own = alone.masks(4, 6)
         assert all(torch.equal(mask[place], mine[0]) for mask, mine in zip(masks, own, strict=True))
         logits = alone.logits(IMAGES[place : place + 1], own, training=True)
         torch.testing.assert_close(logits[0], together[place], rtol=1e-4, atol=1e-5)
-        for one, all_ in zip(alone.scores(IMAGES[0], labels), shared, strict=True):
+        for one, all_ in zip(alone.evaluate(IMAGES[0], labels), shared, strict=True):
             torch.testing.assert_close(one[0], all_[place], rtol=1e-4, atol=1e-5)
 
 
@@ -68,8 +68,8 @@ def test_a_cohort_s_gradients_lie_in_memory_as_its_weights_do():
 
 def test_scores_are_the_same_in_parts():
     cohort, labels = Cohort("letters-cnn", 26, [1], CPU, "float32"), torch.arange(6)
-    whole = cohort.scores(IMAGES[0], labels)
-    for one, other in zip(cohort.scores(IMAGES[0], labels, at_once=4), whole, strict=True):
+    whole = cohort.evaluate(IMAGES[0], labels)
+    for one, other in zip(cohort.evaluate(IMAGES[0], labels, at_once=4), whole, strict=True):
         torch.testing.assert_close(one, other)
 
 
@@ -167,23 +167,23 @@ def test_a_cohort_of_networks_with_batch_normalisation_computes_what_its_members
     together = Cohort("resnet18", 10, [1, 2], CPU, "float32")
     for _ in range(2):
         logits = together.logits(images, training=True)
-    scores = together.scores(images, labels)
+    scores = together.evaluate(images, labels)
     for place, seed in enumerate((1, 2)):
         alone = Cohort("resnet18", 10, [seed], CPU, "float32")
         for _ in range(2):
             own = alone.logits(images, training=True)
         torch.testing.assert_close(own[0], logits[place], rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(alone.scores(images, labels)[1][0], scores[1][place], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(alone.evaluate(images, labels)[1][0], scores[1][place], rtol=1e-3, atol=1e-3)
 
 
 def test_batch_statistics_are_those_of_the_images_at_once_and_leave_the_network_as_it_was():
     cohort, images, labels = Cohort("resnet18", 10, [1], CPU, "float32"), colour(8, 32), torch.arange(8)
     before = {name: tensor.clone() for name, tensor in cohort.tensors.items()}
-    logits, _ = cohort.scores(images, labels, statistics="batch", at_once=4)
+    logits, _ = cohort.evaluate(images, labels, statistics="batch", at_once=4)
     assert all(torch.equal(tensor, before[name]) for name, tensor in cohort.tensors.items())
     halves = [cohort.logits(half, training=True)[0] for half in images.split(4)]
     torch.testing.assert_close(logits[0], torch.cat(halves))
-    assert not torch.allclose(cohort.scores(images, labels, statistics="running")[0], logits)
+    assert not torch.allclose(cohort.evaluate(images, labels, statistics="running")[0], logits)
 
 
 @pytest.mark.parametrize(

@@ -257,14 +257,14 @@ def test_a_diverged_run_ends_with_a_record(letters):
 def test_a_cohort_goes_on_while_a_seed_of_it_is_sound(letters, monkeypatch):
     """A seed that diverges has no metrics from there on, and stops no other."""
     runs = [dataclasses.replace(RUN, method="MB", pretrain_epochs=0.0, seed=seed) for seed in (1, 2)]
-    scores = Cohort.scores
+    scores = Cohort.evaluate
 
     def one_diverged(cohort, *arguments, **options):
         logits, losses = scores(cohort, *arguments, **options)
         losses[0] = torch.nan
         return logits, losses
 
-    monkeypatch.setattr(Cohort, "scores", one_diverged)
+    monkeypatch.setattr(Cohort, "evaluate", one_diverged)
     first, second = training.train(runs, letters)
     assert math.isnan(column(first, "acc/train")[-1]) and not math.isnan(column(second, "acc/train")[-1])
     assert column(first, "step")[-1] == 18

@@ -56,7 +56,7 @@ def reference_steps(device: str = "cpu", steps: int = 6) -> dict[str, list[dict[
         found[method] = []
         for step in range(steps):
             _advance(trainer, step, trainer.plain_step)
-            _, losses = trainer.scores(trainer.data.x_test, trainer.data.y_test)
+            _, losses = trainer.evaluate(trainer.data.x_test, trainer.data.y_test)
             norms = {
                 name: tensor.detach().double().flatten(1).norm(dim=1).tolist()
                 for name, tensor in trainer.cohort.tensors.items()

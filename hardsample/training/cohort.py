@@ -86,7 +86,7 @@ class Cohort:
         return torch.vmap(one, in_dims=(0, None if images.dim() == 4 else 0, 0))(tensors, images, masks)
 
     @torch.no_grad()
-    def scores(
+    def evaluate(
         self, images: Tensor, labels: Tensor, *, statistics: str = "running", at_once: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits [S, m, K] and cross-entropy losses [S, m] of images, without dropout; changes nothing.

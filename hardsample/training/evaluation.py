@@ -48,7 +48,7 @@ def measure(step: TrainingStep, images: Tensor, labels: Tensor) -> Metrics:
     """Metrics of the networks, as their run wants them, on images, uint8 [m, C, H, W], with labels [S, m] or [m]."""
     run, width = step.run, len(step.labels)
     at_once = run.batch_size if run.evaluation_statistics == "batch" else None
-    logits, losses = step.scores(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
+    logits, losses = step.evaluate(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
     hits = (logits.argmax(2) == labels).double()
     hits.masked_fill_(losses.isnan().any(1, keepdim=True), torch.nan)
     even, odd = (hits[:, first::2].mean(1).tolist() for first in (0, 1))

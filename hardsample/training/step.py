@@ -139,7 +139,7 @@ class TrainingStep:
             logits, losses = logits.detach(), losses.detach()
             when, dropout = self.method.scored
             if when == "before" and not dropout:
-                logits, losses = self.cohort.scores(images, labels)
+                logits, losses = self.cohort.evaluate(images, labels)
             self.optimizer.step(gradients, self._rate)
             if when == "after":
                 logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
@@ -155,10 +155,10 @@ class TrainingStep:
         maybe = {"check": self.check and self.check.to_dict(), "reason": self.reason}
         return about | {name: value for name, value in maybe.items() if value}
 
-    def scores(self, images: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
-        """The cohort's :meth:`Cohort.scores`, in the run's arithmetic."""
+    def evaluate(self, images: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        """The cohort's :meth:`Cohort.evaluate`, in the run's arithmetic."""
         with arithmetic(self.run.precision, self.device):
-            return self.cohort.scores(images, labels, **options)
+            return self.cohort.evaluate(images, labels, **options)
 
     def prepare(self, step: int) -> None:
         """The host's work before a step, and once the forward passes that the method's choice needs."""
@@ -178,7 +178,7 @@ class TrainingStep:
         for place, asked in enumerate((indices[:, 0] >= 0).tolist()):
             self.forwards[place] += indices.shape[1] * asked
         shown = indices.clamp(min=0)
-        return self.scores(self.data.x_train[shown], self.labels.gather(1, shown))
+        return self.evaluate(self.data.x_train[shown], self.labels.gather(1, shown))
 
     def count(self, trained: int) -> None:
         """A step's passes: a second forward pass where the method is not given the step's own logits."""

@@ -45,10 +45,10 @@ def _seconds(step: TrainingStep, steps: int) -> float:
     at_once = step.cohort.images_at_once
     images, labels = step.data.x_test[:at_once], step.data.y_test[:at_once]
     if step.device.type == "cuda":
-        step.scores(images, labels)  # the first one chooses its algorithms
+        step.evaluate(images, labels)  # the first one chooses its algorithms
         step.wait()
     began = time.perf_counter()
-    step.scores(images, labels)
+    step.evaluate(images, labels)
     step.wait()
     per_image = (time.perf_counter() - began) / len(images)
     size = len(step.data.x_train)

@@ -66,7 +66,7 @@ def _by_way(cohort: Cohort) -> Iterator[str]:
 def _evaluations(step: TrainingStep) -> list[dict[str, Tensor]]:
     images, labels, found = step.data.x_test[:CHECKED_IMAGES], step.data.y_test[:CHECKED_IMAGES], []
     for name in _by_way(step.cohort):
-        scores = step.cohort.scores if name == "fused" else functools.partial(Cohort.scores, step.cohort)
+        scores = step.cohort.evaluate if name == "fused" else functools.partial(Cohort.evaluate, step.cohort)
         with arithmetic(step.cohort.precision, step.device):
             found.append({"logits": scores(images, labels)[0]})
     return found

@@ -88,7 +88,7 @@ class FusedCohort(Cohort):
         self.large_shadow.copy_(self.large)
 
     @torch.no_grad()
-    def scores(
+    def evaluate(
         self, images: Tensor, labels: Tensor, *, statistics: str = "running", at_once: int | None = None
     ) -> tuple[Tensor, Tensor]:
         seeds, m = self.seeds.numel(), images.shape[images.dim() - 4]
