@@ -30,7 +30,7 @@ def x() -> torch.Tensor:
     return torch.randn(SIZE, 3, generator=torch.manual_seed(0), dtype=torch.float64)
 
 
-def evaluate(indices: torch.Tensor, step: int, rank: int = 0) -> torch.Tensor:
+def scores(indices: torch.Tensor, step: int, rank: int = 0) -> torch.Tensor:
     """A score by example, step and place in the batch of all ranks, so that their order counts too."""
     places = rank * len(indices) + torch.arange(len(indices))
     return 0.1 + (indices * 0.618 + step * 0.31) % 1 + places * 0.01
