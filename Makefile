@@ -9,6 +9,7 @@ EXAMPLES  ?= ## at most so many training examples (default: the profile's)
 PRECISION ?= ## auto (the default), float32, tf32 (on a GPU) or bf16
 NETWORKS  ?= ## of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)
 PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper did
+PLUGIN    ?= ## a file.py of your own that registers a method, network, data set, profile or figure
 DEVICE    ?= ## auto (the default), cpu or cuda
 WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
@@ -29,7 +30,7 @@ endif
 flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
 what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds) \
 	$(call flag,EXAMPLES,examples) $(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) \
-	$(call flag,PROTOCOL,protocol)
+	$(call flag,PROTOCOL,protocol) $(call flag,PLUGIN,plugin)
 where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
 hardsample := $(python) -m hardsample
 kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
@@ -53,7 +54,7 @@ figures: $(environment) ## the notebooks alone: draw what is stored, compute not
 tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024
 	$(hardsample) tables
 
-test: $(environment) ## the tests but for the slowest, in about 5 minutes
+test: $(environment) ## the tests but for the slow ones, in about two minutes
 	$(python) -m pytest -m "not slow"
 
 lint: $(environment) ## ruff, types, and notebooks without output

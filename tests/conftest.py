@@ -1,6 +1,7 @@
 """What every test stands on: its own folders, one thread, repeatable examples, GPU tests only where there is one."""
 
 import os
+import time
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for every child process
 
@@ -30,6 +31,17 @@ def committed(tmp_path_factory) -> Store:
     return store_of_committed(paths.project_root(), tmp_path_factory.mktemp("committed"))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--minutes", type=float, help="skip the tests that have not begun after so many minutes")
+
+
+def pytest_configure(config):
+    config.began = time.monotonic()
+
+
 def pytest_runtest_setup(item):
+    minutes = item.config.getoption("--minutes")
+    if minutes is not None and time.monotonic() - item.config.began > 60 * minutes:
+        pytest.skip("the minutes are over")
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
