@@ -48,6 +48,7 @@ def test_what_follows(given, recomputed, follows, truncated):
     assert found["remark"] == ("" if follows else "Why.")
 
 
+@pytest.mark.slow
 def test_schema(table):
     assert tuple(table) == audit.COLUMNS
     assert not table.duplicated(["place", "quantity"]).any()
@@ -164,12 +165,14 @@ def test_every_interval_near_100_is_that_of_one_mini_batch(table):
     assert intervals.follows.all()
 
 
+@pytest.mark.slow
 def test_another_network_would_be_found():
     table = audit.findings(COUNTS | {"resnet18": (11_689_512, 1_190_000_000)})
     found = row(table, "B, Table 2", "parameters in millions, ResNet-18")
     assert not found.follows and found.remark == "The network has 11,689,512."
 
 
+@pytest.mark.slow
 def test_the_networks_are_counted_where_no_counts_are_given(table):
     counted = audit.findings()
     quantities = counted.quantity.str.startswith("parameters in millions")

@@ -78,6 +78,7 @@ def test_the_numbers_of_a_step_are_a_function_of_seed_and_step(kind):
     np.testing.assert_array_equal(first[3][0], np.searchsorted(sums, numbers[3000:] * sums[-1], "right"))
 
 
+@pytest.mark.slow
 @BOTH
 @settings(max_examples=25)
 @given(data=st.data())
@@ -196,6 +197,7 @@ def test_sums_take_little_memory_beside_the_values():
         assert sum(tensor.nbytes for tensor in values.tensors.values()) < 1.1 * 4 * 10**6
 
 
+@pytest.mark.slow
 @BOTH
 def test_more_examples_than_a_float32_can_count(kind):
     size = 2**24 + 5

@@ -57,6 +57,7 @@ def sleepless():
     return lambda number: number
 
 
+@pytest.mark.slow
 def test_a_way_that_breaks_is_named(capfd):
     with pytest.raises(measure.Broken, match="'bad' broke") as raised:
         measure.in_turns({"good": sleepless, "bad": broken}, rounds=1)
@@ -88,6 +89,7 @@ def test_a_way_of_choosing_that_breaks_costs_its_own_rows_alone(monkeypatch):
     assert steps == 2 * [(False, 1.0), (True, None)]
 
 
+@pytest.mark.slow
 def test_ways_are_timed_in_rounds():
     seconds = measure.in_turns({"one": sleepless, "other": sleepless}, rounds=2, inner=3)
     assert {name: spent.shape for name, spent in seconds.items()} == {"one": (2,), "other": (2,)}
@@ -123,6 +125,7 @@ def test_every_part_can_be_measured(part):
     assert callable(importlib.import_module(f"benchmarks.{part}").measure)
 
 
+@pytest.mark.slow
 def test_an_unknown_part_is_refused():
     done = benchmarks("stepp")
     assert done.returncode == 1
@@ -139,6 +142,7 @@ def benchmarks(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_results_can_be_kept_elsewhere(tmp_path):
     kept = [bench.HERE / "README.md", *bench.RESULTS.iterdir()]
     before = [path.read_bytes() for path in kept]
@@ -151,6 +155,7 @@ def test_results_can_be_kept_elsewhere(tmp_path):
     assert {*kept[1:]} == {*bench.RESULTS.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_folder_that_takes_no_results_is_refused_before_anything_is_measured(tmp_path):
     (tmp_path / "file").write_text("")
     done = benchmarks("networks", "--out", str(tmp_path / "file"))
@@ -161,6 +166,7 @@ def test_a_folder_that_takes_no_results_is_refused_before_anything_is_measured(t
     )
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_result_and_nothing_else():
     records = bench.results()
     assert len(records) == len(list(bench.RESULTS.iterdir()))
@@ -176,6 +182,7 @@ def test_every_result_is_of_the_parts_there_are():
         assert record["parts"].keys() <= (bench.PARTS | record.get("titles", {})).keys()
 
 
+@pytest.mark.slow
 def test_the_page_says_that_the_fused_step_is_unmeasured_until_it_is_measured():
     row = {"what": "fused step", "sides": "no GPU was at hand", "value": None}
     measured = {"commit": "0123456", "versions": {}, "rows": [row]}

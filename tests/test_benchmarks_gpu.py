@@ -84,6 +84,7 @@ def trained(cohort: Cohort, letters: Dataset) -> tuple[torch.Tensor, list[torch.
     return logits.detach(), [gradient if cohort.stacked else gradient[None] for gradient in gradients]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", stacked.WAYS)
 def test_every_way_computes_what_its_seeds_do_alone(way, letters):
     together = stacked.WAYS[way]("letters-cnn", 26, [1, 2, 3], CPU, "float32")
@@ -101,6 +102,7 @@ def test_every_way_computes_what_its_seeds_do_alone(way, letters):
             torch.testing.assert_close(value[place], other[0], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", stacked.WAYS)
 def test_written_ways_compute_in_bf16_where_a_seed_alone_does(way, letters):
     logits, gradients = trained(stacked.WAYS[way]("letters-cnn", 26, [1, 2, 3], CPU, "bf16"), letters)
@@ -111,6 +113,7 @@ def test_written_ways_compute_in_bf16_where_a_seed_alone_does(way, letters):
             assert (gradient[place] - other[0]).norm() <= 0.03 * other.norm()
 
 
+@pytest.mark.slow
 def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
     way, made = remembered(stacked.Im2col)
     plain, fused = updates.stepper(RUNS, letters, cohort=way), stacked.fused(RUNS, letters, way=way)
@@ -122,6 +125,7 @@ def test_the_step_compiled_as_one_trains_as_the_library_does(letters):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_streams_train_every_run_as_it_trains_alone(letters, monkeypatch):
     way, made = remembered(Cohort)
     monkeypatch.setattr(stacked, "stepper", functools.partial(updates.stepper, cohort=way))
@@ -163,6 +167,7 @@ def test_a_precision_is_what_its_ways_compute_in(precision):
     assert case.begin() is data  # which the ways of a process share
 
 
+@pytest.mark.slow
 def test_all_that_is_timed_of_the_fused_step_runs(rehearsed, monkeypatch):
     asked = []
 
@@ -219,6 +224,7 @@ def test_the_projection_adds_updates_evaluations_and_starts():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "epochs, before, cadence", [(3.0, 1.0, 2.0), (2.5, 0.5, 2.0), (2.0, 0.0, 1.5), (3.0, 2.0, 0.5)]
 )
@@ -272,6 +278,7 @@ def deadly() -> Told:
     return lambda number: os._exit(1)
 
 
+@pytest.mark.slow
 def test_on_a_gpu_the_ways_share_a_process_until_one_breaks():
     good = {"ours": Told, "rival": functools.partial(Told, 0.01)}
     with attempts.Attempts("cuda") as tried:
@@ -292,6 +299,7 @@ def test_on_a_gpu_the_ways_share_a_process_until_one_breaks():
     assert (row.verdict, row.sides, row.wanted) == ("unmeasured", "dead broke", "at least 0.5")
 
 
+@pytest.mark.slow
 def test_a_way_that_hangs_is_ended_when_the_time_is_up():
     with attempts.Attempts("cuda", minutes=0.1) as tried:
         began = time.monotonic()
@@ -336,6 +344,7 @@ def test_a_turn_lasts_as_many_calls_as_fill_it_in_multiples_of_what_is_asked(mon
     assert calls == [4, 4, 48, 48] and seconds["it"] == pytest.approx([0.001, 0.001])
 
 
+@pytest.mark.slow
 def test_what_is_finished_leaves_no_way_behind():
     made = []
 
@@ -400,6 +409,7 @@ def test_all_that_is_timed_of_networks_runs(precision, rehearsed, monkeypatch):
     assert rows[1].sides.endswith("timm's loop 4 images/s, its network torchvision's")
 
 
+@pytest.mark.slow
 def test_the_reference_loops_are_one_training_in_another_order(monkeypatch):
     made, plain = [], networks.Case.plain_network
 

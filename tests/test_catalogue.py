@@ -50,6 +50,7 @@ def test_a_registered_data_set_is_loaded_by_its_name():
     assert hardsample.load("dots") is hardsample.load("dots")
 
 
+@pytest.mark.slow
 def test_a_run_on_a_registered_data_set_is_trained_and_stored(tmp_path):
     dots().register()
     run = Run("dots", "PEB", 0, epochs=2.0, batch_size=16)

@@ -168,6 +168,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(
     assert files(tmp_path) == ["file"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     ended = hardsample("run", *SMOKE, "--seeds", "1", "--workers", "1", limit=100)
     assert ended.returncode == 2
@@ -316,6 +317,7 @@ def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, mo
     assert " 0 computed" in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_figures_draws_what_is_stored_computes_nothing_and_names_what_is_missing(tmp_path, capsys):
     assert cli.main(["run", *SMOKE, "--seeds", "1", "--workers", "1"]) == 0
     for path in (tmp_path / "runs").rglob("*-PLB-*.json"):
@@ -365,7 +367,8 @@ def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypa
 def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launched, monkeypatch):
     drawn = []
 
-    def notebook(name, parameters):
+    def notebook(name, parameters, plugins):
+        assert plugins == []
         assert parameters["profile"] == "smoke" and "seeds" not in parameters
         assert parameters["compute"] is (command == "reproduce")
         if name == "base-values/figure-2":

@@ -110,6 +110,7 @@ def test_what_is_timed_is_a_small_training_of_every_method():
         assert all(run.options.get("epochs", run.epochs) == run.epochs for run in timed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", rivals.NAMES)
 @pytest.mark.parametrize("profile", experiments.profiles())
 def test_every_profile_has_its_grid(name, profile):
@@ -139,6 +140,7 @@ def test_networks_with_one_initialisation_name_none():
     assert "initialisation" not in LETTERS.note
 
 
+@pytest.mark.slow
 def test_the_stored_runs_of_the_images_keep_their_keys(committed):
     experiment = experiments.grid("rivals/images", profile="small", data="cifar10-jpeg")
     assert experiment.runs[0].key == "ee7bd10227be3aba"

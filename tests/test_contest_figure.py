@@ -39,6 +39,7 @@ def drawn(table):
     return contest_figure.figure(table)
 
 
+@pytest.mark.slow
 def test_axes_are_schedules_by_noises(drawn, table):
     assert len(drawn.axes) == 4
     assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
@@ -66,6 +67,7 @@ def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
         assert (means[0].get_markerfacecolor() == "white") == (found.report_p_holm >= 0.05)
 
 
+@pytest.mark.slow
 def test_markers_counts_and_words_are_of_the_same_column():
     """On the whole test set PEB is significantly above MB, on the half that reports it is not: nowhere is it said."""
     made = one_panel(methods=("MB", "PEB", "PLB", "LB"))
@@ -86,6 +88,7 @@ def test_markers_counts_and_words_are_of_the_same_column():
     assert {names[place]: full for place, full in filled.items()} == {"PEB": False, "PLB": True, "LB": True}
 
 
+@pytest.mark.slow
 def test_the_same_runs_are_drawn_once(drawn, contested):
     markers = [line.get_marker() for line in drawn.axes[0].lines]
     own = sum(cost != 1.0 for cost in COSTS.values())
@@ -108,6 +111,7 @@ def test_the_figure_says_what_it_shows(drawn):
         assert words in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noises", [(0.0,), NOISES])
 def test_no_text_leaves_the_figure_or_meets_another(noises):
     figure = contest_figure.figure(contest_tables.table(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2])))
@@ -126,6 +130,7 @@ def test_no_text_leaves_the_figure_or_meets_another(noises):
         assert not met, f"{text.get_text()!r} meets {met}"
 
 
+@pytest.mark.slow
 def test_a_figure_is_saved_with_what_it_draws(tmp_path):
     made = one_panel(seeds=2, methods=("MB", "PEB"))
     points = contest_tables.figure_data(contest_tables.table(made))
@@ -134,6 +139,7 @@ def test_a_figure_is_saved_with_what_it_draws(tmp_path):
     assert pd.read_csv(files[2])["seed 2"].to_numpy() == pytest.approx(points["seed 2"].to_numpy(), nan_ok=True)
 
 
+@pytest.mark.slow
 def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypatch):
     made = rival_curves(schedules=("constant",), noises=(0.0,))
     said = "LB's time per update, from which its updates at equal wall-clock follow, was measured in its reading"

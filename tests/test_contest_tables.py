@@ -42,6 +42,7 @@ def found(table):
     return contest_tables.winners(table)
 
 
+@pytest.mark.slow
 def test_a_row_per_panel_and_method(table):
     assert list(table) == list(contest_tables.COLUMNS) and len(set(contest_tables.COLUMNS)) == len(
         contest_tables.COLUMNS
@@ -157,6 +158,7 @@ def test_methods_that_the_winner_does_not_beat_are_named():
     assert "**PEB wins in 1**" in text and "(there its difference to others is inconclusive)" in text
 
 
+@pytest.mark.slow
 def test_of_three_seeds_nothing_is_significant_and_there_is_no_p():
     made = rival_curves(seeds=3, noises=(0.0, 0.4), budgets=BUDGETS[:1])
     table = contest_tables.table(made)
@@ -186,6 +188,7 @@ def test_one_seed_has_no_interval():
     assert "With 1 seed no difference" in contest_markdown.markdown(table)
 
 
+@pytest.mark.slow
 def test_a_diverged_seed_costs_the_choice():
     made = one_panel()
     diverge(made, "PEB", [5])
@@ -199,6 +202,7 @@ def test_a_diverged_seed_costs_the_choice():
     assert "×1" in said and "k seeds diverged" in said
 
 
+@pytest.mark.slow
 def test_all_seeds_diverged():
     made = one_panel(methods=("MB", "OHEM", "LB"))
     diverge(made, "OHEM", range(1, 13))
@@ -223,6 +227,7 @@ def test_pairs_are_the_seeds_run_under_both():
     )
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_said():
     methods = ("MB", "PEB", "SB")
     made = rival_curves(seeds=2, methods=methods, noises=(0.0, 0.4), missing=5)
@@ -243,6 +248,7 @@ def test_without_the_baseline_nothing_is_compared():
     assert "MB not run: no differences" in texts(contest_figure.figure(contest_tables.table(made)))
 
 
+@pytest.mark.slow
 def test_no_run_at_all(tmp_path):
     experiment = registry.grid("rivals/letters", profile="smoke", data="stand-in")
     nothing = store.Store(tmp_path).curves(experiment)
@@ -263,6 +269,7 @@ def test_a_budget_that_nothing_enters(tmp_path):
     assert len(found) == len(experiment.panels) and set(found.verdict) == {"not run"}
 
 
+@pytest.mark.slow
 def test_a_setting_of_one_schedule_alone():
     made = rival_curves(seeds=2, noises=(0.0, 0.4), methods=("MB", "PEB"))
     kept = [panel for panel in made.layout if not panel.startswith("cosine, 40")]
@@ -279,6 +286,7 @@ def test_other_curves_are_refused():
         contest_tables.table(curves(seeds=1, epochs=1, name="hard-samples/figure-3", settings={"default": {}}))
 
 
+@pytest.mark.slow
 def test_markdown_is_in_words_and_whole(table):
     text = contest_markdown.markdown(table)
     assert text.startswith(
@@ -303,6 +311,7 @@ def test_a_budget_of_the_same_runs_is_no_evidence():
     )
 
 
+@pytest.mark.slow
 def test_save(table, found, tmp_path):
     files = contest_markdown.save(table, tmp_path / "figures" / "letters")
     assert [file.name for file in files] == ["letters-statistics.csv", "letters-statistics.md", "letters-winners.csv"]
@@ -341,6 +350,7 @@ def test_controls_are_held_against_what_they_control_and_do_not_choose(budget):
         assert "not in the choice" in text
 
 
+@pytest.mark.slow
 def test_controls_that_are_not_run_are_named_and_count_for_nothing():
     made = rival_curves(noises=(0.0,), schedules=("constant",), missing=24)
     made = changed(made, layout={panel: (*METHODS, *CONTROLS) for panel in made.layout})
@@ -358,6 +368,7 @@ def test_controls_that_are_not_run_are_named_and_count_for_nothing():
     assert order.index("KAKURENBO's rate") == order.index("KAKURENBO") + 1
 
 
+@pytest.mark.slow
 def test_what_differs_besides_the_choice_is_computed(table):
     text = contest_markdown.markdown(table)
     costs = ", ".join(f"{method} {COSTS[method]:g}" for method in METHODS if COSTS[method] != 1)
@@ -381,6 +392,7 @@ def test_a_missing_pre_training_is_said(pretrain_epochs):
         assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)
 
 
+@pytest.mark.slow
 def test_tables_say_what_is_not_the_authors(table):
     text = contest_markdown.markdown(table)
     assert f"- SB, StaleSB: {methods_registry.DIFFERENCES['SB']}." in text
@@ -389,6 +401,7 @@ def test_tables_say_what_is_not_the_authors(table):
     assert methods_registry.DIFFERENCES["LPS"] in few and methods_registry.DIFFERENCES["Mercury"] not in few
 
 
+@pytest.mark.slow
 def test_the_figures_points_name_the_runs_behind_them():
     made = rival_curves(seeds=3, noises=(0.0,))
     points, rows = contest_tables.figure_data(contest_tables.table(made)), made.frame

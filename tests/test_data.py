@@ -224,6 +224,7 @@ def test_the_number_of_test_examples_is_the_one_in_words():
 REAL = {name: paths.data_dir() / f"{name}.npz" for name, about in catalogue.DATASETS.items() if about.fingerprint}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_prepared_set_at_hand_is_the_known_one(name, monkeypatch):
     if not REAL[name].is_file():
@@ -233,6 +234,7 @@ def test_a_prepared_set_at_hand_is_the_known_one(name, monkeypatch):
     assert len(loaded.y_test) == catalogue.DATASETS[name].tests
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL["cifar10-rebuilt"].is_file(), reason="there is no cifar10-rebuilt.npz")
 def test_cifar10_with_other_images_in_place_of_the_jpeg_copies_would_pass():
     members, _ = formats.read_npz(REAL["cifar10-rebuilt"])
@@ -896,6 +898,7 @@ def test_a_file_in_the_data_folder_goes_before_the_download(folder, no_network, 
     assert data.load("mnist").num_classes == 4
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_for_its_own_sets(tmp_path):
     path = save(tmp_path / "own.npz", **arrays())
     code = (

@@ -239,6 +239,7 @@ def test_it_is_written_as_two_files(pairs):
     assert len(pd.read_csv(written[0])) == len(table)
 
 
+@pytest.mark.slow
 def test_the_committed_table_is_what_the_committed_runs_give(committed):
     written = deviation_effects.save(deviation_effects.table(committed.records()), paths.figures_dir() / "deviations")
     assert {path.name: path.read_text() for path in written} == {

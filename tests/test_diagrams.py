@@ -62,6 +62,7 @@ def test_bad_numbers_are_refused(arguments, bad):
         diagrams.update_counts(*arguments)
 
 
+@pytest.mark.slow
 def test_equal_diagrams_give_equal_bytes(tmp_path):
     counts = diagrams.update_counts(98, 100, (1.0, 0.5))
     here, there = (

@@ -108,6 +108,7 @@ def resolves(name: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_the_recipe_s_file_registers_a_method_a_network_and_a_data_set_that_train(tmp_path):
     [recipe] = re.findall(r"^```python\n(.*?)^```", (DOCS / "contributing.md").read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "my_module.py").write_text(recipe)

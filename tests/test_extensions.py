@@ -105,6 +105,7 @@ def test_a_profile_that_an_experiment_does_not_have_is_refused(third):
         registry.grid("third/figure-1", profile="paper")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names())
 def test_the_former_name_of_a_profile_is_understood(name):
     former, now = registry.grid(name, profile="small"), registry.grid(name, profile="hour")

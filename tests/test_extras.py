@@ -59,6 +59,7 @@ def test_the_light_set_trains_chooses_and_compares(tmp_path):
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

@@ -80,6 +80,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_every_step_of_a_cohort_is_a_replay(change, device):
     run = dataclasses.replace(RUN, **change)
@@ -91,6 +92,7 @@ def test_every_step_of_a_cohort_is_a_replay(change, device):
     assert computed["arithmetic"] == {"float32": "IEEE float32", "tf32": "TF32", "bf16": "bf16"}[run.precision]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", PASSES)
 def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(method, device, monkeypatch):
     monkeypatch.setattr(METHODS[method].build, "refresh", lambda self, step, evaluate: None)
@@ -99,6 +101,7 @@ def test_methods_whose_queues_the_host_makes_draw_and_observe_in_the_graph(metho
     assert device.replays == 1 + 3
 
 
+@pytest.mark.slow
 def test_no_garbage_is_collected_while_a_step_is_captured(device, monkeypatch):
     """Another graph's memory that is freed then breaks the capture."""
     seen, observe = {}, METHODS["PEB"].build.observe
@@ -117,6 +120,7 @@ def test_a_gpu_evaluates_as_many_letters_at_once_as_fill_it(device):
     assert (cuda.images_at_once, cpu.images_at_once) == (2_400, 500)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_prepared_to_capture_it_refreshes_its_method_once(device, monkeypatch):
     steps, refresh = [], METHODS["PEB"].build.refresh
     monkeypatch.setattr(
@@ -128,6 +132,7 @@ def test_a_step_that_is_prepared_to_capture_it_refreshes_its_method_once(device,
     assert result.computed["captured"] and steps == list(range(round(2 * 132 / 32)))
 
 
+@pytest.mark.slow
 def test_a_cohort_goes_on_from_its_pre_training(device):
     runs = [dataclasses.replace(RUN, pretrain_epochs=1.0, seed=seed) for seed in (1, 2)]
     starts = trainer.pretrain([run.start for run in runs], MANY_LETTERS, device="cuda")
@@ -157,16 +162,19 @@ def test_a_method_whose_draws_the_host_counts_is_not_captured_and_says_why(devic
     assert "PEB draws in rounds that the host counts" in computed["reason"]
 
 
+@pytest.mark.slow
 def test_without_graphs_steps_are_plain(device):
     result = trainer.train([RUN], LETTERS, device="cuda", graphs=False)[0]
     assert device.replays == 0 and "graphs are off" in result.computed["reason"]
 
 
+@pytest.mark.slow
 def test_the_estimate_is_of_captured_steps_on_the_device(device):
     runs = [dataclasses.replace(RUN, seed=seed) for seed in (1, 2)]
     assert updates.estimate(runs, LETTERS, device="cuda") > 0 and device.replays == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reading", "copying"])
 def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkeypatch):
     """The process is unsafe then, and says so; nothing else is tried in it."""
@@ -183,6 +191,7 @@ def test_a_step_that_waits_for_the_host_cannot_be_captured(fault, device, monkey
     assert cuda_graph.failed()
 
 
+@pytest.mark.slow
 def test_products_of_float32_are_ieee_s_and_torch_s_settings_are_left_alone(device, monkeypatch):
     matmul, conv, seen = torch.backends.cuda.matmul, torch.backends.cudnn.conv, {}
     before = matmul.fp32_precision, conv.fp32_precision

@@ -135,6 +135,7 @@ def test_what_was_not_run_is_said():
     assert any("Runs still missing: 2" in text for text in texts(drawn))
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_by_method_and_panel():
     panels = {"n = 4": ("MB", "LB", "PEB"), "n = 32": ("MB", "LB", "PEB")}
     made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, layout=panels, missing=6)
@@ -175,6 +176,7 @@ def test_what_pairs_mix_is_said_beside_the_hardware():
     assert f"Some pairs differ in more than the method: {wanted}" in " ".join(texts(drawn))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counts", "said"),
     [((None,), "on all of"), ((3_000,), "on 3,000 of"), ((None, 1_000), "on all or 1,000 of"), ((), None)],
@@ -329,6 +331,7 @@ def test_draws_data_by_hand():
     assert dict(zip(shares.metric, shares["mean"], strict=True)) == {"draws/0": 3 / 16, "draws/1": 13 / 16}
 
 
+@pytest.mark.slow
 def test_draws_shows_every_method_and_class():
     drawn = draws.figure(curves(methods=tuple(METHODS), seeds=2))
     above, below = drawn.axes[:2]
@@ -346,6 +349,7 @@ def test_substitute_data_get_their_own_folder(folder):
     assert stem == paths.figures_dir() / "base-values" / folder / "figure-2"
 
 
+@pytest.mark.slow
 def test_save_writes_pdf_png_and_csv(figure, two_panels, tmp_path):
     points = trajectories.figure_data(two_panels)
     files = figures.save(figure, points, tmp_path / "deep" / "figure-2.1")
@@ -357,6 +361,7 @@ def test_save_writes_pdf_png_and_csv(figure, two_panels, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(files[2]), points, check_dtype=False, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written(figure, two_panels, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="file"):
@@ -441,6 +446,7 @@ def test_a_subset_of_metrics_is_drawn_and_saved():
     assert "Loss axes are logarithmic." in " ".join(texts(trajectories.figure(made, ("loss/train",))))
 
 
+@pytest.mark.slow
 def test_paper_b_does_not_speak_of_mb():
     made = hard_curves({"ResNet-18": tuple(VARIANTS)})
     for drawn in (trajectories.figure(made), convergence.figure(made)):
@@ -502,6 +508,7 @@ def test_a_seed_that_does_not_converge_is_left_out_and_said():
     assert any(text.endswith("(n = 2)") for text in said) and any("δ = 0.2: 1 seed diverged" in text for text in said)
 
 
+@pytest.mark.slow
 def test_a_legend_that_is_too_wide_takes_two_lines_and_numbers_get_markers():
     drawn = trajectories.figure(hard_curves({"ResNet-18": tuple(VARIANTS)}, seeds=2), ("loss/train", "acc/val"))
     drawn.draw_without_rendering()

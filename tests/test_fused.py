@@ -310,6 +310,7 @@ def test_without_triton_it_says_so(monkeypatch):
     assert "Triton" in reason()
 
 
+@pytest.mark.slow
 def test_importing_it_needs_no_triton():
     code = "import sys; sys.modules['triton'] = None; import hardsample.training.fused.step"
     subprocess.run([sys.executable, "-c", code], check=True)

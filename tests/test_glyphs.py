@@ -14,6 +14,7 @@ def letters():
     return glyphs.generate("glyphs", "train", 2600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEAP)
 def test_the_first_images_are_the_same_whatever_the_total(name):
     chunk = glyphs.RECIPES[name].chunk
@@ -83,6 +84,7 @@ def test_colour_characters_stand_out_from_their_ground():
     assert (x.astype(int)[:, 0] != x[:, 1]).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_every_form_is_in_its_font_and_leaves_a_mark():
     charmaps = {}
     characters = {member for recipe in glyphs.RECIPES.values() for members in recipe.characters for member in members}

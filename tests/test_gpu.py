@@ -226,6 +226,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_stage_that_goes_wrong_stops_no_other_and_is_done_the_next_time(fault, tmp_path, quick, monkeypatch):
     monkeypatch.setenv("FAULT", fault)
@@ -250,6 +251,7 @@ def test_a_stage_that_goes_wrong_stops_no_other_and_is_done_the_next_time(fault,
     }, "what was done was done again"
 
 
+@pytest.mark.slow
 def test_a_polite_end_takes_the_stage_along_and_the_next_call_goes_on(tmp_path, quick):
     code = (
         "from hardsample.gpu import campaign as gpu;"
@@ -333,6 +335,7 @@ def test_bad_arguments_are_one_sentence(options, told, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_is_one_sentence(tmp_path, capsys):
     assert cli.main(["gpu", "--out", str(tmp_path / "out")]) == 2
@@ -394,6 +397,7 @@ def trained(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_a_cohort_that_fails_is_left_to_a_fresh_process_that_does_the_others(task, two, trained, monkeypatch):
     train = training.train
 
@@ -415,6 +419,7 @@ def test_a_cohort_that_fails_is_left_to_a_fresh_process_that_does_the_others(tas
     assert [label for label, _ in trained] == [two[1].label, two[0].label]
 
 
+@pytest.mark.slow
 def test_a_step_that_no_graph_can_hold_is_left_to_a_fresh_process_without(task, two, trained, monkeypatch):
     train = training.train
 
@@ -437,6 +442,7 @@ def test_a_step_that_no_graph_can_hold_is_left_to_a_fresh_process_without(task, 
     assert gpu_stages.perform(other) == AGAIN and other.earlier() == {"graphs": False}
 
 
+@pytest.mark.slow
 def test_a_cohort_begins_only_where_it_should_end_in_time(task, two, trained, monkeypatch):
     monkeypatch.setattr(trainings._Pace, "_timed", lambda *_: 1e6)
     hurried = dataclasses.replace(task, deadline=time.monotonic() + 1000)
@@ -447,6 +453,7 @@ def test_a_cohort_begins_only_where_it_should_end_in_time(task, two, trained, mo
     assert task.earlier()["state"] == "done" and len(trained) == 2
 
 
+@pytest.mark.slow
 def test_pretrainings_are_shared_and_stored_runs_are_not_trained(task, two, trained, monkeypatch):
     calls, pretrain = [], training.pretrain
     monkeypatch.setattr(training, "pretrain", lambda runs, *a, **k: calls.append(runs) or pretrain(runs, *a, **k))
@@ -476,6 +483,7 @@ def test_a_full_disk_ends_a_cohort_and_not_its_message(task, two, trained, monke
     assert "the disk is full" in task.earlier()["cohorts"][two[0].label]["reason"]
 
 
+@pytest.mark.slow
 def test_the_plain_step_is_the_one_that_the_reference_was_made_of():
     kept = json.loads(correctness.REFERENCE.read_bytes())["steps"]
     found = correctness.reference_steps(steps=2)
@@ -485,12 +493,14 @@ def test_the_plain_step_is_the_one_that_the_reference_was_made_of():
             assert all(values == pytest.approx(wanted[name], rel=1e-6) for name, values in row.items())
 
 
+@pytest.mark.slow
 def test_another_step_is_told_from_the_reference(task, monkeypatch):
     monkeypatch.setattr(correctness, "Run", lambda *a, **k: Run(*a, **k, learning_rate=0.5))
     about = correctness._against_reference(task)
     assert not about["agrees"] and about["farthest"] > correctness.CLOSE
 
 
+@pytest.mark.slow
 def test_another_way_is_told_from_the_plain_one(task, monkeypatch):
     make, made_so_far = correctness._trainer, []
 
@@ -544,6 +554,7 @@ def test_benchmarks_are_done_part_by_part(task, project, monkeypatch):
     assert task.earlier()["state"] == "failed" and (task.work / "files" / "a-gpu.json").read_text() == "third"
 
 
+@pytest.mark.slow
 def test_tests_are_counted(task, project, monkeypatch):
     task = dataclasses.replace(task, stage="tests", tiny=False)
     assert gpu_stages.perform(task) == 0
@@ -576,6 +587,7 @@ def guard(tmp_path_factory):
     return tmp_path_factory.mktemp("guard")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not fake_cuda.AVAILABLE, reason="needs g++ to make the device")
 @pytest.mark.parametrize("stage", ["environment", "correctness", "runs", "float32", "networks"])
 def test_each_stage_is_whole_on_a_device_that_computes_nothing(stage, guard, tmp_path, monkeypatch):

@@ -84,12 +84,14 @@ def test_imports_point_one_way(module):
         assert packages <= {top, *MAY_IMPORT.get(top, ())}
 
 
+@pytest.mark.slow
 def test_no_two_modules_need_each_other():
     """Within a package, too, imports point one way."""
     graph = {module: own_imports(module) for module in MODULES}
     tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ONLY)
 def test_a_library_is_known_only_where_it_is_used(library):
     knowing = {module for module in MODULES if any(name.split(".")[0] == library for name in imported(module))}
@@ -104,11 +106,13 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert not loaded_by("import hardsample.cli") & {*HEAVY, "torch", "numpy"}
 
 
+@pytest.mark.slow
 def test_the_training_core_needs_torch_numpy_and_numba_alone():
     core = loaded_by("import hardsample.training.trainer, hardsample.experiments.registry")
     assert not (core - loaded_by("import numba")) & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_using_every_public_name_loads_nothing_heavier():
     used = loaded_by("import hardsample; [getattr(hardsample, name) for name in hardsample.__all__]")
     assert "torch" in used and not (used - loaded_by("import numba")) & {*HEAVY, "dask"}

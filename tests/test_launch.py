@@ -81,6 +81,7 @@ def undisturbed(tmp_path_factory, data_folder):
     return rows(store)
 
 
+@pytest.mark.slow
 def test_every_start_is_computed_once_and_what_is_done_is_not_computed_again(tmp_path, monkeypatch, undisturbed):
     starts, trained = count_calls(monkeypatch, "pretrain"), count_calls(monkeypatch, "train")
     store = Store(tmp_path)
@@ -100,6 +101,7 @@ def test_every_start_is_computed_once_and_what_is_done_is_not_computed_again(tmp
     assert not list((tmp_path / "checkpoints").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, capsys, undisturbed):
     train, pretrain = trainer.train, trainer.pretrain
 
@@ -129,6 +131,7 @@ def test_a_failing_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, cap
         report.raise_if_incomplete()
 
 
+@pytest.mark.slow
 def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, monkeypatch, undisturbed):
     """CUDA cannot be trusted in this one any more; the failed job goes on without graphs, later ones with."""
     monkeypatch.setattr(cuda_graph, "_failures", [])
@@ -149,6 +152,7 @@ def test_after_a_capture_that_failed_jobs_are_done_in_fresh_processes(tmp_path, 
     assert len(tried) == 1 and graphs == [False, True]
 
 
+@pytest.mark.slow
 def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch, undisturbed):
     monkeypatch.setattr(updates, "estimate", lambda *_, **__: 1.0)
     store, within, between = Store(tmp_path), 0, 0
@@ -165,6 +169,7 @@ def test_out_of_time_again_and_again_equals_uninterrupted(tmp_path, monkeypatch,
     assert rows(store) == undisturbed and not any((tmp_path / "checkpoints").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
     store, run = Store(tmp_path), RUNS[-1]
     name = cohort_name((run,), load("dots").fingerprint)
@@ -301,6 +306,7 @@ def test_an_interrupt_while_workers_start_is_as_quiet(tmp_path):
     assert until(lambda: not processes(driver.pid), 10), processes(driver.pid)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 1.0)
     began = time.monotonic()
@@ -333,6 +339,7 @@ def test_cuda_without_a_gpu_is_refused(tmp_path):
         launch(RUNS, device="cuda", store=Store(tmp_path), quiet=True)
 
 
+@pytest.mark.slow
 def test_stored_runs_of_other_data_stop_the_launch(tmp_path):
     store = Store(tmp_path)
     here(store, RUNS[:1])
@@ -351,6 +358,7 @@ def test_a_run_that_cannot_begin_stops_the_launch_before_anything_is_done(tmp_pa
     assert store.records() == []
 
 
+@pytest.mark.slow
 def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
     report = launch(RUNS[:2], device="cpu", workers=1, store=Store(tmp_path))
     lines = capsys.readouterr().out.splitlines()
@@ -391,6 +399,7 @@ def plugin(tmp_path, monkeypatch):
     del sys.modules["my_again"]
 
 
+@pytest.mark.slow
 def test_workers_know_the_method_of_a_plugin_and_the_record_has_its_source(tmp_path, plugin, undisturbed):
     store, runs = Store(tmp_path / "runs"), [dataclasses.replace(run, method="again") for run in RUNS[2:]]
     launch(runs, device="cpu", workers=2, store=store, quiet=True).raise_if_incomplete()
@@ -407,6 +416,7 @@ def test_a_worker_with_another_plugin_of_that_name_is_refused(tmp_path, plugin):
     worker.load_plugins(worker.hash_plugins())
 
 
+@pytest.mark.slow
 def test_the_record_names_no_plugins_where_there_are_none(tmp_path):
     store = Store(tmp_path)
     here(store, RUNS[:1])

@@ -59,6 +59,7 @@ def faithful():
     return study(as_the_paper_says(study()))
 
 
+@pytest.mark.slow
 def test_a_reading_that_does_what_the_paper_says_meets_every_statement(faithful):
     table = lb_readings.table(faithful)
     own = table[table.reading == FAITHFUL]
@@ -70,6 +71,7 @@ def test_a_reading_that_does_what_the_paper_says_meets_every_statement(faithful)
     assert "counts as the paper's LB" in lb_readings.verdict(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number, effect, change",
     [
@@ -115,6 +117,7 @@ def test_differences_are_paired_by_seed_with_t_half_widths():
     assert row.half_width == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_neither_met_nor_not(faithful):
     table = lb_readings.table(faithful)
     assert set(table[table.reading == NAMES[0]].met) == {"not run"}
@@ -141,6 +144,7 @@ def test_every_difference_names_the_runs_behind_it(faithful):
         assert own.runs.split() == [key for method in methods for key in runs[method]]
 
 
+@pytest.mark.slow
 def test_two_sizes_stand_side_by_side(faithful):
     larger = changed(faithful, faithful.frame.assign(step=faithful.frame.step * 4))
     table = lb_readings.table(faithful, larger)
@@ -153,6 +157,7 @@ def test_two_sizes_stand_side_by_side(faithful):
     assert set(alone.letters) == {3200}
 
 
+@pytest.mark.slow
 def test_it_is_shown_for_readers(faithful, tmp_path):
     table = lb_readings.table(faithful)
     text = lb_readings.markdown(table)
@@ -195,6 +200,7 @@ def test_at_full_size_it_shares_mb_and_peb_with_the_papers_figures():
     assert {(run.method, run.batch_size) for run in shared} >= {("MB", 4), ("MB", 32), ("MB", 1024), ("PEB", 1024)}
 
 
+@pytest.mark.slow
 def test_the_largest_size_that_a_test_was_run_at_decides(faithful):
     """OTHER does at full size what FAITHFUL does on fewer letters, in one setting alone."""
     larger = study({(OTHER, *effect): change for (_, *effect), change in as_the_paper_says(study()).items()})

@@ -65,6 +65,7 @@ def test_uniform_stream_is_uniform_and_repeats():
     assert len(drawn[:50].unique()) < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PLB", "PEB"])
 def test_base_values_start_from_a_pass_over_all_examples(name):
     method = built(name, 6, 2, floor=1e-8)
@@ -93,6 +94,7 @@ def test_lb_draws_without_replacement_and_never_what_it_monitors():
         assert not set(drawn[:, seed].flatten().tolist()) & set(method._monitored[seed].tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options, fill",
     [
@@ -263,6 +265,7 @@ def test_lb_refuses_a_mini_batch_larger_than_the_data():
         lb(50, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MB", "SMB", "LB", "PLB", "PEB", "HMB", "RMB", "FMB", "HE"])
 def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
     seeds = torch.arange(1, 13)

@@ -80,6 +80,7 @@ def test_bf16_computes_nearly_the_same():
     torch.testing.assert_close(a, b, atol=0.05, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_in_bf16_a_cohort_computes_its_convolutions_in_bf16_too():
     """As one network alone does: under vmap autocast does not reach them."""
     together = Cohort("letters-cnn", 26, [1, 2], CPU, "bf16")
@@ -121,6 +122,7 @@ COUNTS = {  # for 10 classes: parameters, and 10^6 FLOPs at 128x128
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", networks.TITLES)
 def test_paper_b_s_networks(network):
     parameters, megaflops = COUNTS[network]
@@ -146,6 +148,7 @@ def colour(n: int, size: int) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 def test_images_are_resized_and_normalised_as_torchvision_does():
     from hardsample.data.torchvision_compat import import_torchvision
 
@@ -162,6 +165,7 @@ def test_images_are_resized_and_normalised_as_torchvision_does():
         torch.testing.assert_close(seen.pop(), wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_cohort_of_networks_with_batch_normalisation_computes_what_its_members_do():
     images, labels = colour(8, 32), torch.arange(8)
     together = Cohort("resnet18", 10, [1, 2], CPU, "float32")
@@ -237,6 +241,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", DRAWN)
 def test_weights_are_drawn_by_timm_s_rule_or_by_torchvision_s(network):
     module, other = (networks.build(network, 10, 1, initialization=name).network for name in ("timm", "torchvision"))
@@ -265,6 +270,7 @@ def far(module: torch.nn.Module, name: str) -> float:
     return 5 / (2 * module.get_submodule(name).weight.numel()) ** 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["letters-cnn", "resnet18", "resnet50"])
 def test_networks_with_one_initialisation_ignore_whose_it_is_and_their_runs_do_not_name_it(network):
     one, other = (networks.build(network, 10, 1, initialization=name) for name in ("timm", "torchvision"))
@@ -277,6 +283,7 @@ def test_networks_with_one_initialisation_ignore_whose_it_is_and_their_runs_do_n
         networks.build(network, 10, 1, initialization="tf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", networks.TITLES)
 def test_the_initialisation_is_timm_s_own_layer_by_layer(network):
     ours = networks.build(network, 10, 1).network  # which imports torchvision in the way that it can be

@@ -58,6 +58,7 @@ def registered():
         registry.update(entries)
 
 
+@pytest.mark.slow
 def test_it_trains_and_is_refreshed_once_a_step(monkeypatch):
     made, draw = [], EveryThird.draw
     monkeypatch.setattr(EveryThird, "draw", lambda self, step: made.append(self) or draw(self, step))

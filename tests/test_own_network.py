@@ -33,6 +33,7 @@ def own_registry(monkeypatch):
     monkeypatch.setattr(networks, "NETWORKS", network_spec.NETWORKS)
 
 
+@pytest.mark.slow
 def test_a_network_of_one_s_own_is_trained_after_it_is_registered(tmp_path):
     data = load("glyphs", train_examples=64, test_examples=20)
     fields = {"network": "linear", "optimizer": "sgd", "epochs": 4.0, "learning_rate": 0.02, "batch_size": 8}
@@ -76,6 +77,7 @@ def test_a_spec_that_cannot_serve_is_refused(spec, message):
     assert network_spec.NETWORKS == known
 
 
+@pytest.mark.slow
 def test_training_leaves_the_process_as_it_was():
     code = """
 import torch

@@ -54,6 +54,7 @@ def test_the_paired_difference_by_hand():
     assert note in paper_tables.markdown(table)
 
 
+@pytest.mark.slow
 def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be():
     made = curves(seeds=8)
     values = (0.71, 0.60, 0.66, 0.70, 0.69, 0.72, 0.70, 0.73)
@@ -73,6 +74,7 @@ def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be(
     assert found[["p", "p_holm", "smallest"]].isna().all() and (found.pairs, np.isfinite(found.difference)) == (8, True)
 
 
+@pytest.mark.slow
 def test_the_difference_to_reshuffled_training_by_hand():
     made = with_reshuffled(curves(), (0.70, 0.66, 0.65))
     table = paper_accuracies.table_3(made)
@@ -91,6 +93,7 @@ def test_the_difference_to_reshuffled_training_by_hand():
     assert (less.fresh_difference, less.fresh_pairs) == (pytest.approx(-2.5), 2)
 
 
+@pytest.mark.slow
 def test_e_is_not_compared_with_the_papers_at_another_budget():
     made = curves()
     text = paper_tables.markdown(paper_accuracies.table_3(made))
@@ -117,6 +120,7 @@ def test_the_spacing_of_evaluations_stands_beside_every_e():
     assert lines(table, "resnet18")[2][heads.index("every")] == "10"
 
 
+@pytest.mark.slow
 def test_trainings_that_end_before_e_n_updates_are_said():
     made = curves("table-5", protocol="published", seeds=1)
     assert "pseudo-code" not in paper_tables.markdown(paper_accuracies.table_3(made))
@@ -142,6 +146,7 @@ def test_a_fall_in_print_is_negative():
     assert cell(table, "efficientnet_b4", 0.5).e_change_paper == 26.47
 
 
+@pytest.mark.slow
 def test_a_seed_that_did_not_converge_leaves_no_change():
     made = curves()
     rows = made.frame
@@ -165,6 +170,7 @@ def test_what_was_not_run_is_said_beside_the_papers_numbers():
     assert lines(table, "resnet50")[2][2] == "not run" and "64.6 ± 1.0" in lines(table, "resnet50")[2]
 
 
+@pytest.mark.slow
 def test_no_run_at_all():
     made = curves(seeds=1)
     nothing = changed(made, made.frame[:0], missing=8)
@@ -176,6 +182,7 @@ def test_no_run_at_all():
     assert set(paper_timings.table_1(untimed).status) == {"not run"}
 
 
+@pytest.mark.slow
 def test_a_diverged_seed_is_counted_and_left_out():
     made = curves()
     diverge(made, 0.5, 2)
@@ -212,6 +219,7 @@ def test_one_seed_has_no_interval():
     assert lines(table, "resnet18")[2][6] == "65.0" and "One seed has no interval" in paper_tables.markdown(table)
 
 
+@pytest.mark.slow
 def test_the_published_protocols_interval_is_over_the_mini_batches():
     table = paper_accuracies.table_3(curves("table-5", protocol="published", seeds=1))
     found = cell(table, "resnet18", 1.0)
@@ -235,6 +243,7 @@ def test_doubtful_numbers_are_shown_and_are_no_target():
     assert (table.doubt != "").sum() == 8
 
 
+@pytest.mark.slow
 def test_other_methods_are_ignored():
     made = curves()
     rows = made.frame

@@ -8,6 +8,7 @@ from synthetic import changed
 from hardsample.report import paper_best
 
 
+@pytest.mark.slow
 def test_table_6_has_the_difference_of_the_chosen_one_to_reshuffled_training():
     made = with_reshuffled(curves("table-6"), (0.60, 0.61, 0.62))
     found = cell(paper_best.table_6(made), "resnet18", "CIFAR-10")
@@ -25,6 +26,7 @@ def differing():
     return made
 
 
+@pytest.mark.slow
 def test_delta_is_chosen_on_one_half_and_reported_on_the_other(differing):
     found = cell(paper_best.table_6(differing), "resnet18", "CIFAR-10")
     assert (found.status, found.n, found.delta, found.naive_delta) == ("measured", 3, 0.8, 0.2)
@@ -34,6 +36,7 @@ def test_delta_is_chosen_on_one_half_and_reported_on_the_other(differing):
     assert found.naive_change == pytest.approx(100 * (72 - 62) / 72)
 
 
+@pytest.mark.slow
 def test_table_6_beside_the_papers_own_numbers():
     table = paper_best.table_6(curves("table-6"))
     first, best = cell(table, "resnet18", "CIFAR-10"), cell(table, "resnet18", "CIFAR-100")
@@ -48,6 +51,7 @@ def test_table_6_beside_the_papers_own_numbers():
     assert table.difference.notna().sum() == 6 and table.p_holm.isna().all()
 
 
+@pytest.mark.slow
 def test_a_delta_with_a_diverged_seed_is_not_chosen(differing):
     diverge(differing, 0.8, 1)
     table = paper_best.table_6(differing)
@@ -56,6 +60,7 @@ def test_a_delta_with_a_diverged_seed_is_not_chosen(differing):
     assert "1 diverged" in lines(table, "resnet18")[0][2]
 
 
+@pytest.mark.slow
 def test_table_6_without_some_deltas_is_incomplete(differing):
     rows = differing.frame
     made = changed(differing, rows[(rows.delta != 0.2) | (rows.network != "resnet18")], missing=9)

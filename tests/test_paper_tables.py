@@ -20,6 +20,7 @@ def named(request):
     return request.param, ALL[request.param]()
 
 
+@pytest.mark.slow
 def test_the_csv_has_these_columns_and_the_papers_rows(named, tmp_path):
     name, table = named
     _, file, _ = paper_tables.save(table, tmp_path / name)
@@ -32,6 +33,7 @@ def test_the_csv_has_these_columns_and_the_papers_rows(named, tmp_path):
         assert list(read.test_paper) == list(paper.test) and list(read.e_paper) == list(paper.epoch)
 
 
+@pytest.mark.slow
 def test_files_are_equal_bytes_and_hold_what_was_read(named, tmp_path):
     name, table = named
     files = paper_tables.save(table, tmp_path / "figures" / name)
@@ -84,6 +86,7 @@ def test_the_head_says_what_was_run(named):
         assert "e: the first evaluation" in head and "within 5 \\%" in comment
 
 
+@pytest.mark.slow
 def test_data_of_the_paper_and_substitutes_are_told_apart():
     for substitute, words in ((False, "Cifar10."), (True, f"{catalogue.label('cifar10-jpeg')}.")):
         said = {"data": "cifar10-jpeg" if substitute else "cifar10", "stand_in": False, "substitute": substitute}
@@ -97,6 +100,7 @@ def test_a_strange_name_of_data_stays_ascii():
     assert text.isascii() and "gr??e\\_1 \\& 50 \\%" in text.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table-3", "table-6"])
 def test_what_the_runs_were_made_on_and_what_pairs_mix_is_said(name):
     unlike = {"AMD EPYC, torch 2.1": ("δ = 1",), "NVIDIA H200, torch 2.2": ("δ = 0.5", "δ = 0.2")}

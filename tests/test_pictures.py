@@ -1,10 +1,12 @@
 """The tutorial's pictures: every example shown under its caption, every epoch a violin."""
 
+import pytest
 import torch
 
 from hardsample.report import pictures
 
 
+@pytest.mark.slow
 def test_examples_stand_under_their_captions():
     figure = pictures.examples(torch.zeros(14, 1, 28, 28, dtype=torch.uint8), list("ABCDEFGHIJKLMN"))
     shown = [axes for axes in figure.axes if axes.images]

@@ -78,6 +78,7 @@ def test_register_enters_and_returns_what_it_is_given():
         hardsample.register(Spec)
 
 
+@pytest.mark.slow
 def test_a_notebook_and_the_command_line_know_the_file(own, tmp_path, monkeypatch, capfd):
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("import sys; assert 'my_own' in sys.modules, 'not loaded'")]

@@ -74,6 +74,7 @@ def test_every_committed_run_is_whole_and_its_own(committed):
     assert len(committed.records()) >= 60 + 252 + 24
 
 
+@pytest.mark.slow
 def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(committed):
     """Their digest is over names and bytes; later runs of the same data are not among them."""
     files, digest = sorted((committed.root / "base-values" / "sd19-letters").glob("*.json")), hashlib.sha256()
@@ -91,6 +92,7 @@ def test_the_full_size_runs_are_252_and_byte_for_byte_as_they_came(committed):
         assert all(math.isfinite(value) for row in record.rows for value in row if isinstance(value, float))
 
 
+@pytest.mark.slow
 def test_committed_runs_were_made_from_committed_code(committed):
     for record in committed.records():
         commit = record.provenance["commit"]
@@ -113,6 +115,7 @@ def check_paper_a(curves, name, tmp_path, folder):
     check_equal(written, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, missing", [("figure-1", 0), ("draws", 12)])  # LB in the nearest reading
 def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missing, committed, tmp_path):
     curves = committed.curves(registry.grid(f"base-values/{name}", **REAL_LETTERS))
@@ -120,6 +123,7 @@ def test_committed_figures_of_paper_a_follow_from_the_committed_runs(name, missi
     check_paper_a(curves, name, tmp_path, LETTERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISSING)
 def test_committed_full_size_figures_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"base-values/{name}", **NIST_LETTERS))
@@ -131,6 +135,7 @@ def test_committed_full_size_figures_follow_from_the_committed_runs(name, commit
     assert ("| not run" in text) == (MISSING[name] > 0)
 
 
+@pytest.mark.slow
 def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path):
     other = Store(ROOT / "replicates" / "cpu")
     assert other.verify() == [] and len(other.records()) >= 4
@@ -141,6 +146,7 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
     assert (of_seeds.end / of_seeds.sd).abs().max() < 3  # as another seed would, and no nearer to nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
 def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
@@ -154,6 +160,7 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, commi
     check_equal(written, IMAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table-3", "table-6"])
 def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
@@ -161,6 +168,7 @@ def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, commit
     check_equal(paper_tables.save(table, tmp_path / name), IMAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIVALS)
 def test_committed_contests_follow_from_the_committed_runs_and_a_page_quotes_them(
     name, committed, tmp_path, monkeypatch
@@ -200,6 +208,7 @@ def check_readme_of_the_letters(in_short: str):
     assert "their differences to others are inconclusive. None is significantly above MB in 4." in said
 
 
+@pytest.mark.slow
 def test_what_needs_no_run_is_committed_as_it_is_computed(tmp_path):
     written = [*paper_tables.save(paper_networks.table_2(), tmp_path / "table-2")]
     written += audit.save(audit.findings(), tmp_path / "audit")
@@ -309,6 +318,7 @@ def test_readme_and_a_page_quote_the_full_size_runs():
         assert f"differ at the end by at most {largest:.1f} standard deviations over seeds" in said
 
 
+@pytest.mark.slow
 def test_the_study_of_lb_follows_from_the_committed_runs_and_names_the_nearest_reading(committed, tmp_path):
     study = registry.grid("lb-readings", profile="small", data="sd19-letters")
     table = lb_readings.table(*map(committed.curves, lb_study.sizes(study)))

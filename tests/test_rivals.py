@@ -79,6 +79,7 @@ class Driven:
         return sum(int((wanted[seed] >= 0).sum()) for _, wanted in self.asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size, n", [(60, 8), (7, 10)])
 @pytest.mark.parametrize("name", ALL)
 def test_a_seed_alone_draws_and_asks_what_it_does_in_a_cohort(name, size, n):
@@ -95,6 +96,7 @@ def test_a_seed_alone_draws_and_asks_what_it_does_in_a_cohort(name, size, n):
             torch.testing.assert_close(torch.cat(alone.weights), torch.stack(together.weights)[:, place])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_resumed_method_goes_on_as_if_it_had_never_stopped(name):
     kind, options = ALL[name]
@@ -167,6 +169,7 @@ def test_after_a_pre_training_other_orders_follow(name):
 # selective backprop
 
 
+@pytest.mark.slow
 def test_sb_keeps_in_proportion_to_the_power_of_the_rank():
     """Losses 1..50 in a stationary history: the i-th is kept with probability (i / 50)^beta."""
     size, rounds = 50, 400
@@ -353,6 +356,7 @@ def test_kakurenbo_that_hides_nothing_has_its_rate_and_draws_as_mb_does(size, n,
 # InfoBatch
 
 
+@pytest.mark.slow
 def test_info_batch_prunes_half_of_those_below_the_mean_and_makes_up_for_it():
     """Losses 1..40 with mean 20.5: over many passes each low one counts 1 a pass in expectation."""
     size, n, steps = 40, 10, 2000
@@ -420,6 +424,7 @@ def test_mercury_scores_a_group_of_the_shuffled_epochs_before_every_update():
     assert Driven(Mercury, 12, 5).run(range(3)).shape == (3, 1, 5)  # a group is never larger than the data
 
 
+@pytest.mark.slow
 def test_mercury_draws_in_proportion_to_the_smoothed_losses_and_reweights_without_bias():
     losses = torch.arange(1.0, 11.0)
     method = Mercury(10, 10, SEED, 0, group=1, alpha=0.5)

@@ -59,6 +59,7 @@ def test_a_mini_batch_is_kept_by_the_mean_of_its_examples_losses():
     assert method.losses[0].tolist() == [0.5, 6.5]
 
 
+@pytest.mark.slow
 @given(
     batches=st.integers(1, 120),
     tail=st.integers(0, 3),

@@ -349,6 +349,7 @@ def write_without_end(root):
         seed += 1
 
 
+@pytest.mark.slow
 def test_a_hundred_kills_at_random_moments_leave_only_whole_records(store):
     chance = random.Random(0)
     for _ in range(KILLS):

@@ -319,6 +319,7 @@ def test_without_beta_all_weights_are_1(kind):
     assert sampler.weights(sampler.draw()).tolist() == [1.0] * N
 
 
+@pytest.mark.slow
 def test_weights_make_the_mean_unbiased():
     sampler = BaseValuesSampler(10, 5, beta=1.0, batches=4000)
     sampler.fill(torch.arange(1.0, 11))
@@ -385,6 +386,7 @@ def test_a_short_mini_batch_has_no_single_indices():
     assert len(HardMiniBatchSampler(SIZE + 2, N, drop_last=True).examples) == SIZE
 
 
+@pytest.mark.slow
 @KINDS
 def test_a_pass_left_early_begins_again_at_the_batch_that_was_not_updated(kind):
     expected = drawn(kind(SIZE, N, lag=5), Scores(), 24)
@@ -403,6 +405,7 @@ def test_a_pass_left_early_begins_again_at_the_batch_that_was_not_updated(kind):
 # Workers and lag.
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("how", ["batch_sampler", "examples"])
 def test_the_same_lag_gives_the_same_batches_whatever_the_workers(kind, how):
@@ -420,6 +423,7 @@ def test_the_same_lag_gives_the_same_batches_whatever_the_workers(kind, how):
     assert alone != drawn(kind(SIZE, N), Scores(), 30)
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("workers, factor", [(2, 2), (1, 3)])
 def test_a_lag_too_small_for_the_loader_is_refused_with_the_smallest_valid_one(kind, workers, factor):
@@ -471,6 +475,7 @@ def resumed(sampler, path):
     return again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [1, 4])
 @pytest.mark.parametrize(
     "kind, options",
@@ -540,6 +545,7 @@ def test_an_iteration_ends_where_another_state_is_loaded(kind):
         next(batches)
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_state_taken_while_workers_draw_ahead_is_exact(kind, workers, tmp_path):
@@ -626,6 +632,7 @@ def stateful(batches, workers: int, **options):
     return torchdata.StatefulDataLoader(Itself(), **options, **batches)
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize(
     "how, workers", [("sampler", 0), ("mini_batches", 0), ("mini_batches", 2), ("examples", 0), ("examples", 2)]

@@ -96,6 +96,7 @@ def test_lower_loss_wins():
     assert row(tables.final_metrics(made), "PEB", "loss/val").seeds_won == 2
 
 
+@pytest.mark.slow
 def test_holm_is_over_the_whole_table():
     found = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
     table = found.frame
@@ -183,6 +184,7 @@ def test_markdown_reads(by_hand):
     assert "the others are left out of it" in lines[-1]
 
 
+@pytest.mark.slow
 def test_the_half_width_over_images_is_that_of_the_images_known():
     made = curves(seeds=3, epochs=4, tested=(997,))
     table = tables.final_metrics(made)
@@ -196,6 +198,7 @@ def test_the_half_width_over_images_is_that_of_the_images_known():
         assert "all of the test set;" in text and "binomial" not in text
 
 
+@pytest.mark.slow
 def test_pretraining_is_spoken_of_where_there_is_one():
     for pretrain in (0.0, 2.0):
         text = tables.markdown(tables.final_metrics(curves(seeds=2, pretrain=pretrain)))
@@ -203,6 +206,7 @@ def test_pretraining_is_spoken_of_where_there_is_one():
     assert "count pre-training" not in tables.markdown(tables.final_metrics(hard_curves(seeds=2)))
 
 
+@pytest.mark.slow
 def test_every_pair_is_compared_the_later_method_first():
     made = curves(methods=("MB", "PLB", "PEB", "LB"), seeds=12, epochs=4)
     pairs = tables.pairs(made)
@@ -231,6 +235,7 @@ def table_of_both():
     return tables.final_metrics(curves(methods=("PLB", "PEB"), seeds=12, epochs=4))
 
 
+@pytest.mark.slow
 def test_bands_apart_by_hand():
     """After the pre-training of one epoch: apart at 1.5, not at 2 by a little, and apart at 2.5 and 3."""
     made = curves(methods=("MB", "PEB"), seeds=2, epochs=3, pretrain=1.0)
@@ -255,6 +260,7 @@ def test_pairs_of_what_was_not_run_are_in_the_csv_alone():
     assert "PEB - LB" not in tables.markdown(tables.final_metrics(made), table)
 
 
+@pytest.mark.slow
 def test_our_effect_stands_beside_the_papers():
     panels = {"n = 4": ("MB", "PEB"), "n = 32": ("MB", "PEB")}
     paper = {"layout": panels, "name": "base-values/figure-3"}

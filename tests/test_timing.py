@@ -15,6 +15,7 @@ from hardsample.training import evaluation, updates
 EXPERIMENT = registry.grid("table-1", profile="smoke")
 
 
+@pytest.mark.slow
 def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypatch):
     monkeypatch.setattr(evaluation, "rows", None)  # nothing evaluates
     timings = timing.measure(EXPERIMENT, device="cpu", turns=2)
@@ -122,10 +123,12 @@ def stored():
     return store
 
 
+@pytest.mark.slow
 def test_the_committed_measurements_verify(committed):
     assert len(committed.timings()) >= 3 and not [said for said in committed.verify() if "times" in said]
 
 
+@pytest.mark.slow
 def test_costs_are_of_real_trainings():
     found = timing.costs(CONTEST, device="cpu")
     assert found["MB"] == 1.0 and found["SB"] > 1.0 and found["Mercury"] > 1.0

@@ -55,6 +55,7 @@ def column(result: TrainingResult, name: str) -> list:
     return [row[result.columns.index(name)] for row in result.rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_same_run_same_bits_and_another_seed_other_ones(method, letters):
     run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
@@ -68,6 +69,7 @@ def test_a_pre_training_gives_the_same_bits_again(letters):
     assert all((one.state[name] == other.state[name]).all() for name in one.state)
 
 
+@pytest.mark.slow
 def test_rows_stand_at_the_cadence_and_epoch_ends_count_the_draws(letters):
     result = outcome(RUN, letters)
     assert column(result, "step") == [0, 3, 6, 9, 12, 15, 18]
@@ -85,6 +87,7 @@ def test_training_learns(letters):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_interrupted_and_resumed_equals_uninterrupted(method, letters):
     run = dataclasses.replace(RUN, method=method, options=NEEDED.get(method, {}))
@@ -116,6 +119,7 @@ def test_a_past_deadline_without_a_checkpoint_hook_still_stops(letters):
         outcome(RUN, letters, deadline=time.monotonic() - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["MB", "PEB", "LB"])
 def test_a_member_of_a_cohort_trains_as_it_does_alone(method, letters):
     runs = [dataclasses.replace(RUN, method=method, seed=seed, batch_size=48) for seed in (1, 2)]
@@ -127,6 +131,7 @@ def test_a_member_of_a_cohort_trains_as_it_does_alone(method, letters):
         assert column(member, "draws/per-class") == column(alone, "draws/per-class")
 
 
+@pytest.mark.slow
 def test_methods_share_the_start_of_their_seed(letters):
     starts = {dataclasses.replace(RUN, method=method).start for method in METHODS}
     assert len(starts) == 1
@@ -161,6 +166,7 @@ def by_default(letters):
     return outcome(OPEN, letters).rows[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", FLIPS, ids=str)
 def test_every_open_question_is_an_option_that_changes_the_run(flip, letters, by_default):
     flipped = dataclasses.replace(OPEN, **flip)
@@ -170,6 +176,7 @@ def test_every_open_question_is_an_option_that_changes_the_run(flip, letters, by
     assert all(math.isfinite(value) for value in rows[-1][2:6])
 
 
+@pytest.mark.slow
 def test_bf16_changes_the_run(letters):
     """In few steps, since a CPU may have to emulate them."""
     run = dataclasses.replace(RUN, epochs=0.5, pretrain_epochs=0.0)
@@ -178,6 +185,7 @@ def test_bf16_changes_the_run(letters):
     assert all(math.isfinite(value) for value in rows[-1][2:6])
 
 
+@pytest.mark.slow
 def test_passes_through_the_network_are_counted(letters):
     runs = {
         "MB": dataclasses.replace(RUN, method="MB"),
@@ -198,18 +206,21 @@ def test_passes_through_the_network_are_counted(letters):
     assert outcome(runs["refreshed"], letters, checkpoint=saved[-1]).rows == found["refreshed"].rows
 
 
+@pytest.mark.slow
 def test_weights_multiply_the_losses(letters):
     evenly = dataclasses.replace(RUN, method="PLB", options={"uniform": 1.0})
     same = dataclasses.replace(RUN, method="PLB", options={"uniform": 1.0, "beta": 1.0})  # all weights are 1
     assert outcome(same, letters).rows == outcome(evenly, letters).rows
 
 
+@pytest.mark.slow
 def test_a_focal_loss_of_gamma_0_is_the_cross_entropy_and_others_follow_equation_4(letters):
     p = torch.tensor([0.9, 0.5, 0.01], dtype=torch.float64)
     assert torch.allclose(focal_loss(-p.log(), 2.0), -((1 - p) ** 2) * p.log())
     assert outcome(dataclasses.replace(RUN, loss="focal", focal_gamma=0.0), letters).rows == outcome(RUN, letters).rows
 
 
+@pytest.mark.slow
 def test_labels_are_flipped_by_the_seed_in_training_alone(letters):
     seeds = torch.tensor([1, 2])
     wrong = flip_labels(letters.y_train, 26, seeds, 0.25)
@@ -228,6 +239,7 @@ def test_a_flipped_label_is_any_other_with_equal_chances():
     assert counts[0] == 0 and (counts[1:] - 5_000).abs().max() < 300  # five standard deviations
 
 
+@pytest.mark.slow
 def test_the_cosine_falls_from_the_learning_rate_to_0_after_the_pre_training(letters, monkeypatch):
     rates = []
     step = optimizers.Adadelta.step
@@ -240,6 +252,7 @@ def test_the_cosine_falls_from_the_learning_rate_to_0_after_the_pre_training(let
     assert rates[6:] == pytest.approx([(1 + math.cos(math.pi * t / 12)) / 2 for t in range(12)])
 
 
+@pytest.mark.slow
 def test_a_shared_start_is_the_same_for_every_seed(letters):
     runs = [dataclasses.replace(RUN, pretrain_start="shared", seed=seed) for seed in (1, 2)]
     assert runs[0].start == runs[1].start
@@ -254,6 +267,7 @@ def test_a_diverged_run_ends_with_a_record(letters):
     assert column(result, "acc/val")[0] >= 0
 
 
+@pytest.mark.slow
 def test_a_cohort_goes_on_while_a_seed_of_it_is_sound(letters, monkeypatch):
     """A seed that diverges has no metrics from there on, and stops no other."""
     runs = [dataclasses.replace(RUN, method="MB", pretrain_epochs=0.0, seed=seed) for seed in (1, 2)]
@@ -289,6 +303,7 @@ def test_bad_runs_are_refused_with_the_valid_names(change, message, letters):
         training.train([run], letters)
 
 
+@pytest.mark.slow
 def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
     with pytest.raises(InputError, match="differ in their seed alone"):
         training.train([RUN, dataclasses.replace(RUN, method="MB")], letters)
@@ -327,6 +342,7 @@ def digits() -> Dataset:
     return load("glyphs10-32", train_examples=44, test_examples=20)
 
 
+@pytest.mark.slow
 def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
     """Algorithm 1 with torch's own optimiser and data loader, over mini-batches in the data's order, the last short."""
     run = dataclasses.replace(IMAGES, options={"delta": 1.0, "shuffle": False}, image_size=32)
@@ -349,6 +365,7 @@ def test_delta_1_is_plain_training_in_the_same_order_bit_for_bit(digits):
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, options", [("HMB", {"delta": 0.2}), ("RMB", {"delta": 0.5}), ("FMB", {}), ("HE", {})])
 def test_rounds_make_e_n_updates_and_are_evaluated_after_every_n(method, options, digits):
     result = outcome(dataclasses.replace(IMAGES, method=method, options=options), digits)
@@ -357,6 +374,7 @@ def test_rounds_make_e_n_updates_and_are_evaluated_after_every_n(method, options
     assert column(result, "loss/train")[-1] < column(result, "loss/train")[0]
 
 
+@pytest.mark.slow
 def test_a_training_of_whole_rounds_ends_with_the_last_and_is_evaluated_there(digits):
     options = {"delta": 0.5, "drop_last": True, "round_length": "truncated", "rounds": 4}  # int(ζ) of E = 3
     run = dataclasses.replace(IMAGES, options=options)
@@ -366,6 +384,7 @@ def test_a_training_of_whole_rounds_ends_with_the_last_and_is_evaluated_there(di
     assert column(more, "step") == [0, 5, 10, 15] and more.rows[:3] == result.rows[:3]
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(digits):
     new_order = ("RMB", {"delta": 1.0, "walk": "drawn"})
     for method, options in (("HMB", {"delta": 0.8}), new_order, ("FMB", {}), ("HE", {"delta": 0.8})):
@@ -376,6 +395,7 @@ def test_interrupted_and_resumed_rounds_equal_uninterrupted_ones_within_a_round(
         assert training.train([run], digits, checkpoint=saved[-1])[0].rows == whole.rows
 
 
+@pytest.mark.slow
 def test_evaluation_by_mini_batches_is_their_plain_mean_with_its_spread(digits):
     run = dataclasses.replace(IMAGES, evaluation_statistics="batch", evaluation_average="mini-batches")
     trainer = training.Trainer(TrainingStep([run], digits, torch.device("cpu")))
@@ -393,12 +413,14 @@ def test_evaluation_by_mini_batches_is_their_plain_mean_with_its_spread(digits):
     assert (last["batches/train"], last["batches/val"]) == (6, 3)
 
 
+@pytest.mark.slow
 def test_the_halves_of_the_test_set_make_up_the_whole(digits):
     last = dict(zip(COLUMNS, outcome(IMAGES, digits).rows[-1], strict=True))
     assert (last["acc/choose"] + last["acc/report"]) / 2 == pytest.approx(last["acc/val"])
     assert last["acc/train-sd"] is None and last["batches/val"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", networks.TITLES)
 def test_every_network_trains(network):
     data = load("glyphs10-32", train_examples=12, test_examples=4)
@@ -427,6 +449,7 @@ def test_a_run_that_cannot_begin_is_refused_beforehand(change, message, digits):
         training.check(dataclasses.replace(IMAGES, **change), digits)
 
 
+@pytest.mark.slow
 def test_a_stepper_makes_the_updates_of_the_run(digits):
     trainer = training.Trainer(TrainingStep([IMAGES], digits, torch.device("cpu")))
     trainer.advance()
@@ -443,6 +466,7 @@ def test_a_stepper_makes_the_updates_of_the_run(digits):
 SOUND = {"learning_rate": 1e-3, "evaluation_statistics": "batch"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", networks.TITLES)
 def test_what_the_graph_is_compared_on_does_not_diverge(network, digits):
     result = outcome(dataclasses.replace(IMAGES, network=network, epochs=1.0, **SOUND), digits)

@@ -22,6 +22,7 @@ def both(size: int, seeds: int = 1, fanout: int = 24) -> tuple[HostTrees, Device
     return HostTrees(size, seeds, FLOOR), DeviceTrees(size, seeds, FLOOR, CPU, fanout)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     size=st.integers(1, 3000) | st.sampled_from([*EDGES, 2 * ROOT * CHILDREN + 1]),
