@@ -157,7 +157,7 @@ def test_an_evaluation_that_differs_is_found_before_anything_is_chosen_by_it(dev
     monkeypatch.setattr(FusedCohort, "evaluate", wrong)
     one = ways.agreed_step(cohort_of("PEB", batch_size=3), letters(20), CPU, way="fused")
     assert one.computed["way"] == "plain" and one.computed["reason"].endswith("differs from the plain one in logits")
-    assert one.cohort.scores.__func__ is Cohort.evaluate and (one.method.base_values.values == 1).all()
+    assert one.cohort.evaluate.__func__ is Cohort.evaluate and (one.method.base_values.values == 1).all()
 
 
 @interpreted
