@@ -41,7 +41,8 @@ def _source(task: Task) -> str:
     """What the data are loaded from."""
     if task.data != plan.TINY:
         return task.data
-    path, images = task.work / "data" / f"{plan.TINY}.npz", random_images(32, 16, classes=4)
+    # As many as Figure 3's largest mini-batch in smoke, which LB draws without replacement.
+    path, images = task.work / "data" / f"{plan.TINY}.npz", random_images(64, 16, classes=4)
     if not path.exists():
         file = io.BytesIO()
         np.savez(file, **{name: getattr(images, name).numpy() for name in formats.ARRAYS})
