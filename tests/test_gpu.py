@@ -117,7 +117,7 @@ def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
     assert found["correctness"]["reference"]["agrees"] and all(
         about["agrees"] and about["computed"]["way"] == "plain" for about in found["correctness"]["ways"].values()
     )
-    assert {label.split("-")[2] for label in found["runs"]["cohorts"]} == {"MB", "PEB"}
+    assert {label.split("-")[2] for label in found["runs"]["cohorts"]} == {"MB", "LB", "PEB"}
     assert {label.split("-")[2] for label in found["float32"]["cohorts"]} == {"MB", "PLB", "PEB"}
     for size in found["networks"]["sizes"].values():
         assert set(size["deltas"]) == {"1.0", "0.5"}
@@ -130,12 +130,12 @@ def test_what_was_brought_home_is_stored_once(undisturbed, tmp_path, monkeypatch
     store = Store(tmp_path / "store")
     told = merge.merge(undisturbed, store)
     assert told == [
-        "commit ccccccc filled in for 14 runs: this checkout's sources made them",
-        f"14 runs stored in {store.root}, 0 there before",
+        "commit ccccccc filled in for 20 runs: this checkout's sources made them",
+        f"20 runs stored in {store.root}, 0 there before",
     ]
     assert store.verify() == [] and {record.provenance["commit"] for record in store.records()} == {"c" * 40}
     before = {path: path.read_bytes() for path in store.root.rglob("*.json")}
-    assert merge.merge(undisturbed, store) == [f"0 runs stored in {store.root}, 14 there before"]
+    assert merge.merge(undisturbed, store) == [f"0 runs stored in {store.root}, 20 there before"]
     assert {path: path.read_bytes() for path in store.root.rglob("*.json")} == before
     assert {path.relative_to(store.root).as_posix(): text.split(b'"rows": [')[1] for path, text in before.items()} == (
         rows(undisturbed)
@@ -163,7 +163,7 @@ def test_killed_again_and_again_it_goes_on_to_the_same_numbers(undisturbed, tmp_
     wanted = {name: content for name, content in rows(undisturbed).items() if "-PLB-" not in name}
     assert rows(folder) == wanted and before.items() <= wanted.items() and len(before) < len(wanted)
     store = Store(tmp_path / "store")
-    assert merge.merge(folder, store)[-1].startswith("12 runs stored")
+    assert merge.merge(folder, store)[-1].startswith("18 runs stored")
     assert merge.merge(folder, store)[-1].startswith("0 runs stored")
 
 
