@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -26,6 +27,11 @@ class Plugin:
 
     path: Path
     source: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the source."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
 
 
 _loaded: dict[str, Plugin] = {}
@@ -81,13 +87,32 @@ def load(name: str) -> None:
 
 
 def loaded() -> list[str]:
-    """The absolute paths of the files loaded, in that order: what another process loads to know the same."""
+    """The absolute paths of the files loaded, in that order."""
     return [str(plugin.path) for plugin in _loaded.values()]
+
+
+def hashes() -> dict[str, str]:
+    """The files of :func:`loaded`, each with the SHA-256 of the source that was run."""
+    return {str(plugin.path): plugin.sha256 for plugin in _loaded.values()}
+
+
+def load_same(wanted: Mapping[str, str]) -> None:
+    """Load the files that :func:`hashes` named in another process.
+
+    Raises:
+        InputError: a file is absent here, or other than there.
+    """
+    for path in wanted:
+        load(path)
+    here = hashes()
+    for path, digest in wanted.items():
+        if here[path] != digest:
+            raise InputError(
+                f"the plugin {path} is not the same on this worker as where the runs were launched: give all machines"
+                " the same file, and start again workers that have loaded an older one."
+            )
 
 
 def record() -> dict[str, dict[str, str]]:
     """What a run's provenance says of the files loaded: by module, their source and its SHA-256."""
-    return {
-        name: {"sha256": hashlib.sha256(plugin.source.encode()).hexdigest(), "source": plugin.source}
-        for name, plugin in _loaded.items()
-    }
+    return {name: {"sha256": plugin.sha256, "source": plugin.source} for name, plugin in _loaded.items()}

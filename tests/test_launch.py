@@ -410,10 +410,10 @@ def test_workers_know_the_method_of_a_plugin_and_the_record_has_its_source(tmp_p
 
 
 def test_a_worker_with_another_plugin_of_that_name_is_refused(tmp_path, plugin):
-    other = worker.hash_plugins() | {str(plugin): "0" * 64}
+    other = plugins.hashes() | {str(plugin): "0" * 64}
     with pytest.raises(InputError, match="my_again.py is not the same on this worker"):
-        worker.load_plugins(other)
-    worker.load_plugins(worker.hash_plugins())
+        plugins.load_same(other)
+    plugins.load_same(plugins.hashes())
 
 
 @pytest.mark.slow

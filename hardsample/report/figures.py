@@ -20,7 +20,7 @@ from hardsample.experiments.curves import METRICS, Curves, keys
 from hardsample.experiments.panels import Experiment
 from hardsample.report import markup
 from hardsample.report.style import QUIET, RC, handle, in_order, style
-from hardsample.report.wording import hardware_statement, measured_statement, missing_statement
+from hardsample.report.wording import hardware_statement, measured_statement, missing_statement, seeds_in_words
 
 
 def stem(experiment: Experiment) -> Path:
@@ -132,12 +132,11 @@ def band_statement(curves: Curves) -> str:
     counts = curves.frame.groupby(["panel", "method"]).seed.nunique()
     if counts.empty:
         return "No run is done yet."
-    low, high = counts.min(), counts.max()
-    if high == 1:
+    if counts.max() == 1:
         return "One seed (n = 1): no band."
-    seeds = f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
     return (
-        f"Lines: mean over {seeds}; bands: ± 2 standard deviations over seeds (a spread, not an interval of the mean)."
+        f"Lines: mean over {seeds_in_words(counts)}; bands: ± 2 standard deviations over seeds (a spread, not an"
+        " interval of the mean)."
     )
 
 

@@ -101,12 +101,10 @@ def opening(experiment: Experiment, size: str) -> list[str]:
 
 def seeds_statement(rows: Iterable[Mapping]) -> str:
     """n = the seeds of the fullest row, in words."""
-    counts = sorted({row["n"] for row in rows if row["status"] not in ("not run", "diverged")})
+    counts = [row["n"] for row in rows if row["status"] not in ("not run", "diverged")]
     if not counts:
         return "no run is finished yet" if all(row["status"] == "not run" for row in rows) else "every run diverged"
-    if len(counts) > 1:
-        return f"n = {counts[0]} to {counts[-1]} seeds"
-    return f"n = {counts[0]} seed{'s' * (counts[0] > 1)}"
+    return wording.seeds_in_words(pd.Series(counts))
 
 
 def reshuffled_statement(what: str) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from hardsample import paths
+from hardsample import paths, plugins
 from hardsample.config import Run
 from hardsample.data.dataset import name_of
 from hardsample.errors import InputError, check_choice
@@ -107,7 +107,7 @@ def launch(
             workplace = stack.enter_context(cluster.connect(scheduler))
             say(f"waiting for a worker at {scheduler}", quiet or workplace.count_workers() > 0)
             device = workplace.call(resolve_device, device)
-        on_gpu, own = device != "cpu", worker.hash_plugins()
+        on_gpu, own = device != "cpu", plugins.hashes()
         starts = [start for start in starts if start not in ready]
         updates = {run: count_updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
         for run in todo:

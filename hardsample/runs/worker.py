@@ -33,7 +33,8 @@ class Task:
 
     ``deadline`` is in the seconds of :func:`time.time`. A worker that may not share this machine's files is given the
     ``starts`` of the runs, if they have any; another one the ``root`` of the store that holds them. ``graphs``: may
-    steps be captured in a CUDA graph? ``plugins`` are what :func:`hash_plugins` gives where the runs are launched.
+    steps be captured in a CUDA graph? ``plugins`` are what :func:`hardsample.plugins.hashes` gives where the runs are
+    launched.
     """
 
     runs: tuple[Run, ...]
@@ -92,7 +93,7 @@ def _elsewhere(task: Task) -> JobResult:
 
 
 def _attempt(task: Task, began: float, tick: Callable[[], None]) -> JobResult:
-    load_plugins(task.plugins)
+    plugins.load_same(task.plugins)
     data = load_data(task.runs[0], task.source)
     if data.fingerprint != task.fingerprint:
         raise InputError(
@@ -160,34 +161,12 @@ class ThisProcess:
 def probe(cohort: Sequence[Run], source: str, device: str, wanted: Mapping[str, str]) -> float | None:
     """An estimate of a cohort's seconds; None where it cannot even begin, which will be reported when it is run."""
     try:
-        load_plugins(wanted)
+        plugins.load_same(wanted)
         with one_thread(device):
             return updates.estimate(cohort, load_data(cohort[0], source), device=device)
     except Exception:
         logger.warning("no estimate of the time:", exc_info=True)
         return None
-
-
-def hash_plugins() -> dict[str, str]:
-    """The files of the user's own that this process has loaded: path -> SHA-256 of the source that was run."""
-    return {path: about["sha256"] for path, about in zip(plugins.loaded(), plugins.record().values(), strict=True)}
-
-
-def load_plugins(wanted: Mapping[str, str]) -> None:
-    """Load the files that :func:`hash_plugins` named elsewhere.
-
-    Raises:
-        InputError: a file is absent here, or other than there.
-    """
-    for path in wanted:
-        plugins.load(path)
-    here = hash_plugins()
-    for path, digest in wanted.items():
-        if here[path] != digest:
-            raise InputError(
-                f"the plugin {path} is not the same on this worker as where the runs were launched: give all machines"
-                " the same file, and start again workers that have loaded an older one."
-            )
 
 
 def load_data(run: Run, source: str) -> Dataset:
