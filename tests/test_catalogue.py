@@ -146,3 +146,15 @@ def test_a_prepared_file_that_is_absent_is_named(tmp_path):
     dots(load=None).register()
     with pytest.raises(InputError, match=r"there is no dots\.npz in .*: make it and put it there, or let HARDSAMPLE_"):
         hardsample.load("dots")
+
+
+def test_chance_is_known_of_every_set_known_by_name():
+    assert {name: catalogue.chance(name) for name in catalogue.DATASETS} == {
+        **dict.fromkeys(("glyphs", "emnist-letters", "sd19-letters", "ocr-letters"), 1 / 26),
+        **dict.fromkeys(("glyphs10-32", "glyphs10-96", "mnist", "stl10"), 1 / 10),
+        **dict.fromkeys(("cifar10", "cifar10-jpeg", "cifar10-rebuilt"), 1 / 10),
+        **dict.fromkeys(("glyphs100-32", "cifar100"), 1 / 100),
+    }
+    assert catalogue.chance("some data of mine.npz") is None
+    dots(class_count=4).register()
+    assert catalogue.chance("dots") == 1 / 4

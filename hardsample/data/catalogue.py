@@ -30,7 +30,8 @@ class DatasetSpec:
     ``what`` it is, its ``origin`` and the ``recipe`` by which it is made are words for people; ``label`` is what
     figures and tables call it where its name is not enough. ``tests`` is its number of test examples, where it is
     known. ``fingerprint`` is that of the whole set (:func:`hardsample.data.fingerprints.fingerprint`); "" where its
-    makers' archive was not at hand. ``classes`` are the names of its classes where its files do not hold them.
+    makers' archive was not at hand. ``classes`` are the names of its classes where its files do not hold them, and
+    ``class_count`` is their number where ``classes`` are not given.
     ``papers`` are those that were measured on it, and ``stands_for`` the data set in whose place it is taken. What is
     generated, or stands for another, is a stand-in, and whatever is drawn from it says so.
     """
@@ -43,6 +44,7 @@ class DatasetSpec:
     label: str = ""
     fingerprint: str = ""
     classes: tuple[str, ...] = ()
+    class_count: int | None = None
     papers: tuple[str, ...] = ()
     stands_for: str = ""
     download: Source | None = None
@@ -78,6 +80,13 @@ DATASETS: dict[str, DatasetSpec] = {}
 def label(name: str) -> str:
     """What figures and tables call the data set where its name is not enough, else ""."""
     return DATASETS[name].label if name in DATASETS else ""
+
+
+def chance(name: str) -> float | None:
+    """The accuracy of a uniform guess, 1/K for K classes; None where K is not known by the data's name."""
+    spec = DATASETS.get(name)
+    count = (len(spec.classes) or spec.class_count) if spec else None
+    return 1 / count if count else None
 
 
 def paper_data(paper: str) -> tuple[str, ...]:
@@ -214,6 +223,7 @@ _KNOWN = (
         "scaled to 28x14 by averages over areas, padded to 28x28; fold 0 is the test set",
         label="handwritten letters of the Kassel/Taskar OCR set",
         tests=4_617,
+        class_count=26,
         fingerprint="372f231069b80e0c",
     ),
     DatasetSpec(
