@@ -1,0 +1,21 @@
+"""`hardsample tables`: the tables over all stored runs."""
+
+import argparse
+
+from hardsample import paths
+from hardsample.report import deviation_effects, figures, large_batches, replicates
+from hardsample.runs.store import Store
+
+
+def do(options: argparse.Namespace) -> int:
+    store, other, folder = Store(), Store(options.replicates), paths.figures_dir()
+    records, others = store.records(), other.records()
+    print(*deviation_effects.save(deviation_effects.table(records), folder / "deviations"), sep="\n")
+    experiment = large_batches.experiment()
+    if store.done(experiment.runs):
+        print(*large_batches.save(store.curves(experiment), figures.stem(experiment)), sep="\n")
+    else:
+        print(f"{experiment.name}: nothing of it is stored, not written")
+    homes = {record.run.data: folder / other.path(record.run).parent.relative_to(other.root) for record in others}
+    print(*replicates.save_each(replicates.compare(records, others), homes), sep="\n")
+    return 0
