@@ -60,7 +60,7 @@ def sizes(experiment: Experiment) -> tuple[Experiment, ...]:
     """
     (source,) = experiment.sources.values()
     together = [profile for profile in SPEC.profiles.values() if profile.every_setting]
-    if experiment.profile not in [profile.name for profile in together]:
+    if experiment.variation or experiment.profile not in [profile.name for profile in together]:
         return (experiment,)
     return tuple(
         experiment

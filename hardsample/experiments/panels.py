@@ -41,7 +41,8 @@ class Experiment:
     :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
     else. ``costs`` are the methods' measured training times relative to the baseline's, ``rates`` the mean factors of
     those that change the learning rate. ``metric_titles`` are what the paper calls the metrics that it does not call by
-    their columns' names, ``epochs_title`` what it calls its epochs.
+    their columns' names, ``epochs_title`` what it calls its epochs. ``variation`` is a short
+    name of what a reader changed of its runs, "" for nothing (:mod:`hardsample.experiments.overrides`).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Experiment:
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
     metric_titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
     epochs_title: str = "epochs"
+    variation: str = ""
 
     @property
     def runs(self) -> tuple[Run, ...]:

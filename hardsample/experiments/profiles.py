@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hardsample.config import SCHEDULES
 from hardsample.experiments.specs import Profile
@@ -33,6 +33,15 @@ class BaseValuesProfile(Profile):
             "batch_size": self.batch_sizes[1],
             "learning_rate": self.learning_rates[1],
         }
+
+    def changed(self, **values: float) -> Self:
+        """As :meth:`Profile.changed`: the default among those that the figures vary."""
+        fields = {"learning_rate": "learning_rates", "batch_size": "batch_sizes"}
+        varied = {name: values.pop(name) for name in fields if name in values}
+        for name, value in varied.items():
+            first, _, *others = getattr(self, fields[name])
+            values[fields[name]] = (first, value, *others)
+        return super().changed(**values)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,14 @@ class HardSamplesProfile(Profile):
     test_share: ClassVar[Fraction | None] = Fraction(2, 5)  # evaluations then cost less than a third of an epoch
     evaluated_share: ClassVar[Fraction] = Fraction(1, 5)
 
+    def changed(self, **values: float) -> Self:
+        """As :meth:`Profile.changed`: for every network, whatever it has of its own."""
+        own = {
+            network: {name: value for name, value in having.items() if name not in values}
+            for network, having in self.own.items()
+        }
+        return super().changed(own=own, **values)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContestProfile(Profile):
@@ -78,6 +95,11 @@ class ContestProfile(Profile):
     noises: Mapping[str, Sequence[float]]
     common: Mapping[str, Any]
     evaluations_per_epoch: float = 0.5
+
+    def changed(self, **values: float) -> Self:
+        """As :meth:`Profile.changed`."""
+        sizes = {"epochs": values.pop("epochs")} if "epochs" in values else {}
+        return super().changed(common={**self.common, **values}, **sizes)
 
 
 # Paper A. Short budgets take larger learning rates: Adadelta starts slowly, and 200 updates at the paper's would show

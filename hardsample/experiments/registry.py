@@ -1,11 +1,12 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hardsample.config import PRECISIONS
 from hardsample.errors import InputError, check_choice
 from hardsample.experiments import base_values, hard_samples, lb_study, rivals
+from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import EXPERIMENTS, ExperimentSpec, find_profile
 
@@ -61,6 +62,10 @@ def grid(
     seeds: int | None = None,
     examples: int | None = None,
     precision: str = "auto",
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    epochs: float | None = None,
+    methods: str | None = None,
     **knobs: str,
 ) -> Experiment:
     """The runs of one figure or table.
@@ -74,11 +79,17 @@ def grid(
         examples: at most so many training examples, and evaluations on fewer; None or 0 for as many as the profile has.
         precision: "float32", "bf16", or "auto": bf16 for paper A where the CPU computes in it and the profile is not
             "paper", else float32.
+        learning_rate: of every run; None or 0 for the profile's, as for the next two.
+        batch_size: examples in a mini-batch.
+        epochs: pre-training included.
+        methods: some of the figure's, by the names of their curves, joined by commas ("PLB, PEB"); the baseline is
+            kept. None or "" for all.
         knobs: what else the figure lets one choose. Paper B's have networks (names joined by commas, "all", or "" for
             the profile's) and protocol ("sound" or "published").
 
     Raises:
-        InputError: an unknown name, a number below 1, or a knob that the figure does not have.
+        InputError: an unknown name, a number below 1, a knob that the figure does not have, or one of the last four
+            that it cannot do with (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
     spec = EXPERIMENTS[resolve(name)]
     size = find_profile(spec.sizes, profile)
@@ -88,14 +99,12 @@ def grid(
             raise InputError(f"{what} is {number}: give at least 1, or 0 for as many as the profile has.")
     _check_choices(spec.name, [spec], knobs)
     size = size.with_examples(examples) if examples else size
-    return spec.grid(
-        spec,
-        profile=size,
-        data=data,
-        seeds=seeds or 0,
-        precision=size.choose_precision(precision),
-        **(dict(spec.knobs) | knobs),
+    chosen = {"data": data, "seeds": seeds or 0, "precision": size.choose_precision(precision)}
+    chosen |= dict(spec.knobs) | knobs
+    overrides = Overrides(
+        learning_rate=learning_rate or 0.0, batch_size=batch_size or 0, epochs=epochs or 0.0, methods=methods or ""
     )
+    return overrides.build(spec.name, size, lambda size: spec.grid(spec, profile=size, **chosen))
 
 
 def grids(figure: str = "", **choices: Any) -> list[Experiment]:
@@ -111,15 +120,23 @@ def grids(figure: str = "", **choices: Any) -> list[Experiment]:
     specs = [EXPERIMENTS[name] for name in select(figure)]
     given = {name: value for name, value in choices.items() if value is not None}
     _check_choices(figure, specs, given)
-    return [
-        grid(spec.name, **{name: value for name, value in given.items() if name in (*_ALWAYS, *spec.knobs)})
-        for spec in specs
-    ]
+    return [_grid_of(spec, given, alone=len(specs) == 1) for spec in specs]
+
+
+def _grid_of(spec: ExperimentSpec, given: Mapping[str, Any], *, alone: bool) -> Experiment:
+    """The grid by those of the choices that it has; unless it is alone, one that trains nothing ignores overrides."""
+    known = {name: value for name, value in given.items() if name in (*_ALWAYS, *spec.knobs)}
+    changes = {name: value for name, value in given.items() if name in OVERRIDES and value}
+    if not changes:
+        return grid(spec.name, **known)
+    if not alone and not (usual := grid(spec.name, **known)).runs:
+        return usual
+    return grid(spec.name, **known, **changes)
 
 
 def _check_choices(figure: str, specs: Sequence[ExperimentSpec], given: Iterable[str]) -> None:
     """Refuse what none of the experiments lets one choose."""
-    known = (*_ALWAYS, *dict.fromkeys(knob for spec in specs for knob in spec.knobs))
+    known = (*_ALWAYS, *OVERRIDES, *dict.fromkeys(knob for spec in specs for knob in spec.knobs))
     for name in given:
         if name not in known:
             others = dict.fromkeys(spec.paper for spec in EXPERIMENTS.values() if name in spec.knobs)

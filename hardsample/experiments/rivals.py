@@ -90,6 +90,7 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     panels = [panel for panel in experiment.panels if panel.setting["budget"] != BUDGETS[2]]
     base = panels[0].runs[0]
     count = len({run.seed for run in panels[0].runs})
+    costs = {name: cost for name, cost in costs.items() if name in panels[0].names.values()}
     clocked = []
     for panel in panels:
         clocked.append(panel)

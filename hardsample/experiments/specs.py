@@ -46,6 +46,10 @@ class Profile:
             changes["test_examples"] = max(2, int(examples * self.test_share))
         return dataclasses.replace(self, **changes)
 
+    def changed(self, **values: float) -> Self:
+        """The same with another ``learning_rate``, ``batch_size`` or ``epochs`` of its runs."""
+        return dataclasses.replace(self, **values)
+
     def choose_precision(self, asked: str) -> str:
         """The precision asked for, or the profile's own for "auto"."""
         if asked != "auto":

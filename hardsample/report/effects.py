@@ -40,7 +40,9 @@ _PRINTED = (
 
 
 def effects(curves: Curves) -> list[dict]:
-    """Our effects beside those that paper A prints: its own budget alone can be compared with its numbers."""
+    """Our effects beside those that paper A prints: its own settings alone can be compared with its numbers."""
+    if curves.experiment.variation:
+        return []
     claims, rows = published.read("base-values-claims").set_index(["place", "claim"]), []
     if curves.baseline != "MB" or curves.frame.empty or not _as_long(curves.frame, claims):
         return []

@@ -24,9 +24,10 @@ from hardsample.report.wording import hardware_statement, measured_statement, mi
 
 
 def stem(experiment: Experiment) -> Path:
-    """Where the experiment's outputs go, without a suffix; substitute data get a folder of their own."""
+    """Where the experiment's outputs go, without a suffix; substitute data and changed runs have their own folders."""
     paper, name = experiment.name.split("/")
-    return paths.figures_dir() / paper / experiment.folder / name
+    folder = paths.figures_dir() / paper / experiment.folder
+    return (folder / "changed" / experiment.variation if experiment.variation else folder) / name
 
 
 def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
