@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hardsample import notebooks, paths
 from hardsample.errors import InputError
-from hardsample.report import stats
+from hardsample.report import found, stats
 
 PROJECT = (
     "00-tutorial",
@@ -41,6 +41,7 @@ KINDS = (  # of one kind are notebooks whose code differs in the name alone: the
 )
 QUICK = ("base-values/figure-1", "hard-samples/figure-2")  # the other kinds run there without computing, below
 TABLES = ("hard-samples/audit", *(f"hard-samples/table-{number}" for number in range(1, 7)))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
 
 
@@ -208,7 +209,8 @@ def test_notebooks_of_a_kind_differ_in_their_name_alone(kind):
 def test_no_paragraph_stands_in_more_than_three_notebooks():
     where = {}
     for name in PROJECT:
-        for paragraph in "\n\n".join(cells(name, "markdown")).split("\n\n"):
+        prose = [source for source in cells(name, "markdown") if not source.startswith(found.HEADING)]
+        for paragraph in "\n\n".join(prose).split("\n\n"):
             if len(words := paragraph.split()) > 20:
                 where.setdefault(" ".join(words), set()).add(name)
     assert len(where) > 50
@@ -218,7 +220,7 @@ def test_no_paragraph_stands_in_more_than_three_notebooks():
 @pytest.mark.parametrize("name", PROJECT)
 def test_links_of_a_notebook_resolve_and_its_committed_figure_is_shown(name):
     prose = "\n".join(cells(name, "markdown"))
-    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    links = [link.split("#")[0] for link in LINK.findall(prose)]
     folder = (paths.notebooks_dir() / name).parent
     assert [link for link in links if not (folder / link).is_file()] == []
     pictures = re.compile(rf"figures/{Path(name).parent}/([^/]+/)?{Path(name).name}\.png")
@@ -232,8 +234,57 @@ def test_links_of_a_notebook_resolve_and_its_committed_figure_is_shown(name):
 def test_a_notebook_of_runs_says_what_to_see_what_is_claimed_and_where_the_knobs_are(name):
     first, *others = cells(name, "markdown")
     assert "**What to see.**" in first and "docs/running.md#knobs" in first
-    assert "**What the paper" in first or "Six things it says" in first
-    assert any(other.startswith("## What was found") for other in others)
+    assert "**What the paper" in first.split("**What to see.**")[0] or "Six things it says" in first
+    assert [other.split("\n")[0] for other in others][-1] in ("## What your runs show", "## What the measurement shows")
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_a_notebook_says_what_was_found_as_computed_from_the_committed_tables(name):
+    book = nbformat.read(paths.notebooks_dir() / f"{name}.ipynb", as_version=4)
+    [told] = [cell for cell in book.cells if found.TAG in cell.metadata.get("tags", ())]
+    assert told is book.cells[1], "it stands before the code"
+    assert told.source == found.cell(name), "python -m hardsample.report.found writes it anew"
+
+
+def test_what_was_found_is_of_the_figure_that_is_shown():
+    for name in PROJECT:
+        shown, told = cells(name, "markdown")[:2]
+        pictures, tables = ({Path(link).parent for link in LINK.findall(text)} for text in (shown, told))
+        assert not [folder for folder in pictures if "figures" in folder.parts] or pictures & tables, name
+
+
+def test_what_was_found_follows_its_table_and_names_what_was_not_run(tmp_path, monkeypatch):
+    rows = pd.DataFrame(
+        [
+            ("a", "MB", 8, np.nan, np.nan, np.nan, np.nan),
+            ("a", "PEB", 8, 0.02, 0.01, 0.03, 0.01),
+            ("b", "PEB", 8, -0.02, -0.03, -0.01, 0.01),
+            ("c", "PEB", 8, 0.01, -0.01, 0.03, 0.4),
+            ("c", "LB", 0, np.nan, np.nan, np.nan, np.nan),
+        ],
+        columns=["panel", "method", "n", "difference", "difference_low", "difference_high", "p_holm"],
+    ).assign(metric="acc/val", p=0.01)
+    rows = pd.concat([rows, rows.assign(metric="loss/val")])
+    folder = tmp_path / "figures" / "base-values" / "sd19-letters"
+    folder.mkdir(parents=True)
+    (folder / "figure-9.csv").touch()
+    (folder / "figure-9-statistics.md").touch()
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+
+    def told(table):
+        table.to_csv(folder / "figure-9-statistics.csv", index=False)
+        return found.cell("base-values/figure-9")
+
+    text = told(rows)
+    counts = "significantly above in 1, significantly below in 1, inconclusive in 1 of 3 settings"
+    assert f"**PEB against MB**: test accuracy {counts}; test loss {counts}." in text
+    assert (
+        "| b | PEB | -2.00 [-3.00, -1.00] | 0.01, significant | -0.020 [-0.030, -0.010] | 0.01, significant |" in text
+    )
+    assert "Not run: LB (c)." in text and "n = 8 seeds" in text
+    few = told(rows.assign(n=rows.n.clip(upper=3), p_holm=np.nan))
+    assert "**Too few seeds to tell**: with 3 no difference among 6 tests can be" in few and "significantly" not in few
+    assert found.cell("base-values/figure-8") == f"{found.HEADING}\n\n{found.NOTHING}"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,316 @@
+"""What a notebook says was found before anybody runs it: a cell computed from the committed tables.
+
+``python -m hardsample.report.found`` writes these cells anew, after committed figures were drawn anew.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from hardsample import paths
+from hardsample.data import catalogue
+from hardsample.report import markup, stats
+from hardsample.report.wording import seeds_in_words, verdict, with_interval
+from hardsample.training.networks import TITLES
+
+TAG = "found"  # of the cell
+HEADING = "## What was found"
+FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-jpeg", "")  # of committed outputs: the first that has one is told of
+NOTHING = "No run of this comes with the package: the cells below compute and draw it."
+TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
+"""What the notebooks that teach, and keep no runs, tell of."""
+_TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
+_SHOWN = {"hard-samples/figure-1": ("loss/train", "acc/val")}  # else accuracy and loss on the test set
+
+
+def cell(name: str) -> str:
+    """A notebook's cell in Markdown: what the committed runs of its figure or table show, or that there are none."""
+    told = TAUGHT.get(name, name)
+    stem = committed(told)
+    blocks = [NOTHING] if stem is None else [*_kind(told)(told, stem)]
+    if stem is not None:
+        about = "What [Figure 1](base-values/figure-1.ipynb) found, at full size." if told != name else ""
+        blocks = [about, *blocks, _source(name, stem)]
+    return "\n\n".join((HEADING, *filter(None, blocks)))
+
+
+def committed(name: str) -> Path | None:
+    """The stem of the committed files of a figure or table, without a suffix; None where nothing is committed."""
+    paper, last = name.split("/")
+    stems = [paths.project_root() / "figures" / paper / folder / last for folder in FOLDERS]
+    return next((stem for stem in stems if stem.with_name(f"{last}.csv").is_file()), None)
+
+
+def write() -> list[str]:
+    """Write every notebook's cell anew; the names of the notebooks that changed.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    changed = []
+    for path in sorted(paths.notebooks_dir().rglob("*.ipynb")):
+        name = path.relative_to(paths.notebooks_dir()).with_suffix("").as_posix()
+        before = path.read_text()
+        book = json.loads(before)
+        for own in book["cells"]:
+            if TAG in own["metadata"].get("tags", ()):
+                own["source"] = cell(name).splitlines(keepends=True)
+        after = json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+        if after != before and ".ipynb_checkpoints" not in path.parts:
+            paths.write_atomically(path, after.encode())
+            changed.append(name)
+    return changed
+
+
+def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
+    kinds = {
+        "base-values/draws": _distinct,
+        "base-values/lb-readings": _first_words,
+        "hard-samples/audit": _first_words,
+        "hard-samples/figure-2": _updates,
+        "hard-samples/table-1": _times,
+        "hard-samples/table-2": _sizes,
+        "hard-samples/table-3": _accuracies,
+        "hard-samples/table-6": _best,
+        "rivals/letters": _first_words,
+        "rivals/images": _first_words,
+    }
+    return kinds.get(name, _differences)
+
+
+def _source(name: str, stem: Path) -> str:
+    """A link to the committed table, as the notebook's page reaches it."""
+    files = [stem.with_name(f"{stem.name}{end}") for end in ("-statistics.md", ".md", ".csv")]
+    file = next(path for path in files if path.is_file()).relative_to(paths.project_root())
+    return f"All numbers: [{file.name}]({'../' * len(Path(name).parts)}{file.as_posix()})."
+
+
+def _data(stem: Path, counts: pd.Series) -> str:
+    label = catalogue.label(stem.parent.name) or stem.parent.name
+    return f"{label[0].upper()}{label[1:]}; {seeds_in_words(counts)}."
+
+
+def _differences(name: str, stem: Path) -> Iterator[str]:
+    """Every method against the baseline, in every panel."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}-statistics.csv"))
+    metrics = _SHOWN.get(name, ("acc/val", "loss/val"))
+    baseline = "MB" if (rows.method == "MB").any() else "δ = 1"
+    tests = int(rows.difference.notna().sum())
+    shown = rows[rows.metric.isin(metrics)]
+    run = shown[(shown.n > 0) & (shown.method != baseline)]
+    tested = bool(run.p_holm.notna().any())
+    counts = _counts(run, baseline) if tested else [_too_few(run.n.max(), tests)]
+    yield " ".join((*counts, _data(stem, run.n)))
+    panels = shown.panel.nunique() > 1
+    header = [*["setting"] * panels, "method"]
+    for metric in metrics:
+        header.append(f"{_TITLES[metric]} - {baseline}{', points' if metric.startswith('acc') else ''}")
+        header += ["p (Holm)"] * tested
+    lines = []
+    for (panel, method), own in run.groupby(["panel", "method"], sort=False):
+        cells = (_compared(row, tested) for _, row in own.set_index("metric").loc[[*metrics]].iterrows())
+        lines.append([*[panel] * panels, method, *(text for pair in cells for text in pair)])
+    yield markup.markdown_table(header, lines)
+    if name == "hard-samples/figure-1":
+        yield _converged(stem.with_name("table-3.csv"))
+    missing = shown[shown.n == 0].groupby("method", sort=False).panel.unique()
+    absent = [method + (f" ({', '.join(where)})" if panels else "") for method, where in missing.items()]
+    yield f"Not run: {'; '.join(absent)}." if absent else ""
+    yield (
+        "Differences are paired by seed, with their 95 % t interval"
+        + ("; p is of an exact sign-flip test, adjusted over the whole table." if tested else ".")
+        + " They cover seeds, not the choice of test images."
+    )
+
+
+def _counts(rows: pd.DataFrame, baseline: str) -> Iterator[str]:
+    """In how many settings a method is significantly above or below the baseline, or neither."""
+    for method, own in rows.groupby("method", sort=False):
+        parts = []
+        for metric, found in own.groupby("metric", sort=False):
+            told = found.p_holm < stats.LEVEL
+            numbers = {
+                "significantly above": int((told & (found.difference > 0)).sum()),
+                "significantly below": int((told & (found.difference < 0)).sum()),
+                "inconclusive": int((~told).sum()),
+            }
+            of = f" of {len(found)} settings" if len(found) > 1 else ""
+            said = [words + (f" in {count}" if of else "") for words, count in numbers.items() if count]
+            parts.append(f"{_TITLES[metric]} {', '.join(said)}{of}")
+        yield f"**{method} against {baseline}**: {'; '.join(parts)}."
+
+
+def _too_few(seeds: float, tests: int) -> str:
+    among = f" among {tests} tests" if tests > 1 else ""
+    return (
+        f"**Too few seeds to tell**: with {seeds:.0f} no difference{among} can be significant, whatever its size;"
+        f" it takes {stats.seeds_needed(tests)}."
+    )
+
+
+def _compared(row: pd.Series, tested: bool) -> list[str]:
+    scale, digits = (100, 2) if row.name.startswith("acc") else (1, 3)
+    values = (scale * value for value in (row.difference, row.difference_low, row.difference_high))
+    said = f"{row.p_holm:.2g}, {verdict(row.p_holm)}" if math.isfinite(row.p_holm) else ""
+    return [with_interval(*values, "+", digits), *[said] * tested]
+
+
+def _converged(table: Path) -> str:
+    """In how many seeds the training loss converged, for each δ."""
+    rows = pd.read_csv(table)
+    run = rows[rows.status == "measured"]
+    counts = (f"{row.converged:.0f} of {row.n} seeds at δ = {row.delta:g}" for _, row in run.iterrows())
+    return f"The training loss converged within the budget in {', '.join(counts)}."
+
+
+def _distinct(name: str, stem: Path) -> Iterator[str]:
+    """The share of distinct examples among the draws of the last epoch."""
+    points = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    last = points[(points.metric == "draws/distinct") & (points.epoch == points.epoch.max())]
+    seeds = [column for column in points.columns if column.startswith("seed ")]
+    most, least = (last.loc[at] for at in (last["mean"].idxmax(), last["mean"].idxmin()))
+    (most, on_top), (least, at_foot) = ((row.method, f"{row['mean']:.0%}".replace("%", " %")) for row in (most, least))
+    epoch = f"{last.epoch.iloc[0]:g}"
+    yield f"**Distinct examples among the draws of epoch {epoch}: from {on_top} ({most}) to {at_foot} ({least})**."
+    yield _data(stem, last.n)
+    lines = []
+    for _, row in last.iterrows():
+        found = stats.summary(100 * row[seeds].astype(float))
+        lines.append((row.method, with_interval(found.mean, found.interval.low, found.interval.high, digits=1)))
+    yield markup.markdown_table(("method", "distinct examples, % of an epoch's draws"), lines)
+    yield "Means over seeds, with their 95 % t interval."
+
+
+def _first_words(name: str, stem: Path) -> Iterator[str]:
+    """What the committed table says before its first row."""
+    files = [stem.with_name(f"{stem.name}{end}") for end in ("-statistics.md", ".md")]
+    text = next(path for path in files if path.is_file()).read_text()
+    blocks = text.split("\n\n")
+    first = next(at for at, block in enumerate(blocks) if block.startswith("|"))
+    while _is_title(blocks[first - 1]) and first > 1:
+        first -= 1
+    yield from blocks[:first]
+
+
+def _is_title(block: str) -> bool:
+    return block.startswith("**") and block.endswith("**") and "\n" not in block
+
+
+def _updates(name: str, stem: Path) -> Iterator[str]:
+    """How many updates a diagram's training makes."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    least, most = rows.updates.min(), rows.updates.max()
+    yield (
+        f"At the paper's N and E every δ makes {least:,.0f} updates, as the paper claims."
+        if least == most
+        else f"At the paper's N and E the numbers of updates differ: {least:,.0f} to {most:,.0f}."
+    )
+    yield _table(rows, {"delta": "δ", "first_pass": "first pass", "per_round": "per round", "rounds": "rounds"})
+
+
+def _table(rows: pd.DataFrame, columns: dict[str, str]) -> str:
+    cells = ([f"{row[column]:g}" for column in columns] for _, row in rows.iterrows())
+    return markup.markdown_table([*columns.values()], cells)
+
+
+def _times(name: str, stem: Path) -> Iterator[str]:
+    """How much longer than δ = 1 an iteration takes."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    hard = rows[rows.delta < 1]
+    yield (
+        f"{_data(stem, pd.Series(dtype=float)).split(';')[0]}, on a CPU. **An iteration takes"
+        f" {hard.ratio.min():.2f} to {hard.ratio.max():.2f} times as long as at δ = 1**; the paper prints"
+        f" {hard.ratio_paper.min():.2f} to {hard.ratio_paper.max():.2f} times."
+    )
+    lines = [
+        (
+            f"{row.delta:g}",
+            with_interval(row.seconds, row.seconds_low, row.seconds_high, digits=4),
+            with_interval(row.ratio, row.ratio_low, row.ratio_high, digits=2),
+            f"{row.ratio_paper:.2f}",
+        )
+        for _, row in rows.iterrows()
+    ]
+    yield markup.markdown_table(("δ", "seconds per iteration", "ratio to δ = 1", "the paper's ratio"), lines)
+    yield f"Median over {rows.rounds.iloc[0]} rounds [quartiles]."
+
+
+def _sizes(name: str, stem: Path) -> Iterator[str]:
+    """How many printed sizes are those of the networks."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    equal = {kind: int((rows[f"{kind}_difference"] == 0).sum()) for kind in ("parameters", "flops")}
+    yield (
+        f"**{equal['parameters']} of {len(rows)} printed numbers of parameters and {equal['flops']} of {len(rows)} of"
+        " FLOPs are those of the networks**, to the digits printed."
+    )
+    lines = [
+        (
+            TITLES[row.network],
+            f"{row.parameters_millions} M",
+            f"{row.parameters_paper} M",
+            f"{row.flops_giga} G",
+            f"{row.flops_paper} G",
+        )
+        for _, row in rows.iterrows()
+    ]
+    yield markup.markdown_table(("network", "parameters", "the paper's", "FLOPs", "the paper's"), lines)
+
+
+def _accuracies(name: str, stem: Path) -> Iterator[str]:
+    """Every δ that was run against δ = 1, and when it converged."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    run = rows[rows.status == "measured"]
+    yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
+    lines = [
+        (
+            f"{TITLES[row.network]}, δ = {row.delta:g}",
+            with_interval(row.test, row.test_low, row.test_high, digits=1),
+            f"{row.test_paper:.1f}",
+            with_interval(row.difference, row.difference_low, row.difference_high, "+", 1),
+            "" if math.isnan(row.difference_paper) else f"{row.difference_paper:+.1f}",
+            f"{row.converged:.0f} of {row.n}",
+        )
+        for _, row in run.iterrows()
+    ]
+    header = ("", "test accuracy, %", "paper", "test - (δ = 1), points", "paper", "seeds that converged in the budget")
+    yield markup.markdown_table(header, lines)
+    yield _rest(rows, run)
+
+
+def _best(name: str, stem: Path) -> Iterator[str]:
+    """The best δ below 1, chosen on one half of the test set, against δ = 1 on the other."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    run = rows[rows.status == "measured"]
+    yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
+    lines = [
+        (
+            f"{TITLES[row.network]}, {row.data_set}",
+            f"{row.delta:g}",
+            with_interval(row.difference, row.difference_low, row.difference_high, "+", 1),
+            f"{row.change:+.2f}",
+            f"{row.change_paper:+.2f}",
+        )
+        for _, row in run.iterrows()
+    ]
+    yield markup.markdown_table(("", "best δ", "best - (δ = 1), points", "change, %", "the paper's change, %"), lines)
+    yield _rest(rows, run)
+
+
+def _seeds_or_counts(run: pd.DataFrame) -> str:
+    tests = int(run.difference.notna().sum())
+    if run.p_holm.isna().all():
+        return _too_few(run.n.max(), tests)
+    return f"{(run.p_holm < stats.LEVEL).sum()} of {tests} differences are significant."
+
+
+def _rest(rows: pd.DataFrame, run: pd.DataFrame) -> str:
+    return (
+        f"Run: {len(run)} of the table's {len(rows)} rows. Differences are paired by seed, with their 95 % t interval."
+    )
+
+
+if __name__ == "__main__":
+    print(*write(), sep="\n")
