@@ -6,6 +6,10 @@ FIGURE    ?= ## one output, such as table-3 or base-values/figure-1, or all of b
 DATA      ?= ## a data set's name or a file.npz of your own (default: generated in smoke and quick, else the papers')
 SEEDS     ?= ## number of seeds for each method (default: the profile's)
 EXAMPLES  ?= ## at most so many training examples (default: the profile's)
+LEARNING_RATE ?= ## of every run (default: the profile's)
+BATCH_SIZE ?= ## examples in a mini-batch (default: the profile's)
+EPOCHS    ?= ## pre-training included (default: the profile's)
+METHODS   ?= ## some of a figure's, such as PLB,PEB, beside its baseline (default: all)
 PRECISION ?= ## auto (the default), float32, tf32 (on a GPU) or bf16
 NETWORKS  ?= ## of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)
 PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper did
@@ -29,7 +33,9 @@ endif
 
 flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
 what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds) \
-	$(call flag,EXAMPLES,examples) $(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) \
+	$(call flag,EXAMPLES,examples) $(call flag,LEARNING_RATE,learning-rate) $(call flag,BATCH_SIZE,batch-size) \
+	$(call flag,EPOCHS,epochs) $(call flag,METHODS,methods) \
+	$(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) \
 	$(call flag,PROTOCOL,protocol) $(call flag,PLUGIN,plugin)
 where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
 hardsample := $(python) -m hardsample
@@ -43,7 +49,7 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@awk -F ' *[?]= ## ' '/^[A-Z]+ *[?]= ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ' *[?]= ## ' '/^[A-Z_]+ *[?]= ## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure and table
 	$(hardsample) reproduce $(what) $(where)
@@ -89,8 +95,8 @@ status: $(environment) ## how many runs of each figure are stored
 verify: $(environment) ## check every stored run against its key
 	$(hardsample) verify
 
-lab: $(environment) ## JupyterLab on notebooks/
-	$(python) -m jupyterlab --notebook-dir=notebooks
+lab: $(environment) ## JupyterLab on copies of the notebooks, in lab/: git stays clean
+	$(hardsample) lab
 
 clean: ## remove .venv and caches; runs/, data/ and figures/ stay
 	rm -rf .venv .triton .pytest_cache .ruff_cache .hypothesis build hardsample.egg-info

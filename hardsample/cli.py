@@ -1,4 +1,4 @@
-"""The command line: `hardsample run | figures | tables | reproduce | verify | status | data | gpu | gpu-merge`.
+"""The command line: `hardsample run | figures | tables | reproduce | lab | verify | status | data | gpu | gpu-merge`.
 
 Nothing heavy is imported before a command needs it, so that --help answers at once.
 """
@@ -102,7 +102,7 @@ def _begun(experiment: "Experiment") -> bool:
 
 def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, compute: bool) -> tuple[list[Path], int]:
     """Run the experiments' notebooks, each in a process of its own: the files they wrote, and how many failed."""
-    parameters = {name: value for name, value in vars(options).items() if isinstance(value, str | int)}
+    parameters = {name: value for name, value in vars(options).items() if isinstance(value, str | int | float)}
     parameters["compute"] = compute
     files, failures = [], 0
     width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
@@ -129,7 +129,7 @@ def _draw(options: argparse.Namespace, experiments: "Sequence[Experiment]", *, c
     return files, failures
 
 
-def _notebook(name: str, parameters: dict[str, str | int], loaded: list[str]) -> None:
+def _notebook(name: str, parameters: dict[str, str | int | float], loaded: list[str]) -> None:
     from hardsample import notebooks
 
     declared = notebooks.parameters(name)
@@ -167,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         ("figures", [what, data], "draw figures and tables from what is stored, and say what is missing"),
         ("tables", [_parent(knobs.TWICE)], "write the tables over all stored runs"),
         ("reproduce", [what, data, where], "compute what is missing, then draw every figure and table"),
+        ("lab", [_parent(knobs.LAB)], "open copies of the notebooks in JupyterLab"),
         ("verify", [], "check every stored run"),
         ("status", [what, data], "count each figure's runs, and the minutes that those done took"),
         ("data", [_parent(knobs.ONE | knobs.PLUGIN)], "load or download a data set and describe it"),

@@ -22,3 +22,22 @@ def store_of_committed(root: Path, folder: Path) -> Store:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(root / name)
     return Store((folder if names else root) / "runs")
+
+
+def checkout_of(root: Path, folder: Path) -> Path:
+    """A checkout in ``folder`` of ``root``'s tracked files but for the runs, as they are now, all committed."""
+    for name in tracked(root, "."):
+        if not name.startswith("runs/") and (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, folder / name)
+    own = ("-c", "user.name=reader", "-c", "user.email=reader@example.org", "-c", "commit.gpgsign=false")
+    for command in (("init", "--quiet"), ("add", "--all"), (*own, "commit", "--quiet", "--message", "as it is")):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def changed(folder: Path) -> str:
+    """What git says was changed or added in a checkout; "" for nothing."""
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout

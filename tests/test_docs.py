@@ -74,7 +74,7 @@ def test_the_list_of_outputs_has_every_notebook():
 
 def test_running_it_tells_of_every_knob():
     makefile = (ROOT / "Makefile").read_text()
-    knobs = set(re.findall(r"^([A-Z]+) *\?= ##", makefile, re.MULTILINE))
+    knobs = set(re.findall(r"^([A-Z_]+) *\?= ##", makefile, re.MULTILINE))
     text = (DOCS / "running.md").read_text()
     assert "PROFILE" in knobs
     assert [knob for knob in sorted(knobs) if not re.search(rf"\b{knob}\b", text)] == []

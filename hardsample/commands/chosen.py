@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from hardsample.config import Run
+from hardsample.experiments.overrides import OVERRIDES
 from hardsample.experiments.registry import Experiment, grids
 from hardsample.runs import launch, timing
 from hardsample.runs.store import Store
@@ -11,7 +12,7 @@ from hardsample.runs.store import Store
 
 def experiments(options: argparse.Namespace) -> list[Experiment]:
     """What ``--figure`` and the knobs beside it choose."""
-    knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol")
+    knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol", *OVERRIDES)
     return grids(options.figure, **{knob: getattr(options, knob) for knob in knobs})
 
 

@@ -21,9 +21,18 @@ WHAT = {
     },
     "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
     "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
+    "--learning-rate": {"type": float, "help": "of every run (default: the profile's)"},
+    "--batch-size": {"type": _count, "help": "examples in a mini-batch (default: the profile's)"},
+    "--epochs": {"type": float, "help": "pre-training included (default: the profile's)"},
+    "--methods": {
+        "help": "some of a figure's, by the names of their curves, such as PLB,PEB; the baseline stays (default: all)"
+    },
     "--precision": {"default": "auto", "help": "auto, float32, tf32 (on a GPU) or bf16 (default: %(default)s)"},
     "--networks": {"help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)"},
     "--protocol": {"help": "hard-samples: sound, or published as the paper did (default: sound)"},
+}
+LAB = {
+    "jupyter": {"nargs": "*", "metavar": "OPTION", "help": "options of JupyterLab, after --, such as -- --no-browser"},
 }
 DATA = {
     "--data": {

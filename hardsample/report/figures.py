@@ -23,11 +23,14 @@ from hardsample.report.style import QUIET, RC, handle, in_order, style
 from hardsample.report.wording import hardware_statement, measured_statement, missing_statement, seeds_in_words
 
 
-def stem(experiment: Experiment) -> Path:
-    """Where the experiment's outputs go, without a suffix; substitute data and changed runs have their own folders."""
+def stem(experiment: Experiment, variation: str = "") -> Path:
+    """Where the experiment's outputs go, without a suffix; substitute data have a folder of their own.
+
+    So has what a reader changed: the ``variation``, or else the experiment's own.
+    """
     paper, name = experiment.name.split("/")
-    folder = paths.figures_dir() / paper / experiment.folder
-    return (folder / "changed" / experiment.variation if experiment.variation else folder) / name
+    folder, changed = paths.figures_dir() / paper / experiment.folder, variation or experiment.variation
+    return (folder / "changed" / changed if changed else folder) / name
 
 
 def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
