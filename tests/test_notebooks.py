@@ -302,6 +302,7 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     output = notebooks.run(name, {knob: knobs[knob] for knob in notebooks.parameters(name) if knob in knobs})
     cells = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
     images = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    assert [out.text for cell in cells for out in cell.outputs if out.get("name") == "stderr"] == []  # a red box
     assert len(images) == 0 if name in TABLES else images
     if "/" not in name:  # they teach, and save nothing
         return
@@ -313,6 +314,32 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     folder = shared / "figures" / Path(name).parent
     assert written <= {path.name for path in folder.iterdir()}
     assert all(str(folder) in line for line in printed(output).splitlines()[-len(ends) :])
+
+
+def test_the_answer_is_no_stronger_than_the_interval():
+    row = {"metric": "acc/val", "method": "PEB", "pairs": 10, "seeds_won": 8, "smallest": 0.004}
+    row |= {"difference": 0.0129, "difference_low": 0.0111, "difference_high": 0.0147, "p_holm": 0.016}
+    usual = dict.fromkeys(row, np.nan) | {"metric": "acc/val", "method": "MB"}
+
+    def told(**changes):
+        return found.answer(pd.DataFrame([usual, row | changes]), "MB")
+
+    assert told().startswith(
+        "- **PEB against MB: +1.29 [+1.11, +1.47] points of test accuracy, significant** (p = 0.016"
+    )
+    assert "0.40 points" in told() and told().endswith("n = 10 seeds, 8 of them won.")
+    assert "inconclusive**" in told(p_holm=0.3) and "significant**" not in told(p_holm=0.3)
+    few = told(p_holm=np.nan, smallest=np.nan, pairs=3)
+    assert "Too few seeds to tell" in few and "significant**" not in few
+    assert "nothing to compare" in found.answer(pd.DataFrame([usual]), "MB")
+
+
+def test_the_tutorial_begins_with_the_three_lines_and_ends_with_an_answer():
+    codes = cells("00-tutorial", "code")
+    loops = ["BaseValuesSampler(" in code and "sampler.update(index, losses)" in code for code in codes]
+    own = next(at for at, code in enumerate(codes) if "library_methods.build(" in code)
+    assert loops.index(True) < own and "found.answer(" in codes[-1]
+    assert "taken_for[i]" in "".join(codes) and "sampler.values[i]" in "".join(codes)
 
 
 def test_notebook_01_computes_its_verdict():

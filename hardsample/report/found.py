@@ -37,6 +37,26 @@ def cell(name: str) -> str:
     return "\n\n".join((HEADING, *filter(None, blocks)))
 
 
+def answer(table: pd.DataFrame, baseline: str, metric: str = "acc/val") -> str:
+    """What the rows of :func:`hardsample.report.tables.final_metrics` say of every method against the baseline."""
+    rows = table[(table.metric == metric) & (table.method != baseline) & (table.pairs > 0)]
+    tests = int(table.pairs[table.method != baseline].notna().sum())
+    lines = []
+    for _, row in rows.iterrows():
+        values = (100 * value for value in (row.difference, row.difference_low, row.difference_high))
+        said = f"{row.method} against {baseline}: {with_interval(*values, '+', 2)} points of {_TITLES[metric]}"
+        if math.isfinite(row.p_holm):
+            least = f"{100 * row.smallest:.2f} points" if math.isfinite(row.smallest) else "none"
+            said = (
+                f"**{said}, {verdict(row.p_holm)}** (p = {row.p_holm:.2g}, adjusted over {tests} tests; the smallest"
+                f" difference that would be significant at this spread: {least})."
+            )
+        else:
+            said = f"{said}. {_too_few(row.pairs, tests)}"
+        lines.append(f"- {said} n = {row.pairs:.0f} seeds, {row.seeds_won:.0f} of them won.")
+    return "\n".join(lines) or "There is nothing to compare: no method was run beside the baseline."
+
+
 def committed(name: str) -> Path | None:
     """The stem of the committed files of a figure or table, without a suffix; None where nothing is committed."""
     paper, last = name.split("/")
