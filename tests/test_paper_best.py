@@ -1,11 +1,12 @@
 """Table 6: the best δ is chosen on one half of the test set and reported on the other."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_tables import cell, curves, diverge, lines, set_final, with_reshuffled
 from synthetic import changed
 
-from hardsample.report import paper_best
+from hardsample.report import paper_best, paper_runs, paper_tables
 
 
 @pytest.mark.slow
@@ -45,10 +46,35 @@ def test_table_6_beside_the_papers_own_numbers():
     assert best.change_recomputed == pytest.approx(100 * (35.8 - 33.2) / 35.8)
     assert best.change_difference == pytest.approx(best.change - 7.26)
     shown = lines(table, "resnet18")
-    assert shown[0][-1] == "-0.58" and not shown[1][-1].strip("| ").startswith("+7.2")
+    assert [row[-1] for row in shown] == ["-0.75", "+7.26", "-1.01"]
     doubtful = cell(table, "efficientnet_b4", "CIFAR-100")
     assert doubtful.doubt and np.isnan(doubtful.change_difference) and doubtful.change_paper == 2.95
     assert table.difference.notna().sum() == 6 and table.p_holm.isna().all()
+
+
+@pytest.mark.slow
+def test_a_share_of_an_accuracy_at_chance_is_left_out(differing):
+    """A guess among the stand-in's ten classes is right in 10 %; half of that is no -100 %."""
+    for delta in (1.0, 0.8, 0.5, 0.2):
+        for seed, value in enumerate((0.05, 0.10, 0.15), start=1):
+            for metric in ("acc/choose", "acc/report", "acc/val"):
+                set_final(differing, delta, seed, metric, value * (0.5 if delta < 1 else 1))
+    table = paper_best.table_6(differing)
+    found = cell(table, "resnet18", "CIFAR-10")
+    assert (found.baseline, found.chosen, found.difference) == (pytest.approx(10), pytest.approx(5), pytest.approx(-5))
+    assert found[["change", "change_difference", "naive_change"]].isna().all()
+    assert lines(table, "resnet18")[0][-2:] == ["at chance", "-0.75"]
+    text = paper_tables.markdown(table)
+    assert "-100.00" not in text and "left out where an accuracy is not above that of a guess" in text
+
+
+@pytest.mark.parametrize(
+    ("shares", "images", "guessing"),
+    [([0.2, 0.3, 0.4], None, True), ([0.29, 0.3, 0.31], None, False), ([0.11], 100, True), ([0.11], None, False)],
+)
+def test_what_is_not_above_a_guess(shares, images, guessing):
+    assert paper_runs.at_chance(pd.Series(shares), "glyphs10-32", images) == guessing
+    assert not paper_runs.at_chance(pd.Series([0.3]), "own-data", None)  # of whose classes nothing is known
 
 
 @pytest.mark.slow

@@ -82,6 +82,11 @@ def label(name: str) -> str:
     return DATASETS[name].label if name in DATASETS else ""
 
 
+def is_built_in(name: str) -> bool:
+    """Does the package bring the data of that name, so that they are not your own?"""
+    return name in _BUILT_IN
+
+
 def chance(name: str) -> float | None:
     """The accuracy of a uniform guess, 1/K for K classes; None where K is not known by the data's name."""
     spec = DATASETS.get(name)
@@ -265,3 +270,4 @@ def _stand_in(name: str, recipe: glyphs.Recipe) -> DatasetSpec:
 
 for _spec in (*itertools.starmap(_stand_in, glyphs.RECIPES.items()), *_KNOWN):
     _spec.register()
+_BUILT_IN = frozenset(DATASETS)

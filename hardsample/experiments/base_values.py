@@ -11,6 +11,7 @@ from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, 
 from hardsample.experiments.profiles import BaseValuesProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import NEAREST, READINGS
+from hardsample.numerals import count, short
 
 PAPER = "base-values"
 EPOCHS_TITLE = "epochs, as MB counts them"
@@ -36,7 +37,7 @@ def _varying(field: str, values: str, title: Callable[[float], str]) -> Callable
 
 
 def _pretraining(epochs: float) -> str:
-    return f"pre-training {epochs:g} epoch{'s' * (epochs != 1)}"
+    return f"pre-training {count(epochs, 'epoch')}"
 
 
 def build_grid(
@@ -100,8 +101,8 @@ def _note(profile: BaseValuesProfile, precision: str, *, lb: bool) -> str:
     train = amount(profile.train_examples, "training examples")
     defaults = profile.defaults
     return (
-        f"profile {profile.name}: {train}, {profile.epochs:g} epochs, pre-training included; unless a column says "
-        f"otherwise {_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
-        f"α = {defaults['learning_rate']:g}; {precision}"
+        f"profile {profile.name}: {train}, {count(profile.epochs, 'epoch')}, pre-training included; unless a column "
+        f"says otherwise {_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
+        f"α = {short(defaults['learning_rate'])}; {precision}"
         + (f". LB is not defined in the paper: this is the reading nearest to what it says, {NEAREST}" if lb else "")
     )

@@ -14,6 +14,7 @@ from hardsample.experiments.profiles import HardSamplesProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.hard_mini_batches import whole_rounds
 from hardsample.methods.registry import option_names
+from hardsample.numerals import count, short
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
 
 PAPER = "hard-samples"
@@ -92,7 +93,7 @@ def build_grid(
         InputError: an unknown network or protocol.
     """
     check_choice("protocol", protocol, PROTOCOLS)
-    count = seeds or (1 if protocol == "published" else profile.seeds)
+    most = seeds or (1 if protocol == "published" else profile.seeds)
     wanted = _networks(networks) or profile.networks
     chosen = dict(zip(SLOTS, DATA.sources(data, stand_in=profile.stand_in).values(), strict=True))
     slots = cells.slots
@@ -109,7 +110,7 @@ def build_grid(
             tuple(
                 run(network, slot, method, seed)
                 for method in methods
-                for seed in range(1, count + 1)
+                for seed in range(1, most + 1)
                 if network in wanted
             ),
             network,
@@ -197,14 +198,14 @@ def _note(profile: HardSamplesProfile, precision: str, protocol: str) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(profile.train_examples, 'training images')}, {amount(profile.test_examples, 'test images')}"
     own = "".join(
-        f" ({TITLES[network]}: {values['epochs']:g} epochs, {values['learning_rate']:g})"
+        f" ({TITLES[network]}: {count(values['epochs'], 'epoch')}, {short(values['learning_rate'])})"
         for network, values in profile.own.items()
     )
     ending = ", below δ = 1 of int(ζ) rounds of int(δN) updates" if protocol == "published" else ""
     return (
         f"profile {profile.name}: {sizes}, resized to {profile.image_size}x{profile.image_size}, "
-        f"n = {profile.batch_size}, SGD with momentum 0.9, {profile.epochs:g} epochs at learning rate "
-        f"{profile.learning_rate:g}{own}; {protocol} protocol{ending}; {precision}"
+        f"n = {profile.batch_size}, SGD with momentum 0.9, {count(profile.epochs, 'epoch')} at learning rate "
+        f"{short(profile.learning_rate)}{own}; {protocol} protocol{ending}; {precision}"
     )
 
 

@@ -6,6 +6,7 @@ from hardsample.experiments.panels import Experiment, amount, named
 from hardsample.experiments.profiles import LBReadingsProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import READINGS
+from hardsample.numerals import count, short
 
 NAME = "base-values/lb-readings"
 DEFAULT, SMALL_BATCH, LARGE_BATCH, LARGE_RATE, SMALL_RATE = "default", "n = 4", "n = 1024", "α = 0.1", "α = 0.001"
@@ -76,7 +77,8 @@ def _note(profile: LBReadingsProfile, precision: str) -> str:
     return (
         f"profile {profile.name}: {amount(profile.train_examples, 'training examples')}, "
         f"{amount(profile.test_examples, 'test examples')}, train metrics on "
-        f"{amount(profile.evaluate_train_examples, 'training examples')}; {profile.epochs:g} epochs, the pre-training "
-        f"of {defaults['pretrain_epochs']:g} included; unless said otherwise n = {defaults['batch_size']}, "
-        f"α = {defaults['learning_rate']:g}; {precision}"
+        f"{amount(profile.evaluate_train_examples, 'training examples')}; {count(profile.epochs, 'epoch')}, the "
+        f"pre-training of {short(defaults['pretrain_epochs'])} included; unless said otherwise "
+        f"n = {defaults['batch_size']}, "
+        f"α = {short(defaults['learning_rate'])}; {precision}"
     )

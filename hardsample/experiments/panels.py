@@ -9,6 +9,7 @@ from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.data.dataset import name_of
 from hardsample.methods.registry import METHODS
+from hardsample.numerals import count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +80,13 @@ class Experiment:
 
     @property
     def substitute(self) -> bool:
-        """Whether data are neither generated nor the paper's own."""
-        return bool(self.folder)
+        """Whether known data, neither generated nor the paper's own, are in the paper's place; your own are not."""
+        return bool(self.folder) and any(map(catalogue.is_built_in, self.sources))
+
+    @property
+    def in_place(self) -> bool:
+        """Whether data are taken in the place of the paper's: generated ones, or a known set."""
+        return self.stand_in or self.substitute
 
     @property
     def layout(self) -> dict[str, tuple[str, ...]]:
@@ -109,8 +115,8 @@ class Experiment:
 
 
 def _measured(run: Run) -> int | None:
-    count, most = run.evaluate_train_examples, run.train_examples
-    return None if count is None or (most is not None and count >= most) else count
+    examples, most = run.evaluate_train_examples, run.train_examples
+    return None if examples is None or (most is not None and examples >= most) else examples
 
 
 def _tested(run: Run) -> int | None:
@@ -168,6 +174,6 @@ def named(chosen: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType({name_of(source): source for source in chosen.values()})
 
 
-def amount(count: int | None, things: str) -> str:
+def amount(how_many: int | None, things: str) -> str:
     """So many of a data set's things in words: "5,000 training images", or "all training images" for None."""
-    return f"all {things}" if count is None else f"{count:,} {things}"
+    return f"all {things}" if how_many is None else count(how_many, things.removesuffix("s"))

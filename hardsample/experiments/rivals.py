@@ -16,6 +16,7 @@ from hardsample.experiments.profiles import ContestProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
 from hardsample.methods.registry import BUDGETS, Entry
+from hardsample.numerals import count, short
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
 
 PAPER = "rivals"
@@ -47,9 +48,9 @@ def build_grid(
         precision=precision,
         **profile.common,
     )
-    count = seeds or profile.seeds
+    most = seeds or profile.seeds
     panels = [
-        _panel(base, count, schedule, noise, budget, {})
+        _panel(base, most, schedule, noise, budget, {})
         for schedule in SCHEDULES
         for noise in profile.noises[schedule]
         for budget in BUDGETS[:2]
@@ -65,7 +66,7 @@ def build_grid(
         baseline=BASELINE,
         folder=paper_data.substitute({own: source}),
         epochs_title=base_values.EPOCHS_TITLE,
-        timed=_timed(base, count),
+        timed=_timed(base, most),
         rates=_rates(panels[0]),
     )
 
@@ -89,14 +90,14 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     """
     panels = [panel for panel in experiment.panels if panel.setting["budget"] != BUDGETS[2]]
     base = panels[0].runs[0]
-    count = len({run.seed for run in panels[0].runs})
+    most = len({run.seed for run in panels[0].runs})
     costs = {name: cost for name, cost in costs.items() if name in panels[0].names.values()}
     clocked = []
     for panel in panels:
         clocked.append(panel)
         schedule, noise, budget = panel.setting.values()
         if budget == BUDGETS[1]:
-            clocked.append(_panel(base, count, schedule, noise, BUDGETS[2], costs))
+            clocked.append(_panel(base, most, schedule, noise, BUDGETS[2], costs))
     return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
 
 
@@ -167,11 +168,11 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
 def _note(profile: ContestProfile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(profile.train_examples, 'training examples')}, {amount(profile.test_examples, 'test examples')}"
-    optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {base.momentum:g}"}[base.optimizer]
+    optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {short(base.momentum)}"}[base.optimizer]
     network = find(base.network).title
     if base.network in INITIALIZED_BY_LIBRARY:
         network += f" with {base.initialization}'s initialisation"
     return (
         f"profile {profile.name}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
-        f"learning rate {base.learning_rate:g}, MB {base.epochs:g} epochs; {base.precision}"
+        f"learning rate {short(base.learning_rate)}, MB {count(base.epochs, 'epoch')}; {base.precision}"
     )

@@ -1,12 +1,12 @@
 """The papers' own arithmetic: every printed number that other printed numbers give, computed again from them."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from hardsample.numerals import number, short
 from hardsample.report import audit_statements, audit_tables, markup
 from hardsample.report.audit_arithmetic import does_follow
 from hardsample.report.audit_tables import NEARLY_ALL
@@ -107,8 +107,8 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "place": table.place,
             "quantity": table.quantity,
             "printed": table.printed,
-            "recomputed": table.recomputed.map("{:.4g}".format),
-            "in % of δ = 1": table.of_baseline.map(lambda value: "" if math.isnan(value) else f"{value:.2f}"),
+            "recomputed": table.recomputed.map(lambda value: short(value, digits=4)),
+            "in % of δ = 1": table.of_baseline.map(lambda value: number(value, 2)),
             "remark": table.remark,
         }
     )

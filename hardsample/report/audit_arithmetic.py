@@ -6,6 +6,7 @@ from fractions import Fraction
 import pandas as pd
 
 from hardsample.experiments import published
+from hardsample.numerals import number
 
 RESULTS = {"3": "CIFAR-10", "4": "CIFAR-100", "5": "STL-10"}  # table: data set
 MOST = "most"  # printed in words: more than half
@@ -73,7 +74,7 @@ def one_epoch_off(given: str, before: int, after: int) -> str:
         for whole in (then, first):
             change = percent(first - then, whole)
             if does_follow(given, change):
-                cut = "" if _rounds(given, change, 0.0) else f" = {float(change):.3f}, cut off"
+                cut = "" if _rounds(given, change, 0.0) else f" = {number(float(change), 3)}, cut off"
                 ways.append(f"({first} - {then}) / {whole}{cut}")
                 break
     return " or ".join(ways)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from hardsample.experiments import published
+from hardsample.numerals import number
 from hardsample.report.audit_arithmetic import (
     RESULTS,
     check,
@@ -56,15 +57,16 @@ def abstract_and_introduction() -> Iterator[dict]:
     yield check_claim(
         *("B", "Abstract", "fewer epochs until it generalizes than δ = 1, EfficientNet-B4 on STL-10"),
         percent(before - after, before),
-        f"{before} - {after} is {float(percent(before - after, after)):.2f} % of {after}, the new value. It is that of"
-        f" δ = 0.5, whose test top-1, {float(tests[place - 1][0])}, is {_RANKS[place]} of the network's {len(tests)}.",
+        f"{before} - {after} is {number(float(percent(before - after, after)), 2)} % of {after}, the new value. It is"
+        f" that of δ = 0.5, whose test top-1, {float(tests[place - 1][0])}, is {_RANKS[place]} of the network's"
+        f" {len(tests)}.",
     )
     before, after = _pair(four["resnet18"], "0.2", "test")
     yield check_claim(
         *("B", "Abstract", "test top-1 above δ = 1, ResNet-18 on CIFAR-100"),
         percent(after - before, before),
         f"The difference is {float(after - before)} points,"
-        f" {float(percent(after - before, after)):.2f} % of {float(after)}, the new value.",
+        f" {number(float(percent(after - before, after)), 2)} % of {float(after)}, the new value.",
     )
     before, after = (int(value) for value in _pair(three["resnet18"], "0.2", "epoch"))
     one_off = one_epoch_off(claimed("B", "Section 1", _FASTER), before, after)
@@ -101,7 +103,7 @@ def discussion() -> Iterator[dict]:
     yield said(
         "Table 3: decrease in convergence time from δ = 1 to 0.2, ResNet-18",
         percent(before - after, before),
-        f"{before} - {after} is {float(percent(before - after, after)):.2f} % of {after}, the new value.",
+        f"{before} - {after} is {number(float(percent(before - after, after)), 2)} % of {after}, the new value.",
     )
     before, after = _pair(three["resnet18"], "0.2", "test")
     yield said("Table 3: decrease in test accuracy from δ = 1 to 0.2, ResNet-18", before - after)

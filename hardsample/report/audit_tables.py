@@ -122,20 +122,20 @@ def bold_and_underlined() -> Iterator[dict]:
 def intervals_near_100() -> Iterator[dict]:
     """The ± of a training accuracy near 100 %, with all mini-batches but one at 100 % and that one at the rest."""
     mini_batch = int(claimed("B", "Section 4.1", "mini-batch size"))
-    for number in ("3", "5"):
-        images = int(claimed("B", "Section 4.2", f"training images of {RESULTS[number]}"))
+    for table in ("3", "5"):
+        images = int(claimed("B", "Section 4.2", f"training images of {RESULTS[table]}"))
         count = math.ceil(images / mini_batch)
-        for row in (row for rows in result_rows(number).values() for row in rows.values()):
+        for row in (row for rows in result_rows(table).values() for row in rows.values()):
             if float(row["train"]) >= NEARLY_ALL:
                 mean, rest = Fraction(row["train"]), 100 - count * (100 - Fraction(row["train"]))
                 half = _half_width(mean, count)
                 quantity = (
                     f"± of train top-1, {row['printed_as']}, δ = {row['delta']},"
-                    f" with {count - 1} mini-batches at 100 % and one at {float(rest):.1f} %"
+                    f" with {count - 1} mini-batches at 100 % and one at {number(float(rest), 1)} %"
                 )
                 slack = _half_width(mean - last_digit(row["train"]) / 2, count) - half
                 yield check(
-                    f"B, Table {number}", quantity, row["train_interval"], half, hypothesis=ONE_UNTRAINED, slack=slack
+                    f"B, Table {table}", quantity, row["train_interval"], half, hypothesis=ONE_UNTRAINED, slack=slack
                 )
 
 

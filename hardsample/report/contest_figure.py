@@ -11,13 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from hardsample.experiments.rivals import BUDGETS, BY_NAME
+from hardsample.numerals import number, percent, short
 from hardsample.report import style, wording
 from hardsample.report.contest_tables import baseline_of, figure_data, winners
 from hardsample.report.contest_words import (
     COSINE,
-    missing_statement,
     no_pretraining_statement,
-    percent,
     repeated_statement,
     significance_statement,
     timed_otherwise_statement,
@@ -59,6 +58,7 @@ def figure(table: pd.DataFrame) -> Figure:
             right=0.34,
             bottom=0.42,
             heading=wording.data_statement(table.attrs["curves"].experiment),
+            notice=table.attrs["curves"].experiment.in_place,
             handles=_handles(budgets, points),
             caption=_caption(table, points),
             left=_LEFT,
@@ -81,7 +81,7 @@ def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual
     axes.set_xscale("function", functions=(_scale, _unscale))
     axes.set_xlim(*limits)
     ticks = _ticks(limits, 0.26 / (axes.get_position().width * axes.figure.get_figwidth()))
-    axes.set_xticks(ticks, [f"{tick:+g}".replace("-", "\N{MINUS SIGN}") if tick else "0" for tick in ticks])
+    axes.set_xticks(ticks, [short(tick, "+").replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.set_yticks(range(len(methods)), methods)
@@ -95,12 +95,12 @@ def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=style.QUIET, fontsize=9)
         return
     axes.axvline(0, color=style.QUIET, linewidth=0.9, zorder=1)
-    title = f"{usual} {twins.report_mean.iloc[0]:.1f} %"
+    title = f"{usual} {number(twins.report_mean.iloc[0], 1)} %"
     axes.set_title(title, loc="right", color=style.QUIET, fontsize=7.5, fontweight="normal")
     for place, method in enumerate(methods):
         rows = points[(points.method == method) & (points.pairs > 0)]
-        for number, (_, row) in enumerate(rows.iterrows()):
-            _comparison(axes, row, place + 0.27 * (number - (len(rows) - 1) / 2))
+        for each, (_, row) in enumerate(rows.iterrows()):
+            _comparison(axes, row, place + 0.27 * (each - (len(rows) - 1) / 2))
         if rows.empty:
             axes.text(0.03, place, "not run", transform=axes.get_yaxis_transform(), **_WORDS)
 
@@ -125,7 +125,7 @@ def _comparison(axes: Axes, row: pd.Series, height: float) -> None:
         zorder=4,
     )
     if row.report_usable < row.pairs:
-        text = f"×{row.pairs - row.report_usable:.0f}"
+        text = f"×{number(row.pairs - row.report_usable, 0)}"
         axes.text(0.01, height, text, transform=axes.get_yaxis_transform(), **_WORDS | {"color": look.color})
 
 
@@ -184,10 +184,8 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         if (points.report_usable > 0).any()
         else "Nothing can be compared yet.",
         significance_statement(verdicts),
+        too_few_statement(verdicts),
     ]
-    undecided = verdicts[verdicts.verdict == "too few seeds"]
-    if len(undecided):
-        parts.append(too_few_statement(undecided))
     parts.append(
         "Flipped: the share of training labels changed to another class; test labels are right. The axes are linear"
         " to ±1 point, logarithmic beyond."
@@ -198,4 +196,4 @@ def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
         parts.append(COSINE)
     if (points.report_usable < points.pairs).any():
         parts.append("×k: k seeds diverged, left out of mean and interval.")
-    return " ".join(part for part in (*parts, *wording.last_notes(found.attrs["curves"], missing_statement)) if part)
+    return " ".join(part for part in (*parts, *wording.last_notes(found.attrs["curves"])) if part)

@@ -1,16 +1,16 @@
 """The tables of a contest for readers: who wins in each setting, and every method in each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from hardsample.numerals import number, p_value, percent, short
 from hardsample.report import markup, wording
 from hardsample.report.contest_tables import PAIRED, PASSES, baseline_of, winners
-from hardsample.report.contest_words import differing_from_authors, in_short, notes, percent
+from hardsample.report.contest_words import differing_from_authors, in_short, notes
 
-_SMALLEST = "smallest significant, about"
+_SMALLEST = "smallest"
 _CONTROLS = (
     *("learning rate", "labels flipped", "equal", "method", "control"),
     *("method - control on the reporting half, points", "p (Holm)", _SMALLEST, "seeds won"),
@@ -20,18 +20,21 @@ _CONTROLS = (
 def markdown(table: pd.DataFrame) -> str:
     """The contest for readers: in short, who wins in each panel, every method in each panel, and notes."""
     found = winners(table)
+    run = found[found.verdict != "not run"]
     held = table[(table.control_usable > 0) & (table.same_as == "")]
     blocks = [
         wording.heading(table.attrs["curves"].experiment, table.n + table.diverged),
         *("**In short**", in_short(table, found)),
-        *(
-            "**Who wins**",
-            _lines(_winners_header(table), (_winners_cells(row) for _, row in found.iterrows())),
-        ),
-        *("**Every method**", _lines(_methods_header(table), _methods_cells(table))),
     ]
+    if len(run):
+        decided = (run.seeds >= run.needed).any()
+        lines = (_winners_cells(row) for _, row in run.iterrows())
+        blocks += [f"**{'Who wins' if decided else 'The highest'}**"]
+        blocks += [markup.markdown_table(_winners_header(table), lines)]
+        blocks += ["**Every method**", markup.markdown_table(_methods_header(table), _methods_cells(table))]
     if len(held):
-        blocks += ["**Against their controls**", _lines(_CONTROLS, (_control_cells(row) for _, row in held.iterrows()))]
+        lines = (_control_cells(row) for _, row in held.iterrows())
+        blocks += ["**Against their controls**", markup.markdown_table(_CONTROLS, lines)]
     blocks.append(notes(table, found))
     if differing := list(differing_from_authors(table)):
         blocks += ["**Otherwise than in the authors' code**", "\n".join(differing)]
@@ -51,14 +54,6 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return files + markup.write(winners_stem, {"csv": markup.csv(winners(table))})
 
 
-def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, without the columns that have nothing in them."""
-    rows = list(rows)
-    kept = [place for place in range(len(header)) if any(row[place] for row in rows)]
-    header, *rows = ([row[place] for place in kept] for row in (header, *rows))
-    return markup.markdown_table(header, rows)
-
-
 def _winners_header(table: pd.DataFrame) -> tuple[str, ...]:
     usual = baseline_of(table)
     return (
@@ -70,7 +65,8 @@ def _winners_header(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _winners_cells(row: pd.Series) -> tuple[str, ...]:
-    winner = f"**{row.method}**" if row.verdict == "wins" else row.verdict
+    winner = "" if row.verdict == "too few seeds" else row.verdict
+    winner = f"**{row.method}**" if row.verdict == "wins" else winner
     if not row.tests:
         return (*_setting_cells(row), winner, *("",) * 10)
     lists = (row.better, row.inconclusive, row.above, row.worse, row.left_out)
@@ -93,7 +89,7 @@ def _methods_header(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _methods_cells(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    """A line per method with runs of its own, and one each for the others of a panel."""
+    """A line per method with runs of its own, and one for those whose runs are another budget's."""
     for _, rows in table.groupby("panel", sort=False):
         done = rows.n + rows.diverged > 0
         setting = _setting_cells(rows.iloc[0])
@@ -101,18 +97,15 @@ def _methods_cells(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             yield (*setting, row.method, *_method_cells(row))
         for budget, same in rows[rows.same_as != ""].groupby("same_as"):
             yield (*setting, ", ".join(same.method), f"as at equal {budget}", *("",) * 13)
-        if not done.all():
-            yield (*setting, ", ".join(rows.method[~done]), "not run", *("",) * 13)
 
 
 def _method_cells(row: pd.Series) -> tuple[str, ...]:
     accuracy = wording.with_interval(row["mean"], row.low, row.high, digits=2) if row.n else ""
     diverged = f"{row.diverged} diverged" if row.diverged else ""
     accuracy = f"{accuracy} ({diverged})" if accuracy and diverged else accuracy or diverged
-    loss = f"{row.loss:.3f}" if np.isfinite(row.loss) else ""
-    passes = (f"{row[name]:,.0f}" if np.isfinite(row[name]) else "" for name in PASSES)
-    cost = f"{row.cost:g}" if np.isfinite(row.cost) else ""
-    return (accuracy, *_paired_cells(row, "report_"), loss, *_paired_cells(row, "loss_", 3), *passes, cost)
+    passes = (number(row[name], 0) for name in PASSES)
+    tested = (*_paired_cells(row, "report_"), number(row.loss, 3), *_paired_cells(row, "loss_", 3))
+    return (accuracy, *tested, *passes, short(row.cost))
 
 
 def _setting_cells(row: pd.Series) -> tuple[str, str, str]:
@@ -122,11 +115,6 @@ def _setting_cells(row: pd.Series) -> tuple[str, str, str]:
 def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str, str, str, str]:
     """The difference with its interval, p, the smallest that would be significant, the seeds won."""
     difference, low, high, _, p, won, _, smallest = (row[f"{kind}{column}"] for column in PAIRED)
-    if not np.isfinite(difference):
+    if not (text := wording.with_interval(difference, low, high, "+", digits)):
         return "", "", "", ""
-    return (
-        wording.with_interval(difference, low, high, "+", digits),
-        f"{p:.2g}" if np.isfinite(p) else "",
-        f"{smallest:.{digits}f}" if np.isfinite(smallest) else "none",
-        f"{won:.0f}/{row.pairs:.0f}",
-    )
+    return text, p_value(p), number(smallest, digits), f"{number(won, 0)}/{number(row.pairs, 0)}"

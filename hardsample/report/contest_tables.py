@@ -13,6 +13,7 @@ import pandas as pd
 from hardsample.errors import InputError
 from hardsample.experiments.curves import Curves, keys
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES
+from hardsample.numerals import number
 from hardsample.report import stats, tables
 from hardsample.report.stats import LEVEL
 
@@ -120,7 +121,7 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
         if method != usual
     ]
     seeds = pd.concat(differences, axis=1).T.sort_index(axis=1) if differences else pd.DataFrame()
-    points = found[list(kept)].join(seeds.rename(columns=lambda seed: f"seed {seed:.0f}"))
+    points = found[list(kept)].join(seeds.rename(columns=lambda seed: f"seed {int(seed)}"))
     return points.assign(runs=[runs[cell] for cell in zip(found.panel, found.method, strict=True)])
 
 
@@ -232,5 +233,5 @@ def _verdict(rivals: pd.DataFrame, everyone: pd.DataFrame) -> dict:
         "inconclusive": ", ".join(inconclusive.method) if wins else "",
         "above": ", ".join(above.method) if wins else "",
         "worse": ", ".join(worse.method[::-1]),
-        "left_out": ", ".join(f"{row.method} ({row.usable:.0f} of {seeds})" for row in left_out.itertuples()),
+        "left_out": ", ".join(f"{row.method} ({number(row.usable, 0)} of {seeds})" for row in left_out.itertuples()),
     }

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from hardsample.experiments import base_values
-from hardsample.experiments.curves import Curves
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, TIMED_OPTIONS
 from hardsample.methods.loss_based import reading
 from hardsample.methods.registry import DIFFERENCES
+from hardsample.numerals import count, number, p_value, percent, short
 from hardsample.report import wording
 from hardsample.report.contest_tables import VERDICTS, baseline_of, competes
 from hardsample.report.stats import LEVEL, min_attainable_p
@@ -19,14 +19,17 @@ COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."
 
 
 def in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
-    """A bullet per budget, and one each for what "significant" means and for what is unequal besides the choice."""
-    bullets = []
+    """A bullet per budget, and one each for what "significant" means and for what is unequal besides the choice.
+
+    Above them that nothing can be significant, where that is so.
+    """
+    bullets = [f"**{few}**"] if (few := too_few_statement(found)) else []
     for budget in BUDGETS:
         own = found[found.budget == budget]
         sentences = [repeated_statement(table, budget)]
-        if own.verdict.ne("not run").any():
+        if own.verdict.isin(VERDICTS[:3]).any() or own.verdict.eq("not compared").any():
             usual, rows = baseline_of(table), table[table.budget == budget]
-            heading = f"Equal {budget}, {plural(len(own), 'setting')}:"
+            heading = f"Equal {budget}, {count(len(own), 'setting')}:"
             sentences = [heading, *_sentences(own, usual), *_against_controls(rows), _divergence(rows), *sentences]
         bullets.append(" ".join(filter(None, sentences)))
     bullets += [significance_statement(found), unequal_statement(table), no_pretraining_statement(table)]
@@ -39,16 +42,16 @@ def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
     wins = by_verdict["wins"]
     for method in wins.method.value_counts().index:
         own = wins[wins.method == method]
-        low, high = (f"{bound:+.1f}" for bound in (own.difference.min(), own.difference.max()))
+        low, high = (number(bound, 1, "+") for bound in (own.difference.min(), own.difference.max()))
         size = low if low == high else f"{low} to {high}"
         places = {name: int((own[name] != "").sum()) for name in ("inconclusive", "above")}
         told = [
-            f"{'there' if count == len(own) else f'in {count}'} {words}"
-            for count, words in (
+            f"{'there' if many == len(own) else f'in {many}'} {words}"
+            for many, words in (
                 (places["inconclusive"], "its difference to others is inconclusive"),
                 (places["above"], "one beyond the budget is significantly above it"),
             )
-            if count
+            if many
         ]
         but = f" ({'; '.join(told)})" if told else ""
         yield f"**{method} wins in {len(own)}**, by {size} points{but}: {_where(own)}."
@@ -60,7 +63,7 @@ def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
     if len(own := by_verdict["none above"]):
         yield f"**None is significantly above {usual} in {len(own)}**: {_where(own)}."
     if len(own := by_verdict["too few seeds"]):
-        yield f"**Too few seeds in {len(own)}**: {_where(own)}. {too_few_statement(own)}"
+        yield f"Too few seeds in {len(own)}: {_where(own)}."
     for verdict in ("not compared", "not run"):
         if len(own := by_verdict[verdict]):
             yield f"{verdict[0].upper()}{verdict[1:]} in {len(own)}: {_where(own)}."
@@ -68,7 +71,7 @@ def _sentences(found: pd.DataFrame, usual: str) -> Iterator[str]:
         methods = found[column].dropna().str.split(", ").explode()
         counts = methods[methods.ne("")].value_counts(sort=True)
         if len(counts):
-            names = ", ".join(f"{method} in {count}" for method, count in counts.items())
+            names = ", ".join(f"{method} in {many}" for method, many in counts.items())
             yield f"Significantly {side} {usual}: {names}."
 
 
@@ -78,7 +81,7 @@ def _against_controls(table: pd.DataFrame) -> Iterator[str]:
         told = rows.control_p_holm < LEVEL
         above, below = (int((told & sign).sum()) for sign in (rows.control_difference > 0, rows.control_difference < 0))
         counts = {"significantly above it": above, "significantly below it": below, "inconclusive": int((~told).sum())}
-        parts = ", ".join(f"{words} in {count}" for words, count in counts.items() if count)
+        parts = ", ".join(f"{words} in {many}" for words, many in counts.items() if many)
         yield f"{method} against {rows.control.iloc[0]}: {parts}."
 
 
@@ -113,7 +116,7 @@ def unequal_statement(table: pd.DataFrame) -> str:
 def _multiples(what: str, methods: pd.Series, ratios: pd.Series) -> str:
     """ "updates of OHEM 2, SB 0.4": the methods whose mean ratio is not 1, in words; "" if there is none."""
     means = ratios.astype(float).groupby(methods, sort=False).mean().round(2)
-    names = [f"{method} {ratio:g}" for method, ratio in means.items() if ratio != 1 and np.isfinite(ratio)]
+    names = [f"{method} {short(ratio)}" for method, ratio in means.items() if ratio != 1 and np.isfinite(ratio)]
     return f"{what} of {', '.join(names)}" if names else ""
 
 
@@ -126,7 +129,7 @@ def no_pretraining_statement(table: pd.DataFrame) -> str:
     paper = base_values.PROFILES["paper"]
     return (
         f"No run here has a pre-training: {', '.join(streams)} start with the first update, where paper A's default has"
-        f" {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB before them."
+        f" {short(paper.defaults['pretrain_epochs'])} of {count(paper.epochs, 'epoch')} of MB before them."
     )
 
 
@@ -155,16 +158,16 @@ def _divergence(table: pd.DataFrame) -> str:
 def _where(found: pd.DataFrame) -> str:
     """Settings of one budget: "constant 0, 10 %; cosine 0 %"."""
     schedules = found.groupby("schedule", sort=False).noise
-    return "; ".join(f"{schedule} {', '.join(f'{100 * n:g}' for n in noises)} %" for schedule, noises in schedules)
+    return "; ".join(f"{schedule} {', '.join(short(100 * n) for n in noises)} %" for schedule, noises in schedules)
 
 
 def too_few_statement(found: pd.DataFrame) -> str:
-    """Why nothing can be significant, and how many seeds it takes."""
-    fullest = found.loc[found.seeds.astype(float).idxmax()]
-    return (
-        f"With {plural(fullest.seeds, 'seed')} no difference among {plural(fullest.tests, 'test')} can be significant,"
-        f" whatever its size, and differences have no p; it takes {fullest.needed:.0f} seeds."
-    )
+    """Why nothing can be significant in any setting, and how many seeds it takes; "" where something can."""
+    undecided = found[found.verdict == "too few seeds"]
+    if undecided.empty or (found.seeds >= found.needed).any():
+        return ""
+    fullest = undecided.loc[undecided.seeds.astype(float).idxmax()]
+    return wording.too_few_statement(fullest.seeds, fullest.tests)
 
 
 def repeated_statement(table: pd.DataFrame, budget: str) -> str:
@@ -187,20 +190,16 @@ def repeated_statement(table: pd.DataFrame, budget: str) -> str:
 def notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
     usual = baseline_of(table)
     notes = [
-        "Metrics at the end of the budget: mean over seeds [95 % t interval of the mean]. Flipped labels are training"
-        " labels changed to another class; those of the test set are right. Differences are paired by seed: method"
-        f" minus {usual} [95 % t interval], of the accuracy on the half of the test set that reports, of the loss on"
-        " the whole test set. p: two-sided exact sign-flip test, adjusted by Holm over the methods run in one setting"
-        " and budget; there is none where the seeds are too few for any difference to be significant. Smallest"
-        " significant: from the spread of the differences seen, by Student's t at the level of Holm's first step, and"
-        " so about what the exact test needs. A seed is won by higher accuracy, or lower loss.",
-        f"Who wins: the method of highest mean accuracy on one half of the test set, if on the other half it is above"
-        f" {usual} with an adjusted p < {LEVEL:g}; all that is called significant is of that other half and that p."
-        " The choice so gains nothing from lucky test examples; the seeds are the same on both halves, and against"
-        " their luck stands Holm's adjustment over all methods. Methods with fewer usable seeds than others, diverged"
-        " or not run, are passed over in the choice. The winner is tested against every method in the same way, Holm"
-        " over them; inconclusive is what is not significant.",
+        f"At the end of the budget: mean over seeds [95 % t interval], and the method minus {usual} by seed [95 % t"
+        " interval]. Seeds won: with higher accuracy, or lower loss. Flipped: the share of training labels changed to"
+        " another class; test labels are right.",
+        "The half of the test set that chooses names the method of highest mean accuracy; the half that reports gives"
+        f" its difference to {usual} and its p, so that the choice gains nothing by luck with images. A method with"
+        " fewer usable seeds than others is passed over in the choice. The winner is tested against every other method"
+        " in the same way.",
     ]
+    if (found.seeds >= found.needed).any():
+        notes.insert(1, wording.p_statement(int(found.tests.max()), "one setting and budget"))
     if beside := [method for method in dict.fromkeys(table.method[table.n > 0]) if not competes(method)]:
         notes.append(f"{', '.join(beside)}: longer than the budget, to be compared with, and not in the choice.")
     if "cosine" in set(table.schedule):
@@ -217,7 +216,7 @@ def notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
         notes.append(timed)
     if table.diverged.any():
         notes.append(wording.DIVERGED)
-    return " ".join((*notes, *wording.last_notes(table.attrs["curves"], missing_statement)))
+    return " ".join((*notes, *wording.last_notes(table.attrs["curves"])))
 
 
 def differing_from_authors(table: pd.DataFrame) -> Iterator[str]:
@@ -234,28 +233,13 @@ def _across(table: pd.DataFrame, decided: int) -> str:
     least = min_attainable_p(seeds)
     whole = min(1.0, tests * least)
     note = (
-        f"Every row of Who wins has its own 5 % chance of a claim that is not so: of {decided}, expect up to"
-        f" {LEVEL * decided:.1g}."
+        f"Every row of Who wins has its own {percent(LEVEL)} chance of a false claim: of {decided}, expect up to"
+        f" {short(round(LEVEL * decided, 1))}."
     )
     if whole >= LEVEL:
         note += (
-            f" The smallest p that {plural(seeds, 'seed')} can give is {least:.2g}; Holm over all {tests}"
-            f" tests at once would make it {whole:.2g}, and nothing could be significant, so it is taken row by row."
+            f" The smallest p that {count(seeds, 'seed')} can give is {p_value(least)}; Holm over all {tests}"
+            f" tests at once would make it {p_value(whole)}, and nothing could be significant, so it is taken row by"
+            " row."
         )
     return note
-
-
-def missing_statement(curves: Curves) -> str:
-    """How many runs are missing, and of which methods there is none; "" if all are there."""
-    listed = dict.fromkeys(method for methods in curves.layout.values() for method in methods)
-    absent = [method for method in listed if method not in set(curves.frame.method)]
-    none = f" (none done of {', '.join(absent)})" if absent and len(absent) < len(listed) else ""
-    return wording.missing_count(curves, none)
-
-
-def plural(number: float, word: str) -> str:
-    return f"{number:.0f} {word}{'' if number == 1 else 's'}"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:g} %"

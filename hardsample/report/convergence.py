@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hardsample.experiments.curves import Curves
+from hardsample.numerals import number
 from hardsample.report import stats
 from hardsample.report.figures import (
     band_statement,
@@ -87,7 +88,7 @@ def convergence_epochs(axes: Axes, points: pd.DataFrame, methods: Sequence[str],
         if len(found):
             axes.plot(found, np.full(len(found), height), ".", color=look.color, markersize=3.6, transform=place)
             axes.plot(found.mean(), height, look.marker, color=look.color, markersize=4.5, transform=place)
-            text = f"{found.mean():.1f}" + (f" (n = {len(found)})" if len(found) < len(seeds) else "")
+            text = number(found.mean(), 1) + (f" (n = {len(found)})" if len(found) < len(seeds) else "")
         left = len(found) and found.max() > 0.7 * end  # of the marks, where there is no room on their right
         axes.annotate(
             text,

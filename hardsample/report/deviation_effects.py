@@ -5,15 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import base_values, hard_samples
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
+from hardsample.numerals import count, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
 from hardsample.report.deviations import DEVIATIONS, METHODS, PAPERS, Deviation
+from hardsample.report.wording import with_interval
 from hardsample.training import networks
 
 _FOLDERS = {"A": base_values.PAPER, "B": hard_samples.PAPER}
@@ -105,7 +108,7 @@ def _method(run: Run) -> str:
 
 def values_in_words(values: Mapping[str, Any], deviation: Deviation) -> str:
     """Values in words, with their names where the choice has several options."""
-    texts = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+    texts = {name: short(value) if isinstance(value, float) else str(value) for name, value in values.items()}
     named = len(deviation.default) > 1
     return ", ".join(f"{name} {text}" if named else text for name, text in texts.items())
 
@@ -158,11 +161,11 @@ def _effect(choice: pd.DataFrame) -> str:
     """The effects on test accuracy, a setting each."""
     texts = []
     for row in choice[choice.metric == "acc/val"].itertuples():
-        size = "all" if pd.isna(row.train_examples) else f"{row.train_examples:,.0f}"
-        interval = "" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
-        where = f"{catalogue.label(row.data) or row.data}, {size} examples, {row.epochs:g} epochs"
+        size = count(row.train_examples, "example") if np.isfinite(row.train_examples) else "all examples"
+        effect = with_interval(row.difference, row.low, row.high, "+")
+        where = f"{catalogue.label(row.data) or row.data}, {size}, {count(row.epochs, 'epoch')}"
         mixed = f"; some pairs differ in more: {row.unlike}" if row.unlike else ""
-        texts.append(f"{row.other}, {row.method}: {row.difference:+.3f}{interval} ({where}, n = {row.n}{mixed})")
+        texts.append(f"{row.other}, {row.method}: {effect} ({where}, n = {row.n}{mixed})")
     return "; ".join(texts) or "not run"
 
 

@@ -11,6 +11,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 
 from hardsample.errors import InputError
+from hardsample.numerals import count
 from hardsample.report.style import INK, QUIET, RC
 
 WIDTH, HEIGHT = 7.2, 3.75  # inches, which are the diagram's coordinates too
@@ -43,7 +44,7 @@ def update_counts(n_batches: int, epochs: int, deltas: Sequence[float]) -> pd.Da
 
 def training_methods(n_batches: int, epochs: int) -> Figure:
     """Ordinary mini-batch training (left) and training on hard mini-batches (right), with N and E in numbers."""
-    total = f"{n_batches:,} × {epochs:,} = {n_batches * epochs:,} updates"
+    total = f"{n_batches:,} × {epochs:,} = {count(n_batches * epochs, 'update')}"
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, HEIGHT))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))

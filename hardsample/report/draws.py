@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from hardsample.experiments.curves import Curves, after_pretraining
+from hardsample.numerals import number
 from hardsample.report.figures import (
     band_statement,
     caption_of,
@@ -70,6 +71,7 @@ def figure(curves: Curves) -> Figure:
             bottom=0.95,
             left=0.66 + 0.05 * max(longest - 7, 0),
             heading=data_statement(curves.experiment),
+            notice=curves.experiment.in_place,
             handles=handles(curves, panels),
             caption=caption,
         )
@@ -144,7 +146,7 @@ def class_shares(
     for position, method in enumerate(methods):
         text, color = "not counted" if method in ran else "not run", QUIET
         if method in done:
-            text, color = f"{np.exp(entropies.loc[method]).mean():.1f} of {len(shares)}", INK
+            text, color = f"{number(np.exp(entropies.loc[method]).mean(), 1)} of {len(shares)}", INK
         axes.text(1.02, 1 - (position + 0.5) / len(methods), text, transform=axes.transAxes, va="center", color=color)
 
     bar = axes.figure.colorbar(image, cax=axes.inset_axes((0.0, -0.31, 0.4, 0.045)), orientation="horizontal")

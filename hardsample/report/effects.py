@@ -6,6 +6,7 @@ import pandas as pd
 
 from hardsample.experiments import published
 from hardsample.experiments.curves import Curves, last_values
+from hardsample.numerals import number, short
 from hardsample.report import markup, stats
 from hardsample.report.wording import with_interval
 
@@ -70,7 +71,12 @@ def markdown(effects: Sequence[Mapping]) -> str:
         here = with_interval(effect["value"], effect["low"], effect["high"], "+", digits) + unit
         share = effect["value"] / effect["paper"]
         lines.append(
-            (f"{effect['claim']} ({effect['place']})", f"{effect['paper']:g}{unit}", here + mean, f"{share:.2f}")
+            (
+                f"{effect['claim']} ({effect['place']})",
+                f"{short(effect['paper'])}{unit}",
+                here + mean,
+                number(share, 2),
+            )
         )
     return f"Beside the effects that the paper prints as a number:\n\n{markup.markdown_table(header, lines)}"
 

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from hardsample import paths
 from hardsample.experiments.curves import METRICS, Curves, keys
 from hardsample.experiments.panels import Experiment
+from hardsample.numerals import count
 from hardsample.report import markup
 from hardsample.report.style import QUIET, RC, handle, in_order, style
 from hardsample.report.wording import hardware_statement, measured_statement, missing_statement, seeds_in_words
@@ -152,9 +153,7 @@ def caption_of(curves: Curves, statement: str, metrics: Sequence[str] = ()) -> s
     diverged = curves.frame[~np.isfinite(curves.frame[list(METRICS)].astype(float)).all(axis=1)]
     for (panel, method), rows in diverged.groupby(["panel", "method"], sort=False):
         seeds = rows.seed.nunique()
-        parts.append(
-            f"{panel}, {method}: {seeds} seed{'s' * (seeds > 1)} diverged, left out of the mean from there on."
-        )
+        parts.append(f"{panel}, {method}: {count(seeds, 'seed')} diverged, left out of the mean from there on.")
     note = curves.experiment.note or f"profile {curves.experiment.profile}"
     parts += [missing_statement(curves), f"{note[0].upper()}{note[1:]}.", hardware_statement(curves)]
     return " ".join(part for part in parts if part)

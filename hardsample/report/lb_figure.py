@@ -29,6 +29,7 @@ def figure(table: pd.DataFrame) -> Figure:
             right=0.12,
             bottom=0.3,
             heading=wording.data_statement(table.attrs["curves"].experiment),
+            notice=table.attrs["curves"].experiment.in_place,
             handles=_handles(sizes),
             caption=notes_in_words(table),
             left=2.75,

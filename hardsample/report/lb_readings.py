@@ -11,6 +11,7 @@ import pandas as pd
 
 from hardsample.experiments.curves import METRICS, Curves, after_pretraining, keys
 from hardsample.methods.loss_based import READINGS
+from hardsample.numerals import number, short
 from hardsample.report import markup, stats, wording
 from hardsample.report.lb_statements import CLOSE, CONSIDERABLE, OVERFIT, SIMILAR, STATEMENTS, TESTS, Test
 
@@ -36,7 +37,7 @@ def table(*studies: Curves) -> pd.DataFrame:
     """
     ran = [curves for curves in studies if len(curves.frame)] or list(studies[:1])
     found = pd.concat(map(_table, ran), ignore_index=True)
-    notes = [note for curves in ran for note in wording.last_notes(curves, wording.missing_count)]
+    notes = [note for curves in ran for note in wording.last_notes(curves, whose=False)]
     found.attrs = {"curves": ran[0], "notes": notes}
     return found
 
@@ -135,7 +136,7 @@ def markdown(table: pd.DataFrame) -> str:
         for reading, row in met(own).iterrows():
             if row.of:
                 ran = own[(own.reading == reading) & (own.n > 0)]
-                said = (row[number] for number in numbers)
+                said = ("" if row[place] == "not run" else row[place] for place in numbers)
                 lines.append(
                     (
                         letters,
@@ -147,9 +148,9 @@ def markdown(table: pd.DataFrame) -> str:
                         str(row.wholly),
                     )
                 )
-        for (number, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
+        for (statement, setting, test), rows in own.groupby(["statement", "setting", "test"], sort=False):
             if letters != TOGETHER and (rows.met != "not run").any():
-                what = (letters, str(number), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
+                what = (letters, str(statement), f"{setting}: {TESTS[test]}", _asked(rows.iloc[0]))
                 every.append((*what, *map(_cell, rows.itertuples())))
     blocks = (
         f"**{_heading(table)}**",
@@ -205,28 +206,30 @@ def _differences(parts: dict, method: str, test: Test) -> tuple[np.ndarray, str]
 def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of every size under its name and, of more than one, those that decide."""
     by_size = list(table.groupby("letters"))
-    yield from ((f"{letters:,}", own) for letters, own in by_size)
+    yield from ((number(letters, 0), own) for letters, own in by_size)
     if len(by_size) > 1:
         yield TOGETHER, together(table)
 
 
 def _heading(table: pd.DataFrame) -> str:
     data = wording.data_statement(table.attrs["curves"].experiment)
-    letters = " and ".join(f"{letters:,}" for letters in sorted(table.letters.unique()))
+    letters = " and ".join(number(letters, 0) for letters in sorted(table.letters.unique()))
     return f"{data[0].upper()}{data[1:]}: {letters} training letters, {wording.seeds_in_words(table.n)}."
 
 
 def _asked(row: pd.Series) -> str:
     if np.isfinite(row.low) and np.isfinite(row.high):
-        return f"{row.low:+g} to {row.high:+g} {row.unit}"
-    return f"above {row.low:+g} {row.unit}" if np.isfinite(row.low) else f"at most {row.high:+g} {row.unit}"
+        return f"{short(row.low, '+')} to {short(row.high, '+')} {row.unit}"
+    low, high = short(row.low, "+"), short(row.high, "+")
+    return f"above {low} {row.unit}" if low else f"at most {high} {row.unit}"
 
 
 def _cell(row) -> str:
     if row.met == "not run":
         return ""
-    width = f" ± {row.half_width:.2g}" if np.isfinite(row.half_width) else ""
-    text = f"{row.difference:+.2f}{width}"
+    digits = 1 if row.half_width >= 10 else 2
+    width = f" ± {number(row.half_width, digits)}" if np.isfinite(row.half_width) else ""
+    text = f"{number(row.difference, digits, '+')}{width}"
     return f"**{text}**" if row.met == "yes" else text
 
 
@@ -236,8 +239,9 @@ def notes_in_words(table: pd.DataFrame) -> str:
         (
             "Differences are paired by seed, to MB at the end of training unless the test says otherwise: accuracies in"
             " points, losses in % of the other's.",
-            f"A test is met by the mean. The bounds are ours: close is within {CLOSE:g} point, similar within"
-            f" {SIMILAR:g} %, considerable beyond {CONSIDERABLE:g} %, overfitting a rise of more than {OVERFIT:g} %.",
+            "A test is met by the mean; what was not run is blank. The bounds are ours: close is within"
+            f" {CLOSE:g} point, similar within {SIMILAR:g} %, considerable beyond {CONSIDERABLE:g} %, overfitting a"
+            f" rise of more than {OVERFIT:g} %.",
             *(
                 ["Each test decides at the largest number of letters that it was run at."]
                 * (table.letters.nunique() > 1)

@@ -15,8 +15,17 @@ def csv(table: "pandas.DataFrame") -> str:
     return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
 
 
+def filled(header: Sequence[str], rows: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same cells without the columns in which no row has any text; with them all where there is no row."""
+    rows = list(rows)
+    kept = [place for place in range(len(header)) if not rows or any(row[place] for row in rows)]
+    header, *rows = ([row[place] for place in kept] for row in (header, *rows))
+    return header, rows
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells of text as a table in Markdown, a line a row."""
+    """Cells of text as a table in Markdown, a line a row, without columns that have nothing in them."""
+    header, rows = filled(header, rows)
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
 
 

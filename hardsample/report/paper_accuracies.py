@@ -8,6 +8,7 @@ import pandas as pd
 
 from hardsample.experiments import published
 from hardsample.experiments.curves import Curves
+from hardsample.numerals import count
 from hardsample.report import stats as statistics
 from hardsample.report.paper_budget import Budget, budget_notes, end_notes
 from hardsample.report.paper_runs import (
@@ -19,6 +20,7 @@ from hardsample.report.paper_runs import (
     every_delta,
     final_metrics,
     last_notes,
+    networks_of,
     opening,
     reshuffled_statement,
     seeds_statement,
@@ -26,11 +28,10 @@ from hardsample.report.paper_runs import (
     signed,
 )
 from hardsample.report.paper_tables import build
-from hardsample.training import networks
 
 
 def table_3(curves: Curves) -> pd.DataFrame:
-    """Tables 3, 4 and 5: a row per network and δ, in the paper's order.
+    """Tables 3, 4 and 5: a row per network and δ, in the paper's order; then those of networks that it has not.
 
     - ``status``: "measured"; "incomplete", with fewer seeds than wanted; "diverged", all of them; "not run".
     - ``n``, ``diverged``: seeds that ended with finite metrics, and the others, which enter no mean.
@@ -54,12 +55,12 @@ def table_3(curves: Curves) -> pd.DataFrame:
     slot = next(slot for _, slot in curves.experiment.cells.values())
     wanted = seeds_wanted(curves)
     rows, budgets = [], []
-    for network in networks.TITLES:
+    for network in networks_of(curves):
         finals = every_delta(curves, network, None)
         fresh = final_metrics(curves, network, None, FRESH)
         budgets.append(Budget.of(curves, network))
         for delta, own in finals.items():
-            expected = paper.loc[network, delta]
+            expected = paper.loc[network, delta] if (network, delta) in paper.index else _unprinted(paper)
             row = {"network": network, "delta": delta} | conditions_and_counts(
                 curves, [own], int(own["acc/val"].count()), wanted
             )
@@ -67,16 +68,16 @@ def table_3(curves: Curves) -> pd.DataFrame:
             row |= {"updates": own.step.max(), "e_spacing": budgets[-1].spacing if len(own) else np.nan}
             if not budgets[-1].is_the_papers(slot):
                 row["e_difference"] = np.nan
-            row["difference_paper"] = _printed_difference(paper, network, delta)
             if delta != 1:
+                row["difference_paper"] = _printed_difference(paper, network, delta)
                 row |= compared_in_points(own["acc/val"], finals[1.0]["acc/val"])
             rows.append(row | against_fresh(own["acc/val"], fresh["acc/val"]))
     return build(
         "table-3",
         rows,
         f"Table {name[-1]} ({slot}): accuracy and convergence for each δ",
-        [*opening(curves.experiment, seeds_statement(rows)), _interval_statement(curves, rows), _e_statement()],
-        [*_notes_3(), *budget_notes(slot, budgets), *end_notes(rows), *last_notes(curves, rows)],
+        [*opening(curves.experiment, seeds_statement(rows)), _interval_statement(curves, rows)],
+        [*_notes_3(budgets), *budget_notes(slot, budgets), *end_notes(rows), *last_notes(curves, rows)],
     )
 
 
@@ -96,8 +97,8 @@ def _summary(own: pd.DataFrame, part: str) -> statistics.Summary:
     if len(own) == 1 and own[f"batches/{part}"].iloc[0] > 1:
         from scipy import stats
 
-        count, sd = own[f"batches/{part}"].iloc[0], 100 * own[f"acc/{part}-sd"].iloc[0]
-        half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count)
+        batches, sd = own[f"batches/{part}"].iloc[0], 100 * own[f"acc/{part}-sd"].iloc[0]
+        half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, batches - 1) * sd / np.sqrt(batches)
         summary = dataclasses.replace(summary, interval=statistics.Interval(summary.mean - half, summary.mean + half))
     return summary
 
@@ -114,33 +115,32 @@ def _convergence(own: pd.DataFrame, baseline: pd.DataFrame, paper: pd.Series) ->
 
 
 def _printed_difference(paper: pd.DataFrame, network: str, delta: float) -> float:
+    if (network, delta) not in paper.index:
+        return np.nan
     own, baseline = paper.loc[network, delta], paper.loc[network, 1.0]
-    return np.nan if delta == 1 or own.doubt or baseline.doubt else own.test - baseline.test
+    return np.nan if own.doubt or baseline.doubt else own.test - baseline.test
+
+
+def _unprinted(paper: pd.DataFrame) -> pd.Series:
+    """A row of the paper's numbers for what it does not print."""
+    return pd.Series(np.nan, paper.columns, dtype=object).where(paper.columns != "doubt", "")
 
 
 def _interval_statement(curves: Curves, rows: Iterable[Mapping]) -> str:
     if max(row["n"] + row["diverged"] for row in rows) > 1:
-        return "±: 95 % t interval of the mean over seeds."
+        return "±: half the 95 % t interval over seeds."
     if curves.experiment.protocol == "published":
-        return "±: 95 % t interval over the mini-batches of the one checkpoint, not over seeds."
+        return "±: half the 95 % t interval over the mini-batches of the one checkpoint, not over seeds."
     return "One seed has no interval."
 
 
-def _e_statement() -> str:
-    return (
-        "e: the first evaluation, in epochs of N updates for every δ, from which on the training loss stays within"
-        f" {100 * TOLERANCE:g} % of its whole fall from its last value; the paper does not define when a loss has"
-        " converged. Every: the epochs between evaluations, and e is known no finer; the paper's algorithms test after"
-        " every epoch of N updates, or round of δN."
-    )
-
-
-def _notes_3() -> list[str]:
+def _notes_3(budgets: Iterable[Budget]) -> list[str]:
+    spacing = dict.fromkeys(count(budget.spacing, "epoch") for budget in budgets if np.isfinite(budget.spacing))
+    known = f"; e is known to {' or '.join(spacing)}" if spacing else ""
     return [
-        'Train, test: top-1 accuracy at the end. Paper: as printed; "- paper": ours minus the printed number.',
-        "Test - (δ = 1): in points, paired by seed, with an exact two-sided sign-flip test where the seeds suffice;"
-        " beside it the difference of the printed accuracies."
+        "Test: top-1 accuracy at the end. Differences: in points, by seed; the paper's from its printed accuracies."
         f" {reshuffled_statement('Test')}",
-        "Δe = (e(δ = 1) - e) / e in %, as the paper has it, which divides by the new value; fewer: the same difference"
-        " divided by e(δ = 1). Both from the mean e, where every seed of both converged.",
+        "e: the first evaluation, in epochs of N updates for every δ, from which on the training loss stays within"
+        f" {100 * TOLERANCE:g} % of its whole fall from its last value (the paper leaves open when a loss has"
+        f" converged){known}. How many seeds converged is in brackets, where not all did.",
     ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from hardsample.experiments import hard_samples
 from hardsample.experiments.curves import Curves
+from hardsample.numerals import count, number, short
 from hardsample.report.paper_runs import curves_of
 
 
@@ -37,7 +38,8 @@ class Budget:
         return (self.epochs, self.examples) == (epochs, examples) and self.updates in updates
 
     def __str__(self) -> str:
-        return f"{self.epochs:g} epochs of {self.updates:,} updates of {self.examples:g} examples"
+        parts = zip((self.epochs, self.updates, self.examples), ("epoch", "update", "example"), strict=True)
+        return " of ".join(count(how_many, thing) for how_many, thing in parts)
 
 
 def _papers_budget(slot: str) -> tuple[float, tuple[int, ...], int]:
@@ -53,8 +55,8 @@ def budget_notes(slot: str, budgets: Sequence[Budget]) -> list[str]:
         return []
     epochs, updates, examples = _papers_budget(slot)
     return [
-        f"e is not compared with the paper's where the budget is not the paper's {epochs:g} epochs of"
-        f" {' or '.join(map(str, dict.fromkeys(updates)))} updates of {examples} examples: here it is"
+        f"e and the paper's are of unlike budgets: the paper's is {count(epochs, 'epoch')} of"
+        f" {' or '.join(map(str, dict.fromkeys(updates)))} updates of {count(examples, 'example')}, and here it is"
         f" {' and '.join(others)}."
     ]
 
@@ -65,7 +67,8 @@ def end_notes(rows: Sequence[Mapping]) -> list[str]:
     ends = {}
     for row in rows:
         if row["updates"] < whole[row["network"]]:
-            ends[f"{row['updates']:,.0f} of {whole[row['network']]:,.0f} at δ = {row['delta']:g}"] = None
+            made, of = number(row["updates"], 0), number(whole[row["network"]], 0)
+            ends[f"{made} of {of} at δ = {short(row['delta'])}"] = None
     if not ends:
         return []
     return [

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from hardsample.data import catalogue
 from hardsample.experiments import hard_samples
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
@@ -12,6 +13,7 @@ from hardsample.experiments.specs import written_name
 from hardsample.report import stats, tables, wording
 from hardsample.report.paper_columns import DOUBTFUL
 from hardsample.report.paper_tables import FRESH_COLUMNS
+from hardsample.training import networks
 
 FRESH = "reshuffled"  # what FMB's runs are called
 TOLERANCE = 0.05  # of the loss's whole fall, within which it has converged
@@ -29,6 +31,11 @@ def against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
     found = compared_in_points(own, fresh)
     names = ("difference", "difference_low", "difference_high", "pairs")
     return {name: found[of] for name, of in zip(FRESH_COLUMNS, names, strict=True)} if found else {}
+
+
+def networks_of(curves: Curves) -> tuple[str, ...]:
+    """The paper's networks in its order, then what else was asked for."""
+    return tuple(dict.fromkeys((*networks.TITLES, *(network for network, _ in curves.experiment.cells.values()))))
 
 
 def curves_of(curves: Curves, network: str, slot: str | None) -> pd.DataFrame:
@@ -90,13 +97,25 @@ def relative_change(new: float, old: float) -> float:
     return 100 * (new - old) / new if new else np.nan
 
 
+def at_chance(shares: pd.Series, data: str, images: int | None) -> bool:
+    """Are accuracies [S] of a data set, as shares, not shown to be above a guess? A share of one says nothing.
+
+    Where their t interval, or of one seed the binomial one over so many test ``images``, begins at or below the
+    accuracy of a guess; 0 stands for one that is not known.
+    """
+    chance, found = catalogue.chance(data) or 0.0, stats.summary(shares)
+    low = found.interval.low
+    if found.n == 1:
+        low = found.mean - (stats.binomial_half_width(found.mean, images).item() if images else 0.0)
+    return not low > chance
+
+
 def opening(experiment: Experiment, size: str) -> list[str]:
     """What was run, in words: data first."""
     data = wording.data_statement(experiment)
     if experiment.stand_in:
         data += f", in place of the paper's {', '.join(experiment.own)}: no number here can reproduce the paper's"
-    sentences = (data, f"{experiment.note}; {size}")
-    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
+    return [wording.sentence(data), wording.sentence(f"{experiment.note}; {size}")]
 
 
 def seeds_statement(rows: Iterable[Mapping]) -> str:
@@ -109,16 +128,28 @@ def seeds_statement(rows: Iterable[Mapping]) -> str:
 
 def reshuffled_statement(what: str) -> str:
     return (
-        f"{what} - reshuffled: to ordinary training whose mini-batches are formed anew every epoch, where δ = 1 keeps"
-        " the first ones; in points, paired by seed, with the 95 % t interval."
+        f"{what} - reshuffled: to ordinary training, whose mini-batches are formed anew every epoch where δ = 1 keeps"
+        " the first ones; no test."
     )
 
 
 def last_notes(curves: Curves, rows: Sequence[Mapping]) -> list[str]:
-    """What went wrong or is missing, what the runs were made on, and the doubts about printed numbers."""
+    """What went wrong or is missing, what the runs were made on, and the doubts about the printed numbers shown."""
     notes = []
     if any(row["diverged"] for row in rows):
         notes.append(wording.DIVERGED)
-    notes += [wording.missing_count(curves), wording.hardware_statement(curves)]
-    doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt"))
-    return notes + [f"{DOUBTFUL} {doubt[0].upper()}{doubt[1:].rstrip('.')}." for doubt in doubts]
+    notes += [_not_run(curves, rows), wording.hardware_statement(curves)]
+    doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt") and row["status"] != "not run")
+    return notes + [f"{DOUBTFUL} {wording.sentence(doubt)}" for doubt in doubts]
+
+
+def _not_run(curves: Curves, rows: Sequence[Mapping]) -> str:
+    """The cells without a run, by network, and how many runs the others lack: "Not run: ResNet-50; ..."."""
+    absent, parts = [row for row in rows if row["status"] == "not run"], []
+    if len(absent) < len(rows):
+        for network in dict.fromkeys(row["network"] for row in absent):
+            own = [row for row in absent if row["network"] == network]
+            cells = [f"δ = {row['delta']:g}" if "data_set" not in row else row["data_set"] for row in own]
+            whole = len(own) == sum(row["network"] == network for row in rows)
+            parts.append(networks.find(network).title + ("" if whole else f" ({', '.join(cells)})"))
+    return wording.not_run_statement(curves.missing, beside=parts)

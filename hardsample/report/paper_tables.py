@@ -1,19 +1,21 @@
 """Paper B's tables, ours beside what the paper prints: numbers for machines, Markdown and LaTeX for readers.
 
 Every table is a frame of plain numbers in the columns of ``COLUMNS``; accuracies are in %, their differences in points,
-and what does not exist is NaN. Its ``attrs`` hold what a reader is told: ``title``; ``head``, sentences on the data,
-the profile and the definitions; ``notes``, sentences on the columns; ``layout``, how its rows are written
-(:mod:`hardsample.report.paper_columns`).
+and what does not exist is NaN. Its ``attrs`` hold what a reader is told: ``title``; ``finding``, what its tests say;
+``head``, sentences on the data and the profile; ``notes``, sentences on the columns; ``layout``, how its rows are
+written (:mod:`hardsample.report.paper_columns`). Readers see the rows that were run, in the columns that say
+something; the CSV has all.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from hardsample.report import markup, stats
-from hardsample.report.paper_columns import DOUBTFUL, LAYOUTS, Column
+from hardsample.numerals import count, short
+from hardsample.report import markup, stats, wording
+from hardsample.report.paper_columns import DOUBTFUL, LAYOUTS
+from hardsample.training import networks
 
 _COMPARED = ("difference", "difference_low", "difference_high", "p", "p_holm", "smallest", "seeds_won", "pairs")
 FRESH_COLUMNS = ("fresh_difference", "fresh_low", "fresh_high", "fresh_pairs")
@@ -46,25 +48,29 @@ COLUMNS = {
 
 def build(layout: str, rows: list[dict], title: str, head: list[str], notes: list[str]) -> pd.DataFrame:
     """The rows in the layout's columns; p values are adjusted over all, and left out where seeds are too few."""
-    table = pd.DataFrame(rows, columns=list(COLUMNS[layout]))
+    table, finding = pd.DataFrame(rows, columns=list(COLUMNS[layout])), ""
     if "p" in table:
-        usable = [row.get("usable", 0) for row in rows]
-        notes = [*notes, _test_note(int(table.p.notna().sum()), max(usable))]
+        usable, tests = [row.get("usable", 0) for row in rows], int(table.p.notna().sum())
         tested = stats.family(table.p, table.difference_low, table.difference_high, usable)
         table["p"], table["p_holm"], table["smallest"] = tested
+        finding = wording.too_few_statement(max(usable), tests) or _finding(table)
+        notes = [_test_note(tests) if table.p.notna().any() else "", *notes]
     if "doubt" in table:
         table["doubt"] = table.doubt.fillna("")
-    table.attrs = {"layout": layout, "title": title, "head": head, "notes": [note for note in notes if note]}
+    table.attrs = {"layout": layout, "title": title, "finding": finding, "head": head}
+    table.attrs["notes"] = [note for note in notes if note]
     return table
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Any of the tables for readers of Markdown: title, head, a line per row, notes."""
-    statement, *others = table.attrs["head"]
+    """Any of the tables for readers of Markdown: title, finding, head, a line per row that was run, notes."""
+    (statement, *others), finding = table.attrs["head"], table.attrs["finding"]
+    header, rows = texts(table)
     blocks = [
         f"**{table.attrs['title']}**",
+        f"**{finding}**" if finding else "",
         " ".join((f"**{statement}**", *others)),
-        markup.markdown_table([column.heading for column in columns_of(table)], cell_texts(table)),
+        markup.markdown_table(header, rows) if rows else "",
         " ".join(table.attrs["notes"]),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -72,17 +78,18 @@ def markdown(table: pd.DataFrame) -> str:
 
 def latex(table: pd.DataFrame) -> str:
     """Any of the tables as a LaTeX float in ASCII; it needs the package booktabs."""
-    head = [_tex(sentence) for sentence in table.attrs["head"]]
-    body = [f"{' & '.join(map(_tex, line))} \\\\" for line in cell_texts(table)]
+    head = [_tex(sentence) for sentence in (table.attrs["finding"], *table.attrs["head"]) if sentence]
+    header, rows = texts(table)
+    body = [f"{' & '.join(map(_tex, line))} \\\\" for line in rows]
     lines = [
-        "% Needs \\usepackage{booktabs}; the widest tables also a landscape page.",
+        "% Needs \\usepackage{booktabs}.",
         *(f"% {sentence}" for sentence in head),
         "\\begin{table*}",
         "\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{' '.join((_tex(table.attrs['title']) + '.', *head))}}}",
-        f"\\begin{{tabular}}{{l{'r' * (len(columns_of(table)) - 1)}}}",
+        f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         "\\toprule",
-        f"{' & '.join(_tex(column.heading) for column in columns_of(table))} \\\\",
+        f"{' & '.join(map(_tex, header))} \\\\",
         "\\midrule",
         *body,
         "\\bottomrule",
@@ -102,30 +109,41 @@ def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     return markup.write(stem, {"md": markdown(table), "csv": markup.csv(table), "tex": latex(table)})
 
 
-def _test_note(tests: int, most: int) -> str:
-    """What a family of tests can tell, of which none has more than ``most`` pairs of seeds."""
-    if not tests:
+def texts(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """The headings and the cells that readers see: rows that were run, columns in which one of them has something."""
+    columns, run = LAYOUTS[table.attrs["layout"]], table
+    if "status" in table:
+        run = table[table.status != "not run"]
+    cells = [[column.text(row) for column in columns] for _, row in run.iterrows()]
+    return markup.filled([column.heading for column in columns], cells)
+
+
+def label(row: pd.Series, second: str) -> str:
+    """A row by its network and its δ or data set: "ResNet-18 at 0.5", "ResNet-18 on CIFAR-10"."""
+    value = row[second]
+    return f"{networks.find(row.network).title} {f'on {value}' if isinstance(value, str) else f'at {short(value)}'}"
+
+
+def _finding(table: pd.DataFrame) -> str:
+    """How many differences are significant, and which; "" without any test."""
+    tested, second = table[table.p_holm.notna()], table.columns[1]
+    if tested.empty:
         return ""
-    needed = stats.seeds_needed(tests)
-    family = f"{tests} test{'s' * (tests > 1)}"
-    if most < needed:
-        return (
-            f"With {most} seed{'s' * (most > 1)} no difference can be significant, whatever its size: {family} need"
-            f"{'s' * (tests == 1)} {needed}. Differences are shown without p."
-        )
-    return (
-        f"p is adjusted by Holm over the table's {family} and shown where there are the {needed} seeds that they need."
-        f" Smallest: the smallest difference that would be significant ({stats.LEVEL:g}) at the spread seen. The"
-        " tests cover seeds, not the choice of test images."
-    )
+    significant, parts = tested.p_holm < stats.LEVEL, []
+    for words, own in (
+        ("significantly above", tested[significant & (tested.difference > 0)]),
+        ("significantly below", tested[significant & (tested.difference < 0)]),
+    ):
+        if names := ", ".join(label(row, second) for _, row in own.iterrows()):
+            parts.append(f"{words} in {len(own)} ({names})")
+    if not significant.all():
+        parts.append(f"inconclusive in {int((~significant).sum())}")
+    return f"Test accuracy against δ = 1, {count(len(tested), 'difference')}: {', '.join(parts)}."
 
 
-def columns_of(table: pd.DataFrame) -> Sequence[Column]:
-    return LAYOUTS[table.attrs["layout"]]
-
-
-def cell_texts(table: pd.DataFrame) -> list[list[str]]:
-    return [[column.text(row) for column in columns_of(table)] for _, row in table.iterrows()]
+def _test_note(tests: int) -> str:
+    """How a family of so many tests was made, and what its columns say."""
+    return f"{wording.p_statement(tests, 'the table')} The tests cover seeds, not the choice of test images."
 
 
 _TEX = str.maketrans(

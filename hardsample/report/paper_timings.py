@@ -5,6 +5,7 @@ import pandas as pd
 
 from hardsample.experiments import hard_samples, published
 from hardsample.experiments.curves import Timings
+from hardsample.numerals import count
 from hardsample.report.paper_runs import conditions, opening
 from hardsample.report.paper_tables import build
 
@@ -28,12 +29,12 @@ def table_1(timings: Timings) -> pd.DataFrame:
             row[f"{name}_difference"] = row[name] - expected[name]
         rows.append(row | conditions(timings.experiment, timings.experiment.data if len(measured) else ""))
     head = [
-        *opening(timings.experiment, f"{int(seconds.count().max())} rounds"),
+        *opening(timings.experiment, count(int(seconds.count().max()), "round")),
         f"Device: {timings.device}, threads: {timings.threads}; the paper's: NVIDIA A100, 40 GB.",
     ]
     notes = [
         "Seconds: one training iteration (one mini-batch), median over rounds [quartiles]; every round measures all δ"
-        " in turn. Ratio: to δ = 1 in the same round. Differences are ours minus the paper's number.",
+        " in turn. Ratio: to δ = 1 in the same round.",
     ]
     title = "Table 1 (ResNet-18, CIFAR-10): seconds per training iteration for each δ"
     return build("table-1", rows, title, head, notes)

@@ -15,6 +15,7 @@ from hardsample.config import PRECISIONS, Run
 from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
+from hardsample.numerals import count, number, p_value, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
 
@@ -67,8 +68,8 @@ def markdown(table: pd.DataFrame) -> str:
         first, of = run.iloc[0], run.set_index("metric")
         lines.append(
             (
-                f"{first.method}, n = {first.batch_size}, α = {first.learning_rate:g},"
-                f" pre-training {first.pretrain_epochs:g}",
+                f"{first.method}, n = {first.batch_size}, α = {short(first.learning_rate)},"
+                f" pre-training {short(first.pretrain_epochs)}",
                 str(first.seed),
                 f"{first.other_device}, {first.other_precision}",
                 f"{first.device}, {first.precision}",
@@ -146,8 +147,8 @@ def _metrics(record: StoredRun) -> pd.DataFrame:
 
 
 def _cell(row: pd.Series) -> str:
-    scaled = f" = {row.end / row.sd:+.1f} sd" if row.sd > 0 else ""
-    return f"{row.end:+.4f}{scaled} ({row.largest:+.4f} at {row.largest_epoch:g})"
+    scaled = f" = {number(row.end / row.sd, 1, '+')} sd" if row.sd > 0 else ""
+    return f"{number(row.end, 4, '+')}{scaled} ({number(row.largest, 4, '+')} at {short(row.largest_epoch)})"
 
 
 def _notes(table: pd.DataFrame) -> str:
@@ -156,8 +157,9 @@ def _notes(table: pd.DataFrame) -> str:
         "Each cell: replicate minus stored run at the end of training, the same in standard deviations (sd) over the"
         f" {seeds} stored seeds of the setting, and in brackets the largest difference over all evaluations, at its"
         " epoch.",
-        f"At the end the root mean square of all {len(sizes)} differences is {np.sqrt((sizes**2).mean()):.1f} standard"
-        " deviations; two different seeds of one setting differ by 1.4 (√2) in this measure.",
+        f"At the end the root mean square of all {len(sizes)} differences is"
+        f" {number(np.sqrt((sizes**2).mean()), 1)} standard deviations; two different seeds of one setting"
+        " differ by 1.4 (√2) in this measure.",
     ]
     notes.append(_equivalence_note(table[table.metric == "acc/val"].end))
     if differing := table.attrs.get("unlike"):
@@ -173,11 +175,11 @@ def _notes(table: pd.DataFrame) -> str:
 def _equivalence_note(differences: pd.Series) -> str:
     """Are the accuracies shown to be equivalent? From fewer pairs than a sign-flip test takes that is not said."""
     found = stats.equivalence(differences, stats.MARGIN)
-    pairs, mean = f"{found.n} pair{'s' * (found.n != 1)}", f"{100 * found.difference:+.2f} points"
+    pairs, mean = count(found.n, "pair"), f"{number(100 * found.difference, 2, '+')} points"
     said = f"The mean difference in test accuracy over {pairs} is {mean}"
-    needed, margin = stats.seeds_needed(1), f"{100 * stats.MARGIN:g} points"
+    needed, margin = stats.seeds_needed(1), f"{short(100 * stats.MARGIN)} points"
     if found.n < needed:
         return f"{said}: too few to be called equivalent or not: we ask for {needed} pairs."
-    low, high = (100 * end for end in (found.interval.low, found.interval.high))
+    ends = ", ".join(number(100 * end, 2, "+") for end in (found.interval.low, found.interval.high))
     shown = "equivalent" if found.p < stats.LEVEL else "not shown to be equivalent"
-    return f"{said} [90 % {low:+.2f}, {high:+.2f}]: {shown} within {margin} (two one-sided t tests, p = {found.p:.2g})."
+    return f"{said} [90 % {ends}]: {shown} within {margin} (two one-sided t tests, p = {p_value(found.p)})."

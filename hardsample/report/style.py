@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hardsample.methods.registry import LOOKS, Look
+from hardsample.numerals import number
 
 RC = {
     "font.family": "DejaVu Sans",
@@ -85,8 +86,12 @@ def page(
     handles: Sequence[Line2D],
     caption: str,
     left: float = 0.66,
+    notice: bool = False,
 ) -> tuple[Figure, np.ndarray]:
-    """Axes [rows, columns] of exactly ``size`` inches, the heading and one legend above them, the caption below."""
+    """Axes [rows, columns] of exactly ``size`` inches, the heading and one legend above them, the caption below.
+
+    The heading is red where it is a ``notice``: the data are not the paper's.
+    """
     (rows, columns), line = shape, 0.15
     width = left + columns * size[0] + (columns - 1) * gap[0] + right
     unbroken = caption.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
@@ -112,7 +117,8 @@ def page(
     )
     figure.text(0.12 / width, 0.1 / height, "\n".join(lines), color=QUIET, fontsize=7.5, va="bottom", linespacing=1.25)
     left = grid[0, 0].get_position().x0
-    figure.text(left, 1 - 0.1 / height, heading, va="top", color=NOTICE, fontsize=9, fontweight="bold")
+    ink = NOTICE if notice else INK
+    figure.text(left, 1 - 0.1 / height, heading, va="top", color=ink, fontsize=9, fontweight="bold")
     figure.legend(
         handles=list(handles),
         loc="upper left",
@@ -180,7 +186,7 @@ def epochs_axis(axes: Axes, end: float, room: float) -> None:
     axes.set_xticks([tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, end) if tick <= end * 1.001])
 
 
-def final_values(axes: Axes, finals: Mapping[str, float], text=lambda method, value: f"{value:.3f}") -> None:
+def final_values(axes: Axes, finals: Mapping[str, float], text=lambda method, value: number(value, 3)) -> None:
     """Write the final means beside the right edge, pushed apart where they would overlap.
 
     Where methods share a colour each number has its method's marker too.

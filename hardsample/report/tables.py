@@ -14,6 +14,7 @@ import pandas as pd
 
 from hardsample.experiments import published
 from hardsample.experiments.curves import METRICS, Curves, after_pretraining, last_values
+from hardsample.numerals import number, p_value
 from hardsample.report import effects, markup, stats
 from hardsample.report.trajectories import figure_data as trajectory_data
 from hardsample.report.wording import (
@@ -22,11 +23,13 @@ from hardsample.report.wording import (
     last_notes,
     measured_statement,
     metric_title,
+    p_statement,
+    too_few_statement,
     verdict,
     with_interval,
 )
 
-READABLE = ("acc/val", "loss/val")
+READABLE = ("acc/val", "loss/val")  # the metrics that are tested, too
 _COMPARED = ("difference", "difference_low", "difference_high", "smallest", "p", "p_holm", "seeds_won", "pairs")
 COLUMNS = (
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high", *_COMPARED),
@@ -62,8 +65,9 @@ def final_metrics(curves: Curves) -> Tested:
     - ``n``, ``diverged``: seeds with and without a finite value; ``mean``, ``sd``, t interval ``low`` to ``high``.
     - ``difference``: the method minus the baseline over the same seeds, with its t interval, exact sign-flip ``p``,
       ``p_holm`` adjusted over the whole table, the ``smallest`` difference that would have been significant at the
-      spread seen, and the ``seeds_won`` of ``pairs`` seeds run under both. ``p``, ``p_holm`` and ``smallest`` are NaN
-      where the seeds are too few for any difference to be significant (:func:`hardsample.report.stats.seeds_needed`).
+      spread seen, and the ``seeds_won`` of ``pairs`` seeds run under both. ``p``, ``p_holm`` and ``smallest`` are of
+      the test set's metrics alone, and NaN where the seeds are too few for any difference to be significant
+      (:func:`hardsample.report.stats.seeds_needed`).
     - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
       its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
       divided by the number the twin itself took to get there first. For accuracies alone.
@@ -118,12 +122,14 @@ def markdown(table: Tested, pairs: Tested | None = None) -> str:
         for method in methods:
             rows = frame[(frame.panel == panel) & (frame.method == method)].set_index("metric")
             line = (panel, method)
+            if not (rows.n + rows.diverged).any():
+                continue
             for metric in READABLE:
                 line += _cells(rows.loc[metric], is_usual=method == usual)
             lines.append((*line, _updates(rows.loc[READABLE[0]], usual)))
-        if not methods:
-            lines.append((panel, "", "not run", *("",) * (len(header) - 3)))
-    blocks = [heading(experiment, frame.n + frame.diverged), markup.markdown_table(header, lines), _notes(table)]
+    counts, finding = frame.n + frame.diverged, " ".join(_findings(table))
+    blocks = [heading(experiment, counts), *[finding] * bool(finding)]
+    blocks += [markup.markdown_table(header, lines), _notes(table)] if lines else [" ".join(last_notes(curves))]
     if table.effects:
         blocks.append(effects.markdown(table.effects))
     if pairs is not None and len(pairs.frame):
@@ -136,6 +142,33 @@ def pairs_markdown(table: Tested, pairs: Tested) -> str:
     notes = " ".join((*_image_notes(table, pairs.tests), *last_notes(pairs.curves)))
     counts = table.frame.n + table.frame.diverged
     return "\n\n".join((heading(table.curves.experiment, counts), _pairs_table(pairs), notes)) + "\n"
+
+
+def _findings(table: Tested) -> Iterator[str]:
+    """What was found, in a sentence for each readable metric; or in one that nothing could be."""
+    usual, compared = table.curves.baseline, table.frame[table.frame.difference.notna()]
+    if compared.p.isna().all():
+        if said := too_few_statement(table.least_pairs, table.tests):
+            yield f"**{said}**"
+        return
+    for metric in READABLE:
+        rows, parts = compared[(compared.metric == metric) & compared.p_holm.notna()], []
+        significant = rows.p_holm < stats.LEVEL
+        for words, own in (
+            (f"significantly above {usual}", rows[significant & (rows.difference > 0)]),
+            (f"significantly below {usual}", rows[significant & (rows.difference < 0)]),
+            (f"inconclusive against {usual}", rows[~significant]),
+        ):
+            if names := list(_in_panels(own, len(table.curves.layout))):
+                parts.append(f"{', '.join(names)} {words}")
+        if parts:
+            yield f"**{metric_title(metric, table.curves.experiment)}: {'; '.join(parts)}.**"
+
+
+def _in_panels(rows: pd.DataFrame, panels: int) -> Iterator[str]:
+    """The methods of the rows, each with its panels where there are several: "PEB (n = 4, n = 32)"."""
+    for method, own in rows.groupby("method", sort=False):
+        yield f"{method} ({', '.join(own.panel)})" if panels > 1 else str(method)
 
 
 def save(table: Tested, stem: Path, pairs: Tested | None = None) -> tuple[Path, ...]:
@@ -204,7 +237,9 @@ def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str,
 
 
 def _difference(finals: pd.Series, others: pd.Series, metric: str) -> dict[str, float]:
-    return compared(finals, others, higher_is_better=metric.startswith("acc"))
+    """What :func:`compared` says; without p of a metric of the training set, which would only enlarge the family."""
+    row = compared(finals, others, higher_is_better=metric.startswith("acc"))
+    return row if metric in READABLE else {name: value for name, value in row.items() if name != "p"}
 
 
 def _overlap(method: pd.DataFrame, other: pd.DataFrame) -> dict[str, int | str]:
@@ -234,53 +269,41 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
 def _notes(table: Tested) -> str:
     usual = table.curves.baseline
     notes = [
-        "Metrics at the end of training: mean over seeds [95 % t interval of the mean].",
-        f"Differences are paired by seed: method minus {usual}, the baseline [95 % t interval].",
-        *_test_notes(table, "the whole table"),
+        f"At the end of training: mean over seeds [95 % t interval], and the method minus {usual} by seed [95 % t"
+        " interval].",
+        *_test_notes(table, "the table"),
         *_image_notes(table, table.tests),
-        f"A seed is won by higher accuracy, or lower loss. Updates to {usual}'s accuracy"
-        f"{' count pre-training, and' if table.pretrained else ''} are a mean over the seeds that ever have"
-        f" the final accuracy of their twin under {usual}: how many do is in brackets, and the others are left out of"
-        " it; the ratio is to the updates after which the twin itself first had it, seed by seed.",
+        "Seeds won: with higher accuracy, or lower loss.",
+        f"Updates to {usual}'s accuracy: the mean until a seed first has the final accuracy of the same seed under"
+        f" {usual}{', pre-training included' * table.pretrained}; beside it the ratio to that seed's own way there, and"
+        " in brackets how many seeds ever do: the others are left out.",
     ]
     if table.frame.diverged.any():
         notes.append(DIVERGED)
-    if measured := measured_statement(table.curves.experiment):
-        notes.append(measured)
-    return " ".join((*notes, *last_notes(table.curves)))
+    notes.append(measured_statement(table.curves.experiment))
+    return " ".join(filter(None, (*notes, *last_notes(table.curves))))
 
 
 def _test_notes(table: Tested, family: str) -> Iterator[str]:
-    """How the differences were tested; or that with so few seeds none can be significant."""
-    tests, least, p = table.tests, table.least_pairs, table.frame.p
-    if not tests:
-        return
-    needed = stats.seeds_needed(tests)
-    if p.notna().any():
-        yield (
-            f"p: two-sided exact sign-flip test over seeds, adjusted by Holm over the {tests} tests of {family};"
-            f" significant below {stats.LEVEL:g}, else inconclusive. smallest: the mean difference that would have"
-            " been significant at the spread of these seeds."
-        )
-    if least < needed:
-        whose = "No p is shown" if p.isna().all() else "Rows of too few seeds have no p"
-        yield (
-            f"{whose}: no difference among {tests} test{'s' * (tests != 1)} can be significant with {least}"
-            f" seed{'s' * (least != 1)}, whatever its size; it takes {needed}."
-        )
+    """How the differences were tested, where some could be, and which could not."""
+    tests = table.tests
+    if tests and table.frame.p.notna().any():
+        yield p_statement(tests, family)
+        if few := too_few_statement(table.least_pairs, tests):
+            yield f"Rows of too few seeds have no p. {few}"
 
 
 def _image_notes(table: Tested, tests: int) -> Iterator[str]:
     """What the tests, if any, do not cover, and how much one accuracy depends on the choice of the images."""
     counts, frame = table.curves.experiment.tested, table.frame
     images, means = counts[0] if len(counts) == 1 else None, frame[frame.metric == "acc/val"]["mean"].dropna()
-    what = f"all of the test set ({images:,} images)" if images else "all of the test set"
+    what = f"all of the test set ({number(images, 0)} images)" if images else "all of the test set"
     if tests:
-        yield f"Test metrics are of {what}; the tests cover seeds, not the choice of test images."
+        yield f"Test metrics are of {what}; intervals and tests cover seeds, not the choice of test images."
     if images and len(means):
         half = 100 * stats.binomial_half_width(means, images)
-        span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (half.min(), half.max())))
-        yield f"That choice alone gives one accuracy of this table a 95 % half-width of {span} points (binomial)."
+        ends = " to ".join(dict.fromkeys(number(value, 2) for value in (half.min(), half.max())))
+        yield f"That choice alone gives one accuracy a 95 % half-width of {ends} points (binomial)."
 
 
 def _pairs_table(pairs: Tested) -> str:
@@ -299,10 +322,11 @@ def _pairs_table(pairs: Tested) -> str:
         lines.append(line)
     notes = [
         "Pairs of methods, by seed: the first minus the second [95 % t interval].",
+        too_few_statement(pairs.least_pairs, pairs.tests) if frame.p.isna().all() else "",
         *_test_notes(pairs, f"the pairs without {usual}"),
         f"Pairs with {usual} are tested in the table above." if usual in {*frame.method, *frame.other} else "",
-        "Bands apart: at how many of the evaluations after the pre-training the bands of ± 2 standard deviations over"
-        " seeds do not overlap.",
+        f"Bands apart: at how many of the evaluations{' after the pre-training' * pairs.pretrained} the bands of ± 2"
+        " standard deviations over seeds do not overlap.",
         *_band_counts(pairs),
     ]
     return f"{markup.markdown_table(header, lines)}\n\n{' '.join(note for note in notes if note)}"
@@ -318,8 +342,8 @@ def _band_counts(pairs: Tested) -> Iterator[str]:
     ]
     if counts:
         yield (
-            "Plots (a panel and one of the four metrics) in which they are apart at the end, and in brackets at every"
-            f" one of these evaluations: {'; '.join(counts)}."
+            "Plots (of a panel and one of the four metrics) in which they are apart at the end, and in brackets at"
+            f" every evaluation: {'; '.join(counts)}."
         )
     if counts and pairs.curves.experiment.name == "base-values/figure-2":
         claims = published.text("base-values-claims")
@@ -329,7 +353,7 @@ def _band_counts(pairs: Tested) -> Iterator[str]:
 
 def _cells(row: pd.Series, is_usual: bool) -> tuple[str, ...]:
     if not row.n:
-        return (f"{row.diverged} diverged" if row.diverged else "not run", "", "", "", "")
+        return (f"{row.diverged} diverged", "", "", "", "")
     value = with_interval(row["mean"], row.low, row.high)
     value += f" ({row.diverged} diverged)" if row.diverged else ""
     return (value, "baseline", "", "", "") if is_usual else (value, *_compared_cells(row))
@@ -341,9 +365,9 @@ def _compared_cells(row: pd.Series, digits: int = 3) -> tuple[str, str, str, str
         return "", "", "", ""
     return (
         with_interval(row.difference, row.difference_low, row.difference_high, "+", digits),
-        f"{row.smallest:.4f}" if np.isfinite(row.smallest) else "",
-        f"{row.p_holm:.2g}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else "",
-        f"{row.seeds_won:.0f}/{row.pairs:.0f}",
+        number(row.smallest, 4),
+        f"{p_value(row.p_holm)}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else "",
+        f"{number(row.seeds_won, 0)}/{number(row.pairs, 0)}",
     )
 
 
@@ -353,4 +377,5 @@ def _updates(row: pd.Series, usual: str) -> str:
     if not row.reached:
         return "never"
     seeds = int(row.pairs if np.isfinite(row.pairs) else row.n + row.diverged)
-    return f"{row.updates:,.0f} = {row.updates_ratio:.2f} x {usual}'s ({row.reached:.0f}/{seeds})"
+    ratio = f" = {number(row.updates_ratio, 2)} x {usual}'s" if np.isfinite(row.updates_ratio) else ""
+    return f"{number(row.updates, 0)}{ratio} ({number(row.reached, 0)}/{seeds})"

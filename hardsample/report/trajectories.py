@@ -88,6 +88,7 @@ def grid_of(curves: Curves, panels: Mapping[str, Sequence[str]], kinds: int, cap
         right=0.55,
         bottom=0.45,
         heading=data_statement(curves.experiment),
+        notice=curves.experiment.in_place,
         handles=handles(curves, panels),
         caption=caption,
     )

@@ -1,6 +1,6 @@
 """What figures and tables say in words, each thing in one way: data, seeds, verdicts, missing runs and hardware."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -8,19 +8,26 @@ import pandas as pd
 from hardsample.data import catalogue
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
+from hardsample.numerals import count, number, percent
 from hardsample.report import stats
 
 DIVERGED = "Diverged seeds are left out of means and differences, and are never won."
+_LISTED = 6  # gaps that are listed one by one
 
 
 def data_statement(experiment: Experiment) -> str:
-    """The data in words: the paper's own, another set in their place, or the generated stand-in."""
+    """The data in words: the paper's own, a known set in their place, the generated stand-in, or one's own by name."""
     name = experiment.data
     if catalogue.label(name):
         return catalogue.label(name)
     if experiment.stand_in:
         return f"stand-in data: {name}"
     return f"{name}, not {', '.join(experiment.own)}" if experiment.substitute else name
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""
 
 
 def metric_title(metric: str, experiment: Experiment) -> str:
@@ -33,18 +40,18 @@ def seeds_in_words(counts: pd.Series) -> str:
     counts = counts[counts > 0]
     if counts.empty:
         return "no run is done yet"
-    return f"n = {span(counts)} seed{'s' * int(counts.max() > 1)}"
+    return f"n = {span(counts)} {'seeds' if counts.max() > 1 else 'seed'}"
 
 
 def span(counts: pd.Series) -> str:
     """The least and the greatest of whole numbers, or the one that they are: "3 to 12", "12"."""
-    return " to ".join(dict.fromkeys(f"{count:.0f}" for count in (counts.min(), counts.max())))
+    return " to ".join(dict.fromkeys(number(end, 0) for end in (counts.min(), counts.max())))
 
 
 def with_interval(value: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
     """A value and its interval, where there is one: "0.833 [0.829, 0.837]"; empty for what is no number."""
-    interval = f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]" if np.isfinite(low) else ""
-    return f"{value:{sign}.{digits}f}{interval}" if np.isfinite(value) else ""
+    text = number(value, digits, sign)
+    return f"{text} [{number(low, digits, sign)}, {number(high, digits, sign)}]" if text and np.isfinite(low) else text
 
 
 def verdict(p: float) -> str:
@@ -52,39 +59,63 @@ def verdict(p: float) -> str:
     return "" if np.isnan(p) else "significant" if p < stats.LEVEL else "inconclusive"
 
 
+def too_few_statement(seeds: float, tests: float) -> str:
+    """That so few seeds can show nothing among so many tests, and how many it takes; "" where they suffice."""
+    needed = stats.seeds_needed(int(tests))
+    if not tests or seeds >= needed:
+        return ""
+    return (
+        f"With {count(seeds, 'seed')} no difference can be significant, whatever its size: {count(tests, 'test')}"
+        f" {'takes' if tests == 1 else 'take'} {needed}."
+    )
+
+
+def p_statement(tests: int, family: str) -> str:
+    """What the columns p and smallest say of a family of so many tests: those of "the table"."""
+    return (
+        f"p: two-sided exact sign-flip test over seeds, adjusted by Holm for the {count(tests, 'test')} of {family}, so"
+        f" that the chance of any false claim among them stays below {percent(stats.LEVEL)}; significant below"
+        f" {stats.LEVEL:g}, else inconclusive. Smallest: the least mean difference that would be significant, at the"
+        " spread of these seeds."
+    )
+
+
 def heading(experiment: Experiment, counts: pd.Series) -> str:
     """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
-    data = data_statement(experiment)
-    return f"**{data[0].upper()}{data[1:]}. Profile {experiment.profile}, {seeds_in_words(counts)}.**"
+    return f"**{sentence(f'{data_statement(experiment)}. Profile {experiment.profile}, {seeds_in_words(counts)}')}**"
 
 
-def missing_count(curves: Curves, whose: str = "") -> str:
-    """How many runs are missing, and whose if that is given; "" for none."""
-    return f"Runs still missing: {curves.missing}{whose}." if curves.missing else ""
+def not_run_statement(missing: int, whose: Iterable[str] = (), beside: Iterable[str] = ()) -> str:
+    """What is not run: so many runs of the grid, whose, and what is not in the grid; "" for nothing."""
+    told, parts = "; ".join(whose), list(beside)
+    if missing:
+        parts.insert(0, f"{count(missing, 'run')} ({told})" if told else count(missing, "run"))
+    return f"Not run: {'; '.join(parts)}." if parts else ""
 
 
 def missing_statement(curves: Curves) -> str:
-    """How many runs are missing, and whose: "Runs still missing: 48 (LB in every panel)."; "" for none."""
+    """What is not run, and whose: "Not run: 48 runs (LB; PEB in n = 4 (1 of 3 seeds done))."; "" for nothing."""
     panels, counts = curves.layout, curves.frame.groupby(["panel", "method"], observed=True).seed.nunique()
     most, gaps = int(counts.max()) if len(counts) else 0, {}
     for panel, methods in panels.items():
         for method in methods:
             if (found := counts.get((panel, method), 0)) < most:
                 gaps.setdefault((method, found), []).append(panel)
-    parts = [
-        method
-        + (f" in {'every panel' if len(where) == len(panels) else ', '.join(where)}" if len(panels) > 1 else "")
-        + (f" ({found} of {most} seeds done)" if found else "")
-        for (method, found), where in gaps.items()
-    ]
-    whose = f" ({'; '.join(parts)})" if parts else ""
-    return missing_count(curves, whose)
+    whose = []
+    for (method, found), where in gaps.items():
+        everywhere = sum(method in methods for methods in panels.values())
+        few = " and ".join(where) if len(where) <= 3 else f"{len(where)} of {everywhere} panels"
+        place = "" if len(where) == everywhere else f" in {few}"
+        whose.append(f"{method}{place}{f' ({found} of {most} seeds done)' if found else ''}")
+    if len(whose) > _LISTED:
+        whose[_LISTED - 1 :] = [f"{len(whose) - _LISTED + 1} more"]
+    return not_run_statement(curves.missing, whose, [panel for panel, methods in panels.items() if not methods])
 
 
 def hardware_statement(curves: Curves) -> str:
     """What the runs were made on, and what sets pairs apart beside their method; "" where nothing is known of it."""
     devices = sorted(curves.hardware.items())
-    parts = [device + (f" ({runs} runs)" if len(devices) > 1 else "") for device, runs in devices]
+    parts = [device + (f" ({count(runs, 'run')})" if len(devices) > 1 else "") for device, runs in devices]
     sentences = [f"Hardware: {', '.join(parts)}."] if parts else []
     if curves.unlike:
         made = "; ".join(f"{', '.join(methods)} from {how}" for how, methods in curves.unlike.items())
@@ -95,15 +126,14 @@ def hardware_statement(curves: Curves) -> str:
 def measured_statement(experiment: Experiment) -> str:
     """On which examples the train metrics are measured, in a sentence; "" where it is not known."""
     counts = experiment.measured
-    which = " or ".join("all" if count is None else f"{count:,}" for count in counts)
+    which = " or ".join("all" if examples is None else number(examples, 0) for examples in counts)
     return f"Train metrics are measured on {which} of the training examples." if counts else ""
 
 
-def last_notes(curves: Curves, missing: Callable[[Curves], str] = missing_statement) -> Iterator[str]:
-    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others."""
-    if said := missing(curves):
-        yield said
-    if note := curves.experiment.note:
-        yield f"{note[0].upper()}{note[1:]}."
-    if hardware := hardware_statement(curves):
-        yield hardware
+def last_notes(curves: Curves, *, whose: bool = True) -> Iterator[str]:
+    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others.
+
+    Without ``whose`` the missing runs are only counted.
+    """
+    missing = missing_statement(curves) if whose else not_run_statement(curves.missing)
+    yield from filter(None, (missing, sentence(curves.experiment.note), hardware_statement(curves)))
