@@ -337,7 +337,7 @@ def test_figures_draws_what_is_stored_computes_nothing_and_names_what_is_missing
     assert lines[-1] == "1 of 1 figures drawn, 6 files written; nothing computed"
     assert files(tmp_path / "runs" / "base-values") == stored
     table = (tmp_path / "figures" / "base-values" / "figure-1-statistics.md").read_text()
-    assert "| default hyper-parameters | PLB | not run |" in table and "Runs still missing: 1 (PLB)." in table
+    assert "| default hyper-parameters | PLB |" not in table and "Not run: 1 run (PLB)." in table
 
 
 def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):

@@ -132,17 +132,17 @@ def test_what_was_not_run_is_said():
     drawn = trajectories.figure(curves(seeds=1, layout=panels, missing=2))
     assert grid(drawn).shape == (4, 2)
     assert "PLB not run" in texts(drawn) and "not run" in texts(drawn)
-    assert any("Runs still missing: 2" in text for text in texts(drawn))
+    assert any("Not run: 2 runs (" in text for text in texts(drawn))
 
 
 @pytest.mark.slow
 def test_what_is_missing_is_named_by_method_and_panel():
     panels = {"n = 4": ("MB", "LB", "PEB"), "n = 32": ("MB", "LB", "PEB")}
     made = curves(tuple(panels), methods=("MB", "PEB"), seeds=3, layout=panels, missing=6)
-    assert wording.missing_statement(made) == "Runs still missing: 6 (LB in every panel)."
+    assert wording.missing_statement(made) == "Not run: 6 runs (LB)."
     rows = made.frame
     fewer = changed(made, rows[(rows.panel != "n = 4") | (rows.method != "PEB") | (rows.seed == 0)], missing=8)
-    said = "Runs still missing: 8 (LB in every panel; PEB in n = 4 (1 of 3 seeds done))."
+    said = "Not run: 8 runs (LB; PEB in n = 4 (1 of 3 seeds done))."
     assert wording.missing_statement(fewer) == said
     drawn = trajectories.figure(fewer)
     assert said in " ".join(texts(drawn))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from hardsample.experiments import published
+from hardsample.numerals import number
 from hardsample.report import stats
 from hardsample.report.audit_arithmetic import (
     RESULTS,
@@ -65,8 +66,8 @@ def network_sizes(counts: Mapping[str, tuple[int, int]]) -> Iterator[dict]:
 
 def epoch_changes() -> Iterator[dict]:
     """Δe of Tables 3 to 5."""
-    for number in RESULTS:
-        for rows in result_rows(number).values():
+    for table in RESULTS:
+        for rows in result_rows(table).values():
             whole, *parts = rows.values()
             for part in parts:
                 before, after = int(whole["epoch"]), int(part["epoch"])
@@ -82,15 +83,15 @@ def epoch_changes() -> Iterator[dict]:
                     remark += would_follow(one_off)
                 quantity = f"Δe, {part['printed_as']}, δ = {part['delta']}"
                 yield check(
-                    f"B, Table {number}", quantity, given, change, remark, of_baseline=of_baseline, one_off=one_off
+                    f"B, Table {table}", quantity, given, change, remark, of_baseline=of_baseline, one_off=one_off
                 )
 
 
 def repeated_rows() -> Iterator[dict]:
     """Rows of Tables 4 and 5 whose accuracies are a row of the table before's."""
     columns = ("train", "train_interval", "test", "test_interval")
-    for number, other in (("4", "3"), ("5", "4")):
-        rows, others = result_rows(number), result_rows(other)
+    for table, other in (("4", "3"), ("5", "4")):
+        rows, others = result_rows(table), result_rows(other)
         cells = [(network, delta) for network in rows for delta in rows[network]]
         same = [
             rows[network][delta]["printed_as"]
@@ -98,7 +99,7 @@ def repeated_rows() -> Iterator[dict]:
             if all(rows[network][delta][column] == others[network][delta][column] for column in columns)
         ]
         yield check(
-            f"B, Table {number}",
+            f"B, Table {table}",
             f"rows with accuracies of their own, not those of Table {other}",
             str(len(cells)),
             len(cells) - len(same),
@@ -108,15 +109,15 @@ def repeated_rows() -> Iterator[dict]:
 
 def bold_and_underlined() -> Iterator[dict]:
     """A bold test accuracy is its network's best, an underlined one the second."""
-    for number in RESULTS:
-        for rows in result_rows(number).values():
+    for table in RESULTS:
+        for rows in result_rows(table).values():
             ranked = sorted((Fraction(row["test"]) for row in rows.values()), reverse=True)
             for row in rows.values():
                 if row["mark"]:
                     place, rank = _RANKS[row["mark"]]
                     quantity = f"test top-1 in {row['mark']}, {row['printed_as']}, δ = {row['delta']}"
                     remark = f"The {rank} of its network's four is {float(ranked[place])}."
-                    yield check(f"B, Table {number}", quantity, row["test"], ranked[place], remark)
+                    yield check(f"B, Table {table}", quantity, row["test"], ranked[place], remark)
 
 
 def intervals_near_100() -> Iterator[dict]:
@@ -147,7 +148,7 @@ def _half_width(mean: Fraction, count: int) -> float:
 
 def best_of_table_6() -> Iterator[dict]:
     """Table 6: the best of δ = 0.8, 0.5, 0.2 against δ = 1."""
-    results = {data: result_rows(number) for number, data in RESULTS.items()}
+    results = {data: result_rows(table) for table, data in RESULTS.items()}
     for row in published.text("hard-samples-table-6").to_dict("records"):
         whole, *parts = results[row["data_set"]][row["network"]].values()
         before, after = Fraction(whole["test"]), max(Fraction(part["test"]) for part in parts)

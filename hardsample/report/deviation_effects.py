@@ -108,9 +108,14 @@ def _method(run: Run) -> str:
 
 def values_in_words(values: Mapping[str, Any], deviation: Deviation) -> str:
     """Values in words, with their names where the choice has several options."""
-    texts = {name: short(value) if isinstance(value, float) else str(value) for name, value in values.items()}
     named = len(deviation.default) > 1
-    return ", ".join(f"{name} {text}" if named else text for name, text in texts.items())
+    return ", ".join(f"{name} {_text(value)}" if named else _text(value) for name, value in values.items())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not set"
+    return short(value) if isinstance(value, float) else str(value)
 
 
 def _effects(deviation: Deviation, found: Mapping[Run, StoredRun]) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ def latex(table: pd.DataFrame) -> str:
     header, rows = texts(table)
     body = [f"{' & '.join(map(_tex, line))} \\\\" for line in rows]
     lines = [
-        "% Needs \\usepackage{booktabs}.",
+        "% Needs \\usepackage{booktabs}; the widest tables also a landscape page.",
         *(f"% {sentence}" for sentence in head),
         "\\begin{table*}",
         "\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}",
