@@ -12,9 +12,11 @@ import pandas as pd
 
 from hardsample import paths
 from hardsample.data import catalogue
+from hardsample.numerals import count, number, p_value, short
 from hardsample.report import markup, stats
-from hardsample.report.wording import seeds_in_words, verdict, with_interval
-from hardsample.training.networks import TITLES
+from hardsample.report.tables import READABLE
+from hardsample.report.wording import seeds_in_words, too_few_statement, verdict, with_interval
+from hardsample.training.networks import find
 
 TAG = "found"  # of the cell
 HEADING = "## What was found"
@@ -118,11 +120,11 @@ def _differences(name: str, stem: Path) -> Iterator[str]:
     rows = pd.read_csv(stem.with_name(f"{stem.name}-statistics.csv"))
     metrics = _SHOWN.get(name, ("acc/val", "loss/val"))
     baseline = "MB" if (rows.method == "MB").any() else "δ = 1"
-    tests = int(rows.difference.notna().sum())
+    tests = int(rows[rows.metric.isin(READABLE)].difference.notna().sum())
     shown = rows[rows.metric.isin(metrics)]
     run = shown[(shown.n > 0) & (shown.method != baseline)]
     tested = bool(run.p_holm.notna().any())
-    counts = _counts(run, baseline) if tested else [_too_few(run.n.max(), tests)]
+    counts = _counts(run, baseline) if tested else [_too_few(run, tests)]
     yield " ".join((*counts, _data(stem, run.n)))
     panels = shown.panel.nunique() > 1
     header = [*["setting"] * panels, "method"]
@@ -141,7 +143,7 @@ def _differences(name: str, stem: Path) -> Iterator[str]:
     yield f"Not run: {'; '.join(absent)}." if absent else ""
     yield (
         "Differences are paired by seed, with their 95 % t interval"
-        + ("; p is of an exact sign-flip test, adjusted over the whole table." if tested else ".")
+        + ("; p is of an exact sign-flip test, adjusted over the table's tests." if tested else ".")
         + " They cover seeds, not the choice of test images."
     )
 
@@ -150,7 +152,7 @@ def _counts(rows: pd.DataFrame, baseline: str) -> Iterator[str]:
     """In how many settings a method is significantly above or below the baseline, or neither."""
     for method, own in rows.groupby("method", sort=False):
         parts = []
-        for metric, found in own.groupby("metric", sort=False):
+        for metric, found in own[own.p_holm.notna()].groupby("metric", sort=False):
             told = found.p_holm < stats.LEVEL
             numbers = {
                 "significantly above": int((told & (found.difference > 0)).sum()),
@@ -158,23 +160,20 @@ def _counts(rows: pd.DataFrame, baseline: str) -> Iterator[str]:
                 "inconclusive": int((~told).sum()),
             }
             of = f" of {len(found)} settings" if len(found) > 1 else ""
-            said = [words + (f" in {count}" if of else "") for words, count in numbers.items() if count]
+            said = [words + (f" in {many}" if of else "") for words, many in numbers.items() if many]
             parts.append(f"{_TITLES[metric]} {', '.join(said)}{of}")
         yield f"**{method} against {baseline}**: {'; '.join(parts)}."
 
 
-def _too_few(seeds: float, tests: int) -> str:
-    among = f" among {tests} tests" if tests > 1 else ""
-    return (
-        f"**Too few seeds to tell**: with {seeds:.0f} no difference{among} can be significant, whatever its size;"
-        f" it takes {stats.seeds_needed(tests)}."
-    )
+def _too_few(run: pd.DataFrame, tests: int) -> str:
+    said = too_few_statement(run.n.max(), tests)
+    return f"**{said}**" if said else ""
 
 
 def _compared(row: pd.Series, tested: bool) -> list[str]:
     scale, digits = (100, 2) if row.name.startswith("acc") else (1, 3)
     values = (scale * value for value in (row.difference, row.difference_low, row.difference_high))
-    said = f"{row.p_holm:.2g}, {verdict(row.p_holm)}" if math.isfinite(row.p_holm) else ""
+    said = f"{p_value(row.p_holm)}, {verdict(row.p_holm)}" if math.isfinite(row.p_holm) else ""
     return [with_interval(*values, "+", digits), *[said] * tested]
 
 
@@ -182,7 +181,7 @@ def _converged(table: Path) -> str:
     """In how many seeds the training loss converged, for each δ."""
     rows = pd.read_csv(table)
     run = rows[rows.status == "measured"]
-    counts = (f"{row.converged:.0f} of {row.n} seeds at δ = {row.delta:g}" for _, row in run.iterrows())
+    counts = (f"{number(row.converged, 0)} of {row.n} seeds at δ = {short(row.delta)}" for _, row in run.iterrows())
     return f"The training loss converged within the budget in {', '.join(counts)}."
 
 
@@ -193,7 +192,7 @@ def _distinct(name: str, stem: Path) -> Iterator[str]:
     seeds = [column for column in points.columns if column.startswith("seed ")]
     most, least = (last.loc[at] for at in (last["mean"].idxmax(), last["mean"].idxmin()))
     (most, on_top), (least, at_foot) = ((row.method, f"{row['mean']:.0%}".replace("%", " %")) for row in (most, least))
-    epoch = f"{last.epoch.iloc[0]:g}"
+    epoch = short(last.epoch.iloc[0])
     yield f"**Distinct examples among the draws of epoch {epoch}: from {on_top} ({most}) to {at_foot} ({least})**."
     yield _data(stem, last.n)
     lines = []
@@ -224,15 +223,15 @@ def _updates(name: str, stem: Path) -> Iterator[str]:
     rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
     least, most = rows.updates.min(), rows.updates.max()
     yield (
-        f"At the paper's N and E every δ makes {least:,.0f} updates, as the paper claims."
+        f"At the paper's N and E every δ makes {count(least, 'update')}, as the paper claims."
         if least == most
-        else f"At the paper's N and E the numbers of updates differ: {least:,.0f} to {most:,.0f}."
+        else f"At the paper's N and E the numbers of updates differ: {number(least, 0)} to {number(most, 0)}."
     )
     yield _table(rows, {"delta": "δ", "first_pass": "first pass", "per_round": "per round", "rounds": "rounds"})
 
 
 def _table(rows: pd.DataFrame, columns: dict[str, str]) -> str:
-    cells = ([f"{row[column]:g}" for column in columns] for _, row in rows.iterrows())
+    cells = ([short(row[column]) for column in columns] for _, row in rows.iterrows())
     return markup.markdown_table([*columns.values()], cells)
 
 
@@ -242,15 +241,15 @@ def _times(name: str, stem: Path) -> Iterator[str]:
     hard = rows[rows.delta < 1]
     yield (
         f"{_data(stem, pd.Series(dtype=float)).split(';')[0]}, on a CPU. **An iteration takes"
-        f" {hard.ratio.min():.2f} to {hard.ratio.max():.2f} times as long as at δ = 1**; the paper prints"
-        f" {hard.ratio_paper.min():.2f} to {hard.ratio_paper.max():.2f} times."
+        f" {number(hard.ratio.min(), 2)} to {number(hard.ratio.max(), 2)} times as long as at δ = 1**; the paper prints"
+        f" {number(hard.ratio_paper.min(), 2)} to {number(hard.ratio_paper.max(), 2)} times."
     )
     lines = [
         (
-            f"{row.delta:g}",
+            short(row.delta),
             with_interval(row.seconds, row.seconds_low, row.seconds_high, digits=4),
             with_interval(row.ratio, row.ratio_low, row.ratio_high, digits=2),
-            f"{row.ratio_paper:.2f}",
+            number(row.ratio_paper, 2),
         )
         for _, row in rows.iterrows()
     ]
@@ -268,7 +267,7 @@ def _sizes(name: str, stem: Path) -> Iterator[str]:
     )
     lines = [
         (
-            TITLES[row.network],
+            find(row.network).title,
             f"{row.parameters_millions} M",
             f"{row.parameters_paper} M",
             f"{row.flops_giga} G",
@@ -286,12 +285,12 @@ def _accuracies(name: str, stem: Path) -> Iterator[str]:
     yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
     lines = [
         (
-            f"{TITLES[row.network]}, δ = {row.delta:g}",
+            f"{find(row.network).title}, δ = {short(row.delta)}",
             with_interval(row.test, row.test_low, row.test_high, digits=1),
-            f"{row.test_paper:.1f}",
+            number(row.test_paper, 1),
             with_interval(row.difference, row.difference_low, row.difference_high, "+", 1),
-            "" if math.isnan(row.difference_paper) else f"{row.difference_paper:+.1f}",
-            f"{row.converged:.0f} of {row.n}",
+            number(row.difference_paper, 1, "+"),
+            f"{number(row.converged, 0)} of {row.n}",
         )
         for _, row in run.iterrows()
     ]
@@ -307,11 +306,11 @@ def _best(name: str, stem: Path) -> Iterator[str]:
     yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
     lines = [
         (
-            f"{TITLES[row.network]}, {row.data_set}",
-            f"{row.delta:g}",
+            f"{find(row.network).title}, {row.data_set}",
+            short(row.delta),
             with_interval(row.difference, row.difference_low, row.difference_high, "+", 1),
-            f"{row.change:+.2f}",
-            f"{row.change_paper:+.2f}",
+            number(row.change, 2, "+"),
+            number(row.change_paper, 2, "+"),
         )
         for _, row in run.iterrows()
     ]
@@ -322,7 +321,7 @@ def _best(name: str, stem: Path) -> Iterator[str]:
 def _seeds_or_counts(run: pd.DataFrame) -> str:
     tests = int(run.difference.notna().sum())
     if run.p_holm.isna().all():
-        return _too_few(run.n.max(), tests)
+        return _too_few(run, tests)
     return f"{(run.p_holm < stats.LEVEL).sum()} of {tests} differences are significant."
 
 
