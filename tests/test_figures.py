@@ -111,14 +111,18 @@ def test_no_pretraining_no_line():
             {"data": "ocr-letters", "stand_in": False, "substitute": True},
             "handwritten letters of the Kassel/Taskar OCR set",
         ),
-        ({"data": "own-letters", "stand_in": False, "substitute": True}, "own-letters, not emnist-letters"),
+        ({"data": "mnist", "stand_in": False, "substitute": True}, "mnist, not emnist-letters"),
+        ({"data": "own-letters", "stand_in": False, "folder": "own-letters"}, "own-letters"),
         ({"data": "emnist-letters", "stand_in": False}, "emnist-letters"),
         ({"data": "sd19-letters", "stand_in": False, "substitute": True}, "NIST SD19 letters, in EMNIST's shape"),
     ],
 )
 @pytest.mark.parametrize("draw", [trajectories.figure, draws.figure])
 def test_the_figure_says_what_the_data_are(draw, about, said):
-    assert said in texts(draw(curves(seeds=1, epochs=3, **about)))
+    made = curves(seeds=1, epochs=3, **about)
+    [heading] = [text for text in draw(made).texts if text.get_text() == said]
+    in_place = made.experiment.stand_in or "substitute" in about  # of the paper's: neither its own nor the user's
+    assert heading.get_color() == (style.NOTICE if in_place else style.INK)
 
 
 def test_one_seed_has_no_band():
@@ -345,7 +349,7 @@ def test_draws_shows_every_method_and_class():
 
 @pytest.mark.parametrize("folder", ["", "ocr-letters"])
 def test_substitute_data_get_their_own_folder(folder):
-    stem = figures.stem(SimpleNamespace(name="base-values/figure-2", folder=folder))
+    stem = figures.stem(SimpleNamespace(name="base-values/figure-2", folder=folder, variation=""))
     assert stem == paths.figures_dir() / "base-values" / folder / "figure-2"
 
 

@@ -6,6 +6,7 @@ import pytest
 from synthetic import UNSAID, changed, curves, hard_curves
 
 from hardsample.errors import InputError
+from hardsample.experiments import registry
 from hardsample.report import stats, tables, wording
 
 SCHEMA = [
@@ -316,6 +317,21 @@ def test_substitute_data_are_said():
     for name, said in named.items():
         made = curves(seeds=1, epochs=1, data=name, stand_in=False, substitute=True)
         assert said in tables.markdown(tables.final_metrics(made))
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "in_place"),
+    [
+        ("folder/mine.npz", "mine", False),
+        ("own", "emnist-letters", False),
+        ("ocr-letters", "handwritten letters of the Kassel/Taskar OCR set", True),
+        ("mnist", "mnist, not emnist-letters", True),
+        ("stand-in", "stand-in data: glyphs", True),
+    ],
+)
+def test_known_data_stand_in_the_papers_place_and_your_own_do_not(data, said, in_place):
+    experiment = registry.grid("base-values/figure-1", profile="hour", data=data)
+    assert wording.data_statement(experiment).startswith(said) and experiment.in_place == in_place
 
 
 def test_paper_b_compares_with_delta_1():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hardsample.config import Run
 from hardsample.errors import InputError
+from hardsample.numerals import number
 from hardsample.runs.plan import Job
 from hardsample.runs.worker import JobResult
 
@@ -100,7 +101,8 @@ def _last(job: Job, result: JobResult) -> str:
         return f"{name} failed"
     outcome = result.finished[-1][0]
     last = dict(zip(outcome.columns, outcome.rows[-1], strict=True))
-    return f"{name} acc/val {last['acc/val']:.3f} loss/val {last['loss/val']:.3f}"
+    shown = [f"{metric} {text}" for metric in ("acc/val", "loss/val") if (text := number(last[metric], 3))]
+    return " ".join((name, *(shown or ["diverged"])))
 
 
 def say(text: str, quiet: bool) -> None:
