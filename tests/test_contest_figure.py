@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from hardsample.experiments import rivals as contest
 from hardsample.methods import loss_based
-from hardsample.report import contest_figure, contest_markdown, contest_tables, contest_words, figures
+from hardsample.report import comparisons, contest_figure, contest_markdown, contest_tables, contest_words, figures
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +44,23 @@ def test_axes_are_schedules_by_noises(drawn, table):
     assert len(drawn.axes) == 4
     assert [axes.get_title("left") for axes in drawn.axes] == ["0 % flipped", "40 % flipped"] * 2
     assert drawn.axes[0].get_title("right") == f"MB {row(table, 'MB').report_mean:.1f} %"
-    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == list(METHODS[1:])
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    effects = contest_tables.figure_data(table).query("budget == 'updates'").groupby("method").report_difference.mean()
+    assert names == list(effects.drop("MB").sort_values(ascending=False).index) and set(names) == set(METHODS[1:])
     assert len({axes.get_xlim() for axes in drawn.axes}) == 1
 
 
 def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
     ends = contested.panel(FIRST).query("epoch > 4").pivot(index="seed", columns="method", values="acc/report")
     lines = drawn.axes[0].lines
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
     for method in ("PEB", "focal"):
         wanted = 100 * (ends[method] - ends.MB)
-        dots = [line for line in lines if line.get_marker() == "." and np.allclose(line.get_xdata(), wanted)]
+        dots = [line for line in lines if line.get_marker() == "." and list(line.get_xdata()) == list(wanted)]
         (height,) = {round(y, 6) for y in dots[0].get_ydata()}
         means = [line for line in lines if line.get_marker() == "o" and np.allclose(line.get_xdata(), wanted.mean())]
         assert [line.get_ydata()[0] for line in means] == [pytest.approx(height)]
-        assert round(height) == METHODS[1:].index(method)
+        assert round(height) == names.index(method)
         found = row(table, method)
         assert any(
             np.allclose(line.get_xdata(), (found.report_difference_low, found.report_difference_high))
@@ -90,23 +93,68 @@ def test_markers_counts_and_words_are_of_the_same_column():
 
 @pytest.mark.slow
 def test_the_same_runs_are_drawn_once(drawn, contested):
-    markers = [line.get_marker() for line in drawn.axes[0].lines]
+    low, high = ends(drawn)
     own = sum(cost != 1.0 for cost in COSTS.values())
-    assert (markers.count("o"), markers.count("D"), markers.count("s")) == (len(METHODS) - 1, 1, own)
     points = contest_tables.figure_data(contest_tables.table(contested))
+    here = points[
+        (points.panel.str.startswith(FIRST.split(", equal")[0])) & points.report_difference.between(low, high)
+    ]
+    markers = [line.get_marker() for line in drawn.axes[0].lines]
+    assert [markers.count(marker) for marker in "oDs"] == [(here.budget == budget).sum() for budget in BUDGETS]
     assert len(points) == 4 * (len(METHODS) + 1 + own)
     assert [column for column in points if column.startswith("seed ")] == [f"seed {seed}" for seed in range(1, 13)]
+
+
+def ends(figure):
+    """The ends of what the axes hold, beyond which all is cut."""
+    axes = figure.axes[0]
+    bounds = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1] and line.get_xdata()[0]]
+    low, high = axes.get_xlim()
+    return max([bound for bound in bounds if bound < 0], default=low), min([b for b in bounds if b > 0], default=high)
+
+
+@pytest.mark.slow
+def test_the_axis_is_linear_and_what_lies_beyond_has_a_triangle_with_its_value(drawn, contested):
+    low, high = ends(drawn)
+    assert drawn.axes[0].get_xscale() == "linear"
+    points = contest_tables.figure_data(contest_tables.table(contested))
+    seeds = [column for column in points if column.startswith("seed ")]
+    assert (points[seeds] < low).any(axis=None)
+    settings = list(dict.fromkeys(zip(points.schedule, points.noise, strict=True)))
+    for axes, (schedule, noise) in zip(drawn.axes, settings, strict=True):
+        own = points[(points.schedule == schedule) & (points.noise == noise)]
+        said = [text.get_text() for text in axes.texts]
+        for values in own[seeds].astype(float).to_numpy():
+            if (out := values[(values < low) | (values > high)]).size:
+                furthest = comparisons.signed(out[np.abs(out).argmax()])
+                assert any(text.endswith(furthest) for text in said), furthest
+        marks = sum(line.get_marker() in ("<", ">") for line in axes.lines)
+        assert marks >= ((own[seeds] < low).any(axis=1) | (own[seeds] > high).any(axis=1)).sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noises", [(0.0,), NOISES])
+def test_the_caption_has_three_lines_and_the_notebook_the_rest(noises):
+    made = rival_curves(noises=noises)
+    made.frame.loc[(made.frame.method == "PEB") & (made.frame.seed == 1), "acc/val"] = np.nan
+    table = contest_tables.table(made.of(made.frame.method != "LB"))
+    caption = contest_figure.figure(table).texts[0].get_text()
+    assert 1 <= caption.count("\n") <= 2 and "Not run: LB." in caption.replace("\n", " ")
+    told = contest_markdown.markdown(table)
+    for words in (
+        *("The tests cover seeds, not the choice of test images.", "learning rate, on average, of KAKURENBO 1.22;"),
+        *("sign-flip test", "only OHEM trained differently", "falls to 0", "Diverged: PEB"),
+        *("training labels changed to another class", "Profile small: letters CNN, 1,024 training examples."),
+    ):
+        assert words in told
 
 
 def test_the_figure_says_what_it_shows(drawn):
     said = texts(drawn)
     for words in (
         *("stand-in data: glyphs", "equal updates", "equal backward passes", "equal wall-clock"),
-        *("| significant |", "| inconclusive |", "p < 0.05", "on the half of the test set that did not choose"),
-        *("The tests cover seeds, not the choice of test images.", "learning rate, on average, of KAKURENBO 1.22;"),
-        *("n = 12 seeds", "95 % t interval", "sign-flip test", "Holm", "linear to ±1 point, logarithmic beyond"),
-        *("only OHEM trained differently", "constant learning rate", "cosine learning rate", "falls to 0"),
-        *("share of training labels changed", "Profile small: letters CNN, 1,024 training examples."),
+        *("| significant |", "| inconclusive |", "p < 0.05 after Holm", "half of the test set that did not choose"),
+        *("n = 12", "95 % interval", "constant learning rate", "cosine learning rate", "share of training labels"),
     ):
         assert words in said
 
@@ -147,9 +195,7 @@ def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypat
     whole = f"{said} {names[0]}, and LB enters in {names[1]}."
 
     def texts(made):
-        table = contest_tables.table(made)
-        yield contest_markdown.markdown(table)
-        yield contest_figure._caption(table, contest_tables.figure_data(contest_tables.table(made)))
+        yield contest_markdown.markdown(contest_tables.table(made))
 
     assert all(whole in text for text in texts(made))
     assert not any(said in text for text in texts(one_panel()))

@@ -21,6 +21,7 @@ from hardsample.report import (
     contest_figure,
     contest_markdown,
     contest_tables,
+    controls,
     convergence,
     diagrams,
     draws,
@@ -151,10 +152,12 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
     assert curves.missing == 3 * (name == "controls")  # those in a new order
-    metrics = ("loss/train" if name == "controls" else "acc/train", "acc/val")
-    drawn = trajectories.figure(curves, metrics), trajectories.figure_data(curves, metrics)
-    if name == "figure-1":
-        drawn = convergence.figure(curves), convergence.figure_data(curves)
+    if name == "figure-3":
+        metrics = ("acc/train", "acc/val")
+        drawn = trajectories.figure(curves, metrics), trajectories.figure_data(curves, metrics)
+    else:
+        kind = {"figure-1": convergence, "controls": controls}[name]
+        drawn = kind.figure(curves), kind.figure_data(curves)
     written = [*figures.save(*drawn, tmp_path / name)]
     written += tables.save(tables.final_metrics(curves), tmp_path / name)
     check_equal(written, IMAGES)

@@ -8,21 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from hardsample.experiments.rivals import BUDGETS, BY_NAME
-from hardsample.numerals import number, percent, short
-from hardsample.report import style, wording
-from hardsample.report.contest_tables import baseline_of, figure_data, winners
-from hardsample.report.contest_words import (
-    COSINE,
-    no_pretraining_statement,
-    repeated_statement,
-    significance_statement,
-    timed_otherwise_statement,
-    too_few_statement,
-    unequal_statement,
-)
+from hardsample.numerals import number, percent
+from hardsample.report import comparisons, style, wording
+from hardsample.report.contest_tables import baseline_of, figure_data
 from hardsample.report.stats import LEVEL
 
 _LOOKS = dict(
@@ -32,8 +22,7 @@ _LOOKS = dict(
         strict=True,
     )
 )
-_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-_WIDTH, _GAP, _LEFT = 7.5, 0.17, 1.1  # of all axes side by side, between them, and on their left, inches
+_WIDTH, _GAP, _LEFT = 8.2, 0.17, 1.1  # of all axes side by side, between them, and on their left, inches
 _BESIDE = {"xycoords": "axes fraction", "textcoords": "offset points", "rotation": 270, "va": "center"}
 _BESIDE |= {"fontsize": style.RC["axes.titlesize"], "fontweight": "bold"}
 _WORDS = {"va": "center_baseline", "ha": "left", "fontsize": 7, "color": style.QUIET}
@@ -42,31 +31,33 @@ _WORDS = {"va": "center_baseline", "ha": "left", "fontsize": 7, "color": style.Q
 def figure(table: pd.DataFrame) -> Figure:
     """Every method's difference to the baseline: rows are learning-rate schedules, columns shares of flipped labels.
 
-    On the half of the test set that reports. In each axes a line per method and, in it, one per budget that has runs of
-    its own: a dot for every seed, the mean, filled where it is significant, and its t interval.
+    On the half of the test set that reports. In each axes a line per method, the furthest above the baseline first,
+    and, in it, one per budget that has runs of its own: a dot for every seed, the mean, filled where it is significant,
+    and its t interval. What lies far from all else is cut, and marked with its value.
     """
     points, usual = figure_data(table), baseline_of(table)
-    order = list(BY_NAME)
-    methods = sorted(set(table.method) - {usual}, key=order.index)
+    methods = in_order(table, points)
     schedules, noises = list(dict.fromkeys(table.schedule)), sorted(set(table.noise))
     budgets = [budget for budget in BUDGETS if (points.budget[points.pairs > 0] == budget).any()]
+    limits = _limits(points)
+    cut = comparisons.beyond(_drawn(points), limits)
     with matplotlib.rc_context(style.RC):
         page, grid = style.page(
             (len(schedules), len(noises)),
-            size=(_WIDTH / len(noises) - _GAP, len(methods) * (0.14 + 0.05 * max(len(budgets), 1))),
+            size=(_WIDTH / len(noises) - _GAP, len(methods) * (0.2 if len(budgets) < 2 else 0.34)),
             gap=(_GAP, 0.5),
             right=0.34,
             bottom=0.42,
             heading=wording.data_statement(table.attrs["curves"].experiment),
             notice=table.attrs["curves"].experiment.in_place,
             handles=_handles(budgets, points),
-            caption=_caption(table, points),
+            caption=_caption(table, points, cut=any(cut)),
             left=_LEFT,
         )
-        limits = _limits(points)
         for schedule, row in zip(schedules, grid, strict=True):
             for noise, axes in zip(noises, row, strict=True):
                 here = points[(points.schedule == schedule) & (points.noise == noise)]
+                comparisons.differences_axis(axes, limits, methods, cut)
                 _differences(axes, here, methods, usual, limits)
                 axes.set_title(f"{percent(noise)} flipped", loc="left")
                 axes.tick_params(labelleft=noise == noises[0])
@@ -76,90 +67,66 @@ def figure(table: pd.DataFrame) -> Figure:
     return page
 
 
+def in_order(table: pd.DataFrame, points: pd.DataFrame) -> list[str]:
+    """The methods with runs, without the baseline, by their mean difference over all settings, the highest first.
+
+    It is that under the budget that comes first among those that a method has runs of.
+    """
+    run = points[points.method != baseline_of(table)]
+    place = run.budget.map(BUDGETS.index).astype(int)
+    first = run[place == place.groupby(run.method).transform("min")]
+    effects = first.groupby("method").report_difference.mean().fillna(-np.inf)
+    return sorted(effects.index, key=lambda method: (-effects[method], list(BY_NAME).index(method)))
+
+
 def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual: str, limits: Sequence[float]) -> None:
     """Draw one schedule and one share of flipped labels, given their rows of ``figure_data``."""
-    axes.set_xscale("function", functions=(_scale, _unscale))
-    axes.set_xlim(*limits)
-    ticks = _ticks(limits, 0.26 / (axes.get_position().width * axes.figure.get_figwidth()))
-    axes.set_xticks(ticks, [short(tick, "+").replace("-", "\N{MINUS SIGN}") for tick in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.set_yticks(range(len(methods)), methods)
-    axes.tick_params(axis="y", length=0, pad=2, labelsize=7.5)
-    axes.grid(axis="y", visible=False)
-    for place in range(0, len(methods), 2):
-        axes.axhspan(place - 0.5, place + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
     twins = points[(points.method == usual) & points.report_mean.notna()]
     if points.empty or twins.empty:
         text = "not run" if points.empty else f"{usual} not run: no differences"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=style.QUIET, fontsize=9)
         return
-    axes.axvline(0, color=style.QUIET, linewidth=0.9, zorder=1)
     title = f"{usual} {number(twins.report_mean.iloc[0], 1)} %"
     axes.set_title(title, loc="right", color=style.QUIET, fontsize=7.5, fontweight="normal")
     for place, method in enumerate(methods):
         rows = points[(points.method == method) & (points.pairs > 0)]
         for each, (_, row) in enumerate(rows.iterrows()):
-            _comparison(axes, row, place + 0.27 * (each - (len(rows) - 1) / 2))
+            _comparison(axes, row, place - 0.06 + 0.84 / len(rows) * (each - (len(rows) - 1) / 2), limits)
         if rows.empty:
             axes.text(0.03, place, "not run", transform=axes.get_yaxis_transform(), **_WORDS)
 
 
-def _comparison(axes: Axes, row: pd.Series, height: float) -> None:
+def _comparison(axes: Axes, row: pd.Series, height: float, limits: Sequence[float]) -> None:
     """Draw one method under one budget: its seeds, their mean and its interval."""
-    look = _LOOKS[row.budget]
-    seeds = row[[column for column in row.index if column.startswith("seed ")]].astype(float)
-    if np.isfinite(row.report_difference_low):
-        ends = (row.report_difference_low, row.report_difference_high)
-        axes.plot(ends, (height, height), color=look.color, linewidth=3.2, alpha=0.3, solid_capstyle="butt")
-    axes.plot(seeds, np.full(len(seeds), height), ".", color=look.color, markersize=4, markeredgewidth=0, alpha=0.8)
-    filled = look.color if row.report_p_holm < LEVEL else "white"
-    axes.plot(
-        row.report_difference,
+    look, seeds = _LOOKS[row.budget], row[[column for column in row.index if column.startswith("seed ")]]
+    comparisons.comparison(
+        axes,
         height,
-        look.marker,
+        seeds.to_numpy(float),
+        row.report_difference,
+        (row.report_difference_low, row.report_difference_high),
+        limits,
         color=look.color,
-        markerfacecolor=filled,
-        markersize=4.2,
-        markeredgewidth=1,
-        zorder=4,
+        marker=look.marker,
+        filled=row.report_p_holm < LEVEL,
     )
     if row.report_usable < row.pairs:
         text = f"×{number(row.pairs - row.report_usable, 0)}"
-        axes.text(0.01, height, text, transform=axes.get_yaxis_transform(), **_WORDS | {"color": look.color})
+        axes.text(
+            0.99, height, text, transform=axes.get_yaxis_transform(), **_WORDS | {"color": look.color, "ha": "right"}
+        )
 
 
 def _limits(points: pd.DataFrame) -> tuple[float, float]:
-    """The ends of the figure's axis: all seeds, all intervals, and 0 lie within."""
-    drawn = points[[column for column in points if column.startswith(("seed ", "report_difference"))]].to_numpy(float)
-    low, high = (_scale(bound(drawn[np.isfinite(drawn)], initial=0.0)) for bound in (np.min, np.max))
-    room = max(high - low, 0.2)
-    left = 0.14 if (points.report_usable < points.pairs).any() else 0.05
-    return float(_unscale(low - left * room)), float(_unscale(high + 0.05 * room))
+    """The ends of the figure's axis, by what the budget that comes first has on it."""
+    run = points[points.pairs > 0]
+    first = run[run.budget == min(run.budget, key=BUDGETS.index, default="")]
+    return comparisons.limits(_drawn(first), fence=1.5)
 
 
-def _scale(points):
-    """Linear to one point, logarithmic beyond, with no bend between."""
-    size = np.abs(points)
-    return np.sign(points) * np.where(size <= 1, size, 1 + np.log(np.maximum(size, 1)))
-
-
-def _unscale(scaled):
-    size = np.abs(scaled)
-    return np.sign(scaled) * np.where(size <= 1, size, np.exp(np.maximum(size, 1) - 1))
-
-
-def _ticks(limits: Sequence[float], apart: float) -> list[float]:
-    """0, and what stands apart on both of its sides by that share of the axis."""
-    apart *= _scale(limits[1]) - _scale(limits[0])
-    ticks = [0.0]
-    for sign in (-1, 1):
-        last = 0.0
-        for size in _TICKS:
-            if limits[0] <= sign * size <= limits[1] and _scale(size) - _scale(last) >= apart:
-                ticks.append(sign * size)
-                last = size
-    return sorted(ticks)
+def _drawn(points: pd.DataFrame) -> np.ndarray:
+    kept = [column for column in points if column.startswith(("seed ", "report_difference"))]
+    return points[kept].to_numpy(float).ravel()
 
 
 def _handles(budgets: Iterable[str], points: pd.DataFrame) -> list[Line2D]:
@@ -173,27 +140,22 @@ def _handles(budgets: Iterable[str], points: pd.DataFrame) -> list[Line2D]:
     ]
 
 
-def _caption(found: pd.DataFrame, points: pd.DataFrame) -> str:
-    usual = baseline_of(found)
-    verdicts = winners(found)
+def _caption(table: pd.DataFrame, points: pd.DataFrame, *, cut: bool) -> str:
+    """What the figure shows, in three lines at most; the notes of the tables below it tell the rest."""
+    usual = baseline_of(table)
+    counts = points.pairs[points.pairs > 0]
     parts = [
-        f"Test accuracy at the end of the budget minus {usual}'s (whose mean stands above the axes), on the half of the"
-        " test set that did not choose the highest, in percentage points, paired by seed.",
-        f"Dots: seeds, {wording.seeds_in_words(points.pairs)}; markers: their mean, filled where significant; bars:"
-        " 95 % t interval of the mean."
-        if (points.report_usable > 0).any()
+        f"Test accuracy minus {usual}'s (its mean is above the axes) at the end of training, in points, on the half of"
+        " the test set that did not choose the winner. Flipped: share of training labels made wrong.",
+        f"Dots: seeds ({wording.seeds_in_words(counts).replace(' seeds', '').replace(' seed', '')}); markers: mean,"
+        f" filled if significant (p < {LEVEL:g} after Holm); bars: its 95 % interval."
+        if len(counts)
         else "Nothing can be compared yet.",
-        significance_statement(verdicts),
-        too_few_statement(verdicts),
     ]
-    parts.append(
-        "Flipped: the share of training labels changed to another class; test labels are right. The axes are linear"
-        " to ±1 point, logarithmic beyond."
-    )
-    parts += [repeated_statement(found, budget) for budget in BUDGETS]
-    parts += [unequal_statement(found), no_pretraining_statement(found), timed_otherwise_statement(found)]
-    if "cosine" in set(found.schedule):
-        parts.append(COSINE)
+    if cut:
+        parts.append(comparisons.CUT)
     if (points.report_usable < points.pairs).any():
-        parts.append("×k: k seeds diverged, left out of mean and interval.")
-    return " ".join(part for part in (*parts, *wording.last_notes(found.attrs["curves"])) if part)
+        parts.append("×k: k seeds diverged, left out.")
+    if absent := [method for method in BY_NAME if method in set(table.method) - set(points.method)]:
+        parts.append(f"Not run: {', '.join(absent)}.")
+    return " ".join(filter(None, parts))

@@ -1,7 +1,7 @@
 """Where a method's draws go: distinct examples per epoch, and how often each class is drawn."""
 
 import string
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from hardsample.experiments.curves import Curves, after_pretraining
 from hardsample.numerals import number
+from hardsample.report import scales
 from hardsample.report.figures import (
     band_statement,
     caption_of,
@@ -21,9 +22,10 @@ from hardsample.report.figures import (
     line,
     not_run,
     over_seeds,
+    panel_looks,
     seed_columns,
 )
-from hardsample.report.style import INK, QUIET, RC, epochs_axis, final_values, page
+from hardsample.report.style import INK, QUIET, RC, Look, final_values, page
 from hardsample.report.wording import data_statement
 
 
@@ -61,7 +63,13 @@ def figure(curves: Curves) -> Figure:
     """Where a method's draws go: distinct examples per epoch (above), the classes against the baseline's (below)."""
     panels, points = curves.layout or {"": ()}, figure_data(curves)
     longest = max((len(method) for methods in panels.values() for method in methods), default=3)
-    caption = caption_of(curves, band_statement(curves) + " Classes: all draws after pre-training, mean over seeds.")
+    caption = caption_of(
+        curves,
+        f"{band_statement(curves)} Squares: all draws after pre-training, mean over seeds. Effective classes: how many"
+        " classes, drawn equally often, would be as varied as the draws of a seed (e to the entropy of their shares),"
+        " mean over seeds.",
+    )
+    looked = panel_looks(panels)
     with matplotlib.rc_context(RC):
         drawn_page, grid = page(
             (2, len(panels)),
@@ -72,12 +80,12 @@ def figure(curves: Curves) -> Figure:
             left=0.66 + 0.05 * max(longest - 7, 0),
             heading=data_statement(curves.experiment),
             notice=curves.experiment.in_place,
-            handles=handles(curves, panels),
+            handles=handles(curves, looked),
             caption=caption,
         )
         for panel, above, below in zip(panels, *grid, strict=True):
             drawn = points[points.panel == panel]
-            distinct_examples(above, drawn[drawn.metric == "draws/distinct"], panels[panel])
+            distinct_examples(above, drawn[drawn.metric == "draws/distinct"], looked[panel])
             above.set_xlabel(curves.experiment.epochs_title)
             end_of_pretraining(above, curves.panel(panel))
             above.set_title(panel, loc="left")
@@ -86,25 +94,27 @@ def figure(curves: Curves) -> Figure:
     return drawn_page
 
 
-def distinct_examples(axes: Axes, points: pd.DataFrame, methods: Sequence[str]) -> Axes:
-    """Draw the share of distinct examples among each epoch's draws, given its rows of :func:`figure_data`."""
+def distinct_examples(axes: Axes, points: pd.DataFrame, looks: Mapping[str, Look]) -> Axes:
+    """Draw the share of distinct examples among each epoch's draws, from :func:`figure_data`'s rows and the looks."""
     finals = {}
-    for position, method in enumerate(methods):
+    for position, (method, look) in enumerate(looks.items()):
         rows = points[points.method == method]
         if rows.empty:
             continue
-        line(axes, rows, method, position, len(methods))
+        line(axes, rows, look, position, len(looks))
         finals[method] = rows["mean"].iloc[-1]
-    lowest = points["mean"].min() if len(points) else 0.1
+    shares = scales.drawn(points).value
+    lowest = shares[shares > 0].min() if (shares > 0).any() else 0.1
     ticks = [tick for tick in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if tick > lowest / 2.5]
     axes.set_yscale("log")
     axes.set_yticks(ticks, [f"{tick:.1%}" if tick < 0.01 else f"{tick:.0%}" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(min(ticks[0], lowest * 0.8), 1.15)
-    epochs_axis(axes, points.epoch.max() if len(points) else 1.0, room=0.01)
+    scales.epochs_axis(axes, points.epoch.max() if len(points) else 1.0, room=0.01)
     axes.set_ylabel("distinct share of an epoch's draws")
-    not_run(axes, methods, set(points.method))
-    final_values(axes, finals, lambda method, value: f"{method} {value:.1%}")
+    scales.mark_cuts(axes)
+    not_run(axes, list(looks), set(points.method))
+    final_values(axes, finals, looks, lambda method, value: f"{method} {value:.1%}")
     return axes
 
 

@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hardsample import paths
+from hardsample.data import catalogue
 from hardsample.experiments.curves import METRICS, Curves, keys
 from hardsample.experiments.panels import Experiment
 from hardsample.numerals import count
-from hardsample.report import markup
-from hardsample.report.style import QUIET, RC, handle, in_order, style
-from hardsample.report.wording import hardware_statement, measured_statement, missing_statement, seeds_in_words
+from hardsample.report import markup, scales
+from hardsample.report.style import QUIET, RC, Look, handle, in_order, looks
+from hardsample.report.wording import measured_statement, missing_statement, seeds_in_words, sentence
 
 
 def stem(experiment: Experiment, variation: str = "") -> Path:
@@ -79,20 +80,26 @@ def seed_columns(points: pd.DataFrame) -> list[str]:
     return [column for column in points.columns if column.startswith("seed ")]
 
 
-def handles(curves: Curves, panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
-    """The legend: every method, run or not, and the end of pre-training."""
-    handles, done = [handle(method) for method in in_order(*panels.values())], set(curves.frame.method)
-    for entry in handles:
+def panel_looks(panels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Look]]:
+    """Every panel's methods with their looks, which are a figure's: no two methods of any of its panels look alike."""
+    found = looks(in_order(*panels.values()))
+    return {panel: {method: found[method] for method in methods} for panel, methods in panels.items()}
+
+
+def handles(curves: Curves, looked: Mapping[str, Mapping[str, Look]]) -> list[Line2D]:
+    """The legend: every method of :func:`panel_looks`, run or not, and the end of pre-training."""
+    found, done = {method: look for own in looked.values() for method, look in own.items()}, set(curves.frame.method)
+    entries = [handle(method, found[method]) for method in in_order(found)]
+    for entry in entries:
         if done and entry.get_label() not in done:
             entry.set_label(f"{entry.get_label()} (not run)")
     if (curves.frame.pretrain_epochs > 0).any():
-        handles.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
-    return handles
+        entries.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
+    return entries
 
 
-def line(axes: Axes, rows: pd.DataFrame, method: str, position: int, methods: int) -> None:
-    """Draw a method's mean and, where there is more than one seed, its band of 2 standard deviations."""
-    look = style(method)
+def line(axes: Axes, rows: pd.DataFrame, look: Look, position: int, methods: int) -> None:
+    """Draw a method's mean and, around it, its band of 2 standard deviations; of fewer than 6 seeds, every seed."""
     every = max(1, round(len(rows) / 5))
     axes.plot(
         rows.epoch,
@@ -105,14 +112,17 @@ def line(axes: Axes, rows: pd.DataFrame, method: str, position: int, methods: in
         markeredgecolor="white",
         markeredgewidth=0.4,
         zorder=3 + position / 10,
-        label=method,
+        label=rows.method.iloc[0],
     )
-    band = rows[rows.n > 1]
-    low, high = band["mean"] - 2 * band.sd, band["mean"] + 2 * band.sd
-    if axes.get_yscale() != "linear":  # a band may reach beyond what a logarithm can show
-        bottom, top = axes.get_ylim()
-        low, high = low.clip(lower=bottom / 2), high.clip(upper=2 * top if axes.get_yscale() == "log" else top)
-    axes.fill_between(band.epoch, low, high, color=look.color, alpha=0.16, linewidth=0)
+    if scales.banded(rows):
+        within = rows[rows.n > 1]
+        low, high = scales.band(within)
+        if axes.get_yscale() == "log":  # which has no place for what is not above 0
+            low = low.clip(lower=axes.get_ylim()[0] / 2)
+        axes.fill_between(within.epoch, low, high, color=look.color, alpha=0.16, linewidth=0)
+    elif rows.n.max() > 1:
+        for seed in seed_columns(rows):
+            axes.plot(rows.epoch, rows[seed], color=look.color, linewidth=0.6, alpha=0.45, zorder=2)
 
 
 def end_of_pretraining(axes: Axes, frame: pd.DataFrame) -> None:
@@ -129,7 +139,25 @@ def not_run(axes: Axes, methods: Sequence[str], done: set[str]) -> None:
         axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", color=QUIET, fontsize=9)
     elif absent and axes.get_subplotspec().is_first_row():  # once a column: the rows below are of the same runs
         text = f"{', '.join(absent) if len(absent) <= 3 else f'{len(absent)} of {len(methods)}'} not run"
-        axes.set_title(text, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
+        look = {"color": QUIET, "fontsize": 7.5}
+        width = axes.get_position().width * axes.figure.get_figwidth()
+        if 0.09 * len(axes.get_title("left")) + 0.065 * len(text) < width:
+            axes.set_title(text, loc="right", fontweight="normal", **look)
+        else:  # above the title, where there is room for it
+            above = {"xytext": (0, 18), "textcoords": "offset points", "ha": "right", "va": "bottom"}
+            axes.annotate(text, (1, 1), xycoords="axes fraction", **above, **look)
+
+
+def chance(panel: pd.DataFrame) -> float | None:
+    """The accuracy of a uniform guess in a panel, given its rows of the frame; None where it is not known.
+
+    The number of classes is that of the data's name or, of data of one's own, that of the classes whose draws were
+    counted.
+    """
+    if panel.empty or "data" not in panel:
+        return None
+    counted = panel["draws/per-class"].dropna()
+    return catalogue.chance(panel.data.iloc[0]) or (1 / len(counted.iloc[0]) if len(counted) else None)
 
 
 def band_statement(curves: Curves) -> str:
@@ -138,15 +166,24 @@ def band_statement(curves: Curves) -> str:
     if counts.empty:
         return "No run is done yet."
     if counts.max() == 1:
-        return "One seed (n = 1): no band."
-    return (
-        f"Lines: mean over {seeds_in_words(counts)}; bands: ± 2 standard deviations over seeds (a spread, not an"
-        " interval of the mean)."
+        return "Lines: one seed (n = 1)."
+    lines, bands, thin = (
+        f"Lines: mean over {seeds_in_words(counts)}",
+        "bands: ± 2 standard deviations over seeds (a spread, not an interval of the mean)",
+        "thin lines: the seeds",
     )
+    if counts.min() >= scales.BAND_FROM:
+        return f"{lines}; {bands}."
+    if counts.max() < scales.BAND_FROM:
+        return f"{lines}; {thin}."
+    return f"{lines}; {bands}; of fewer than {scales.BAND_FROM} seeds, {thin}."
 
 
 def caption_of(curves: Curves, statement: str, metrics: Sequence[str] = ()) -> str:
-    """The caption: the statement, what diverged and what is missing, the size and the hardware of the runs."""
+    """The caption: the statement, what diverged and what is missing, the size and the hardware of the runs.
+
+    What sets pairs apart beside their method is told in the notes of the table that stands below the figure.
+    """
     parts = [statement]
     if any(metric.endswith("/train") for metric in metrics):
         parts.append(measured_statement(curves.experiment))
@@ -155,5 +192,9 @@ def caption_of(curves: Curves, statement: str, metrics: Sequence[str] = ()) -> s
         seeds = rows.seed.nunique()
         parts.append(f"{panel}, {method}: {count(seeds, 'seed')} diverged, left out of the mean from there on.")
     note = curves.experiment.note or f"profile {curves.experiment.profile}"
-    parts += [missing_statement(curves), f"{note[0].upper()}{note[1:]}.", hardware_statement(curves)]
+    parts += [missing_statement(curves), sentence(note)]
+    if curves.hardware:
+        parts.append(f"Hardware: {', '.join(sorted(curves.hardware))}.")
+    if curves.unlike:
+        parts.append("Some pairs of runs differ in more than the method: see the notes of the table.")
     return " ".join(part for part in parts if part)

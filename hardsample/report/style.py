@@ -1,4 +1,4 @@
-"""How every figure looks: style and palette, the scales of the metrics, and the page around the axes.
+"""How every figure looks: style and palette, every method's look, and the page around the axes.
 
 Figures are plain :class:`matplotlib.figure.Figure` objects, never pyplot's, so drawing one changes no global state.
 """
@@ -6,14 +6,12 @@ Figures are plain :class:`matplotlib.figure.Figure` objects, never pyplot's, so 
 import math
 import textwrap
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hardsample.methods.registry import LOOKS, Look
 from hardsample.numerals import number
@@ -47,26 +45,49 @@ RC = {
     "savefig.dpi": 200,
     "text.usetex": False,
 }
-LEAST_ERROR = 5e-4  # what an accuracy of 1 is drawn as, on an axis of the error's logarithm
-ACCURACY_TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-LOW_ACCURACY_TICKS = (0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3)
-LOSS_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 1.5, 2, 3, 5, 7))
 INK, QUIET, NOTICE = "#262626", "#6e6e6e", "#a63603"
 
 
 # Okabe and Ito's colours, told apart by colour-blind readers; each also has its own dashes and marker for grey prints.
 Style, STYLES = Look, LOOKS  # each method brings its own, where it is registered
-SPARE_STYLES = (
-    Look("#e69f00", (0, (3, 1, 1, 1, 1, 1)), "P"),
-    Look("#56b4e9", (0, (6, 2)), "X"),
-    Look("#b3a100", (0, (2, 1)), "<"),
-    Look("#7b4fa3", (0, (1, 2)), ">"),
+_SPARE_COLORS = ("#e69f00", "#56b4e9", "#b3a100", "#7b4fa3", "#8c564b")
+_SPARE_MARKS = (
+    ((0, (3, 1, 1, 1, 1, 1)), "P"),
+    ((0, (6, 2)), "X"),
+    ((0, (2, 1)), "<"),
+    ((0, (1, 2)), ">"),
+    ((0, (8, 2, 2, 2)), "h"),
+)
+SPARE_STYLES = tuple(
+    Look(color, *_SPARE_MARKS[(place + turn) % len(_SPARE_MARKS)])
+    for turn in range(len(_SPARE_MARKS))
+    for place, color in enumerate(_SPARE_COLORS)
 )
 
 
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """Every method's look in one figure, no two alike, in the order of the palette.
+
+    A method has its own look; a spare one, if it can the same in every figure, where it has none or another method has
+    it too.
+    """
+    found: dict[str, Look] = {}
+    for method in in_order(methods):
+        first = zlib.crc32(method.encode()) % len(SPARE_STYLES)
+        spare = SPARE_STYLES[first:] + SPARE_STYLES[:first]
+        choices = (STYLES[method], *spare) if method in STYLES else spare
+        free = (look for look in choices if not any(_alike(look, other) for other in found.values()))
+        found[method] = next(free, choices[0])
+    return found
+
+
+def _alike(one: Look, other: Look) -> bool:
+    return one.color == other.color and (one.line == other.line or one.marker == other.marker)
+
+
 def style(method: str) -> Look:
-    """The method's look; one that has none of its own gets a spare one, always the same."""
-    return STYLES.get(method) or SPARE_STYLES[zlib.crc32(method.encode()) % len(SPARE_STYLES)]
+    """The look of a method that is alone in its figure: its own, or a spare one."""
+    return looks([method])[method]
 
 
 def in_order(*groups: Iterable[str]) -> list[str]:
@@ -132,61 +153,14 @@ def page(
     return figure, grid
 
 
-def handle(method: str) -> Line2D:
+def handle(method: str, look: Look) -> Line2D:
     """The method's entry in a legend."""
-    look = style(method)
     return Line2D([], [], color=look.color, linestyle=look.line, marker=look.marker, markersize=4, label=method)
 
 
-def accuracy_scale(axes: Axes, points: pd.DataFrame) -> None:
-    """Even steps for equal factors of the error: 0.90 to 0.95 is as far as 0.80 to 0.90, and both can be read."""
-    best = points["mean"].max() if points["mean"].notna().any() else 0.9
-    top = min(1 - max((1 - best) / 1.25, LEAST_ERROR), max(1.25 * best, 0.02))
-    axes.set_yscale("function", functions=(_error_scale, lambda scaled: 1 - 10**-scaled))
-    axes.set_ylim(0, top)
-    set_ticks(axes, ACCURACY_TICKS if top > 0.3 else LOW_ACCURACY_TICKS, _error_scale)
-
-
-def _error_scale(accuracy):
-    return -np.log10(np.maximum(1 - np.asarray(accuracy), LEAST_ERROR))
-
-
-def loss_scale(axes: Axes, points: pd.DataFrame) -> None:
-    """Logarithmic, so that a method with ten times the loss of the others leaves them readable."""
-    means = points["mean"][points["mean"] > 0]
-    low, high = (means.min() / 1.25, means.max() * 1.25) if len(means) else (0.1, 10.0)
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    set_ticks(axes, LOSS_TICKS, np.log10)
-
-
-def linear_loss_scale(axes: Axes, points: pd.DataFrame) -> None:
-    """From 0 to the greatest mean, but to no more than twice the greatest at the start."""
-    means = points["mean"]
-    start = means[points.epoch == points.epoch.min()].max()
-    high = 1.05 * min(means.max(), 2 * start) if means.notna().any() else 1.0
-    axes.set_ylim(0, high)
-    axes.set_yticks([tick for tick in MaxNLocator(5).tick_values(0, high) if 0 <= tick <= high])
-
-
-def set_ticks(axes: Axes, candidates: Sequence[float], scale: Callable) -> None:
-    """As many of the candidates as stand well apart on that scale, from the top down."""
-    low, high = axes.get_ylim()
-    ticks: list[float] = []
-    for tick in sorted((tick for tick in candidates if low <= tick <= high), reverse=True):
-        if not ticks or scale(ticks[-1]) - scale(tick) > 0.11 * (scale(high) - scale(low)):
-            ticks.append(tick)
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.yaxis.set_minor_locator(NullLocator())
-
-
-def epochs_axis(axes: Axes, end: float, room: float) -> None:
-    """Epochs 0 to ``end``, and ``room`` beyond as a share of them."""
-    axes.set_xlim(0, end * (1 + room))
-    axes.set_xticks([tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, end) if tick <= end * 1.001])
-
-
-def final_values(axes: Axes, finals: Mapping[str, float], text=lambda method, value: number(value, 3)) -> None:
+def final_values(
+    axes: Axes, finals: Mapping[str, float], looks: Mapping[str, Look], text=lambda method, value: number(value, 3)
+) -> None:
     """Write the final means beside the right edge, pushed apart where they would overlap.
 
     Where methods share a colour each number has its method's marker too.
@@ -196,10 +170,10 @@ def final_values(axes: Axes, finals: Mapping[str, float], text=lambda method, va
     heights = [
         axes.transAxes.inverted().transform(axes.transData.transform((0, finals[method])))[1] for method in order
     ]
-    shared = len({style(method).color for method in finals}) < len(finals)
+    shared = len({looks[method].color for method in finals}) < len(finals)
     least = 9.5 / 72 / (axes.get_position().height * axes.figure.get_figheight())
     for method, height in zip(order, _spread(heights, least), strict=True):
-        look, place = style(method), axes.transAxes
+        look, place = looks[method], axes.transAxes
         if shared:
             axes.plot(1.035, height, look.marker, color=look.color, markersize=4, transform=place, clip_on=False)
         left, label = 1.065 if shared else 1.02, text(method, finals[method])
