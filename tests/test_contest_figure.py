@@ -56,7 +56,8 @@ def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
     names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
     for method in ("PEB", "focal"):
         wanted = 100 * (ends[method] - ends.MB)
-        dots = [line for line in lines if line.get_marker() == "." and list(line.get_xdata()) == list(wanted)]
+        dots = [line for line in lines if line.get_marker() == "." and len(line.get_xdata()) == len(wanted)]
+        dots = [line for line in dots if np.allclose(line.get_xdata(), wanted)]
         (height,) = {round(y, 6) for y in dots[0].get_ydata()}
         means = [line for line in lines if line.get_marker() == "o" and np.allclose(line.get_xdata(), wanted.mean())]
         assert [line.get_ydata()[0] for line in means] == [pytest.approx(height)]
