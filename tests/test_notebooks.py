@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -42,6 +43,7 @@ KINDS = (  # of one kind are notebooks whose code differs in the name alone: the
 QUICK = ("base-values/figure-1", "hard-samples/figure-2")  # the other kinds run there without computing, below
 TABLES = ("hard-samples/audit", *(f"hard-samples/table-{number}" for number in range(1, 7)))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+MB_IS_USUAL = SimpleNamespace(baseline="MB")
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
 
 
@@ -324,17 +326,17 @@ def test_the_answer_is_no_stronger_than_the_interval():
     row |= {"difference": 0.0129, "difference_low": 0.0111, "difference_high": 0.0147, "p_holm": 0.016}
     usual = dict.fromkeys(row, np.nan) | {"metric": "acc/val", "method": "MB"}
 
-    def told(**changes):
-        return found.answer(pd.DataFrame([usual, row | changes]), "MB")
+    def told(*rows):
+        return found.answer(SimpleNamespace(frame=pd.DataFrame([usual, *rows]), curves=MB_IS_USUAL, tests=4))
 
-    assert told().startswith(
-        "- **PEB against MB: +1.29 [+1.11, +1.47] points of test accuracy, significant** (p = 0.016"
+    assert told(row).startswith(
+        "- **PEB against MB: +1.29 [+1.11, +1.47] points of test accuracy, significant** (p = 0.01"
     )
-    assert "0.40 points" in told() and told().endswith("n = 10 seeds, 8 of them won.")
-    assert "inconclusive**" in told(p_holm=0.3) and "significant**" not in told(p_holm=0.3)
-    few = told(p_holm=np.nan, smallest=np.nan, pairs=3)
-    assert "Too few seeds to tell" in few and "significant**" not in few
-    assert "nothing to compare" in found.answer(pd.DataFrame([usual]), "MB")
+    assert "would be 0.40 points" in told(row) and told(row).endswith("10 seeds, 8 of them won.")
+    assert "inconclusive**" in told(row | {"p_holm": 0.3}) and "significant**" not in told(row | {"p_holm": 0.3})
+    few = told(row | {"p_holm": np.nan, "smallest": np.nan, "pairs": 3})
+    assert "With 3 seeds no difference can be significant" in few and "**" not in few
+    assert "nothing to compare" in told()
 
 
 def test_the_tutorial_begins_with_the_three_lines_and_ends_with_an_answer():

@@ -14,7 +14,7 @@ from hardsample import paths
 from hardsample.data import catalogue
 from hardsample.numerals import count, number, p_value, short
 from hardsample.report import markup, stats
-from hardsample.report.tables import READABLE
+from hardsample.report.tables import READABLE, Tested
 from hardsample.report.wording import seeds_in_words, too_few_statement, verdict, with_interval
 from hardsample.training.networks import find
 
@@ -39,23 +39,21 @@ def cell(name: str) -> str:
     return "\n\n".join((HEADING, *filter(None, blocks)))
 
 
-def answer(table: pd.DataFrame, baseline: str, metric: str = "acc/val") -> str:
-    """What the rows of :func:`hardsample.report.tables.final_metrics` say of every method against the baseline."""
-    rows = table[(table.metric == metric) & (table.method != baseline) & (table.pairs > 0)]
-    tests = int(table.pairs[table.method != baseline].notna().sum())
+def answer(table: Tested, metric: str = READABLE[0]) -> str:
+    """What :func:`hardsample.report.tables.final_metrics` says of every method against the baseline, in a list."""
+    rows, usual = table.frame, table.curves.baseline
     lines = []
-    for _, row in rows.iterrows():
+    for _, row in rows[(rows.metric == metric) & (rows.method != usual) & (rows.pairs > 0)].iterrows():
         values = (100 * value for value in (row.difference, row.difference_low, row.difference_high))
-        said = f"{row.method} against {baseline}: {with_interval(*values, '+', 2)} points of {_TITLES[metric]}"
+        said = f"{row.method} against {usual}: {with_interval(*values, '+', 2)} points of {_TITLES[metric]}"
         if math.isfinite(row.p_holm):
-            least = f"{100 * row.smallest:.2f} points" if math.isfinite(row.smallest) else "none"
-            said = (
-                f"**{said}, {verdict(row.p_holm)}** (p = {row.p_holm:.2g}, adjusted over {tests} tests; the smallest"
-                f" difference that would be significant at this spread: {least})."
-            )
-        else:
-            said = f"{said}. {_too_few(row.pairs, tests)}"
-        lines.append(f"- {said} n = {row.pairs:.0f} seeds, {row.seeds_won:.0f} of them won.")
+            by = f"p = {p_value(row.p_holm)} by Holm for {count(table.tests, 'test')}"
+            said = f"**{said}, {verdict(row.p_holm)}** ({by})"
+            if least := number(100 * row.smallest, 2):
+                said += f"; at this spread the smallest significant difference would be {least} points"
+        few = too_few_statement(row.pairs, table.tests)
+        won = f"{count(row.pairs, 'seed')}, {number(row.seeds_won, 0)} of them won."
+        lines.append(" ".join(filter(None, (f"- {said}.", few, won))))
     return "\n".join(lines) or "There is nothing to compare: no method was run beside the baseline."
 
 
