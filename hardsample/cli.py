@@ -1,4 +1,4 @@
-"""The command line: `hardsample run | figures | tables | reproduce | lab | verify | status | data | gpu | gpu-merge`.
+"""The command line, `hardsample COMMAND`: what was typed is read here, and done by :mod:`hardsample.commands`.
 
 Nothing heavy is imported before a command needs it, so that --help answers at once.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hardsample import __version__, extras, paths, plugins
-from hardsample.commands import knobs
-from hardsample.errors import InputError
+from hardsample.commands.knobs import COMMANDS
+from hardsample.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from hardsample.experiments.registry import Experiment
@@ -28,18 +28,37 @@ SIDE_BY_SIDE = 2  # notebooks drawn at once, where there is more than one core
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit status: 0 done, 1 incomplete or unsound, 2 bad input, 130 interrupted."""
+    """Do what the command line says.
+
+    The exit status is 0 when all is done, 1 where it is incomplete or unsound, 2 for bad input, 130 when interrupted,
+    and 141 when whoever read the output has gone.
+    """
     try:
-        options = _parser().parse_args(arguments)
+        try:
+            return _main(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()  # here rather than at exit, where nothing can be caught
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        options = _parse(arguments)
         for plugin in getattr(options, "plugin", ()):
             plugins.load(plugin)
         with extras.explained():
+            if getattr(options, "dry_run", False) and options.command in ("run", "reproduce"):
+                return importlib.import_module("hardsample.commands.forecast").do(options)
             if options.command in HERE:
                 return globals()[f"_{options.command}"](options)
             module = importlib.import_module(f"hardsample.commands.{options.command.replace('-', '_')}")
             return module.do(options)
     except InputError as error:
         return _refuse(str(error))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         why = paths.reason(error)
         if why is None:
@@ -155,32 +174,27 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help).")
 
 
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """The options, with what is near where a command or an option is not known."""
+    for name in arguments[:1]:
+        if not name.startswith("-") and name not in COMMANDS:
+            raise InputError(f"unknown command {name!r}{did_you_mean(name, COMMANDS)}: see hardsample --help.")
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        flags = [flag for flag in COMMANDS[options.command][0] if flag.startswith("-")]
+        meant = did_you_mean(unknown[0].split("=")[0], flags)
+        raise InputError(f"unknown argument {unknown[0]!r}{meant}: see hardsample {options.command} --help.")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="hardsample", description="Train with the hard examples first, and repeat the papers' figures and tables."
     )
     parser.add_argument("--version", action="version", version=f"hardsample {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    data, what, where = _parent(knobs.DATA), _parent(knobs.WHAT | knobs.PLUGIN), _parent(knobs.WHERE)
-    for name, parents, does in (
-        ("run", [what, data, where], "compute the runs that are not stored yet"),
-        ("figures", [what, data], "draw figures and tables from what is stored, and say what is missing"),
-        ("tables", [_parent(knobs.TWICE)], "write the tables over all stored runs"),
-        ("reproduce", [what, data, where], "compute what is missing, then draw every figure and table"),
-        ("lab", [_parent(knobs.LAB)], "open copies of the notebooks in JupyterLab"),
-        ("verify", [], "check every stored run"),
-        ("status", [what, data], "count each figure's runs, and the minutes that those done took"),
-        ("data", [_parent(knobs.ONE | knobs.PLUGIN)], "load or download a data set and describe it"),
-        ("gpu", [_parent(knobs.STAGES)], "do what a GPU is needed for, in stages, as far as the minutes go"),
-        ("gpu-merge", [_parent(knobs.BROUGHT)], "check what `gpu` brought home, and store its runs"),
-    ):
-        command = commands.add_parser(name, help=does, description=does, parents=parents)
-        command.set_defaults(command=name)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for name, (options, does) in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        for flag, settings in options.items():
+            command.add_argument(flag, **settings)
     return parser
-
-
-def _parent(options: dict[str, dict]) -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    for name, settings in options.items():
-        parent.add_argument(name, **settings)
-    return parent

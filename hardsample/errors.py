@@ -1,6 +1,9 @@
 """The one error that is the user's to mend: it names the bad thing, the valid ones and what to do next."""
 
+import difflib
 from collections.abc import Iterable
+
+ALIKE, MEANT = 0.65, 2  # how alike (0 to 1) what is meant must be written, and how many are named at most
 
 
 class InputError(ValueError):
@@ -13,8 +16,17 @@ def check_value(name: str, value: object, good: bool, advice: str) -> None:
         raise InputError(f"{name} is {value}: give {advice}.")
 
 
-def check_choice(kind: str, value: object, valid: Iterable[str]) -> None:
-    """Raise :class:`InputError` unless ``value`` is one of ``valid``."""
+def check_choice(kind: str, value: object, valid: Iterable[str], also: Iterable[str] = ()) -> None:
+    """Raise :class:`InputError` unless ``value`` is one of ``valid``; ``also`` are other names that may be meant."""
     valid = list(valid)
     if value not in valid:
-        raise InputError(f"unknown {kind} {value!r}: choose one of {', '.join(valid)}.")
+        meant = did_you_mean(value, [*valid, *also])
+        raise InputError(f"unknown {kind} {value!r}{meant}: choose one of {', '.join(valid)}.")
+
+
+def did_you_mean(value: object, valid: Iterable[str]) -> str:
+    """What of ``valid`` is written most like ``value``, as " (did you mean table-3?)"; "" where nothing stands out."""
+    asked = str(value).casefold()
+    alike = {name: difflib.SequenceMatcher(None, asked, str(name).casefold()).ratio() for name in valid}
+    nearest = [name for name, ratio in alike.items() if ratio == max(alike.values()) and ratio >= ALIKE]
+    return f" (did you mean {' or '.join(nearest)}?)" if 0 < len(nearest) <= MEANT else ""

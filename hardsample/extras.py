@@ -10,6 +10,7 @@ EXTRAS = {
     **dict.fromkeys(("ipykernel", "jupyter_client", "jupyterlab", "nbformat", "papermill"), "reproduce"),
     **dict.fromkeys(("matplotlib", "pandas", "seaborn"), "reproduce"),
     **dict.fromkeys(("torchdata", "torchvision"), "reproduce"),
+    "pyarrow": "parquet",
 }
 """By top-level module, the extra that brings it."""
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import importlib
 import os
 import re
 import subprocess
@@ -19,7 +20,6 @@ from hardsample.runs import launch, store
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer, updates
 
-COMMANDS = ("run", "figures", "tables", "reproduce", "verify", "status", "data")
 WHAT = {
     "--profile",
     "--figure",
@@ -85,22 +85,47 @@ def store_all(experiment: registry.Experiment) -> None:
         store.Store().write(run, trainer.TrainingResult(columns, rows, {}, None), made)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_tells_every_option(command, capsys):
+HELP = {
+    "list": WHAT,
+    "status": WHAT,
+    "run": WHAT | WHERE | {"--dry-run"},
+    "figures": WHAT,
+    "reproduce": WHAT | WHERE | {"--dry-run"},
+    "lab": set(),
+    "tables": {"--replicates"},
+    "show": set(),
+    "compare-runs": set(),
+    "export": WHAT | {"--format", "--out"},
+    "verify": set(),
+    "clean": {"--dry-run"},
+    "data": {"--data", "--plugin"},
+    "gpu": {"--minutes", "--out", "--device", "--tiny", "--data", "--stages"},
+    "gpu-merge": set(),
+}
+
+
+def help_of(*command: str, capsys) -> str:
     with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
+        cli.main([*command, "--help"])
     assert ended.value.code == 0
-    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)[^\n]*\n?(?=(?:[ ]{20,}\S)?)", capsys.readouterr().out, re.MULTILINE)
-    expected = {
-        "run": WHAT | WHERE,
-        "figures": WHAT,
-        "tables": {"--replicates"},
-        "reproduce": WHAT | WHERE,
-        "status": WHAT,
-        "data": {"--data", "--plugin"},
-        "verify": set(),
-    }
-    assert set(options) - {"--help"} == expected[command]
+    return capsys.readouterr().out
+
+
+def test_help_tells_every_command(capsys):
+    assert re.findall(r"^    ([\w-]+)", help_of(capsys=capsys), re.MULTILINE) == list(HELP)
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_tells_every_option(command, capsys):
+    told = help_of(command, capsys=capsys)
+    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)[^\n]*\n?(?=(?:[ ]{20,}\S)?)", told, re.MULTILINE)
+    assert set(options) - {"--help"} == HELP[command]
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_every_command_has_a_module_that_does_it(command):
+    if command not in cli.HERE:
+        assert callable(importlib.import_module(f"hardsample.commands.{command.replace('-', '_')}").do)
 
 
 def test_help_waits_for_no_import():
@@ -119,21 +144,28 @@ def test_version(capsys):
 
 
 BAD = [
+    (["--figure", "tabel-3"], ["did you mean table-3?"]),
+    (["--profile", "quik"], ["did you mean quick?", "smoke, quick, hour, paper"]),
+    (["--data", "emnist-leters"], ["did you mean emnist-letters?"]),
+    (["--networks", "ResNet-18"], ["did you mean resnet18?"]),
+    (["--protocol", "publishd"], ["did you mean published?"]),
+    (["--precision", "fp32"], ["did you mean tf32?"]),
+    (["--figrue", "table-3"], ["'--figrue'", "did you mean --figure?"]),
     (["--profile", "huge"], ["huge", "smoke, quick, hour, paper"]),
     (["--figure", "figure-9"], ["figure-9", "figure-1"]),
     (["--data", "nothing"], ["nothing", "glyphs", "emnist-letters"]),
     (["--data", "nothing.npz"], ["nothing.npz"]),
     (["--device", "tpu"], ["tpu", "auto, cpu, cuda"]),
-    (["--seeds", "0"], ["'0'", "from 1 up"]),
-    (["--examples", "0"], ["'0'", "from 1 up"]),
+    (["--seeds", "-1"], ["'-1'", "from 0 up"]),
+    (["--examples", "-1"], ["'-1'", "from 0 up"]),
     (["--precision", "float8"], ["float8", "bf16"]),
-    (["--batch-size", "0"], ["'0'", "from 1 up"]),
+    (["--batch-size", "-1"], ["'-1'", "from 0 up"]),
     (["--learning-rate", "-1"], ["learning_rate is -1.0", "above 0"]),
     (["--figure", "draws", "--methods", "MBB"], ["MBB", "MB, SMB, LB"]),
     (["--networks", "vgg"], ["vgg", "all, resnet18", "mobilenet_v3_small"]),
     (["--protocol", "mine"], ["mine", "sound, published"]),
     (["--figure", "figure-1"], ["base-values/figure-1 and hard-samples/figure-1", "in full"]),
-    (["--seeds", "many"], ["'many'", "from 1 up"]),
+    (["--seeds", "many"], ["'many'", "from 0 up"]),
     (["--workers", "-1"], ["-1"]),
     (["--workers", "many"], ["'many'"]),
     (["--time-limit", "soon"], ["'soon'", "9m"]),
@@ -201,6 +233,18 @@ def test_another_os_error_is_not_hidden(monkeypatch):
     monkeypatch.setattr(launch, "launch", fail)
     with pytest.raises(ConnectionResetError):
         cli.main(["run", *SMOKE])
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--profile", "smoke", "--figure", "base-values"]])
+def test_who_stops_reading_sees_no_traceback(arguments, unbuffered):
+    command = (sys.executable, "-m", "hardsample", *arguments)
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writer)
+    assert ended.stderr == "" and ended.returncode in (141, 0)  # argparse itself says nothing of it
 
 
 def test_an_interrupt_says_that_finished_runs_are_kept(capsys, monkeypatch):
@@ -281,13 +325,18 @@ def test_status_counts_in_aligned_columns(capsys):
     assert cli.main(["status", "--profile", "smoke"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["figure", "wanted", "done", "missing", "minutes"]
-    assert [line.split()[0] for line in lines] == list(registry.names())
     assert len({len(line) for line in (head, *lines)}) == 1
-    for line in lines:
-        wanted, done, missing = map(int, line.split()[1:4])
-        assert wanted == done + missing
-    assert lines[0].split()[3] == "0" and lines[1].split()[3] != "0"
-    assert lines[0].split()[4] == f"{int(lines[0].split()[2]) * 0.2:.1f}"
+    *lines, total = (re.split(r" {2,}", line) for line in lines)
+    assert [line[0] for line in lines] == list(registry.names())
+    for _, *counts in (*lines, total):
+        if counts != ["-"] * 4:
+            wanted, done, missing = map(int, counts[:3])
+            assert wanted == done + missing > 0
+    assert lines[0][3] == "0" and lines[1][3] != "0"
+    assert lines[0][4] == total[4] == f"{int(lines[0][2]) * 0.2:.1f}"
+    every = {run for name in registry.names() for run in registry.grid(name, profile="smoke").runs}
+    assert total[:3] == ["all, each run once", str(len(every)), lines[0][2]]
+    assert ["hard-samples/figure-2", "-", "-", "-", "-"] in lines
 
 
 def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):
@@ -376,7 +425,7 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
 
     def notebook(name, parameters, plugins):
         assert plugins == []
-        assert parameters["profile"] == "smoke" and "seeds" not in parameters
+        assert parameters["profile"] == "smoke" and parameters["seeds"] == 0
         assert parameters["compute"] is (command == "reproduce")
         if name == "base-values/figure-2":
             raise RuntimeError("notebook base-values/figure-2 failed in this cell")

@@ -326,7 +326,7 @@ def test_other_settings_another_use_and_other_files_are_refused(tmp_path, quick)
         ({"minutes": 0}, "minutes is 0"),
         ({"minutes": math.nan}, "minutes is nan"),
         ({"stages": "runs,painting"}, "unknown stage 'painting': choose one of environment"),
-        ({"settings": Settings("tpu")}, "unknown device 'tpu': choose one of cuda, cpu"),
+        ({"settings": Settings("tpu")}, "unknown device 'tpu' (did you mean cpu?): choose one of cuda, cpu"),
     ],
 )
 def test_bad_arguments_are_one_sentence(options, told, tmp_path):

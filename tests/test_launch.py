@@ -16,8 +16,7 @@ from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
 from hardsample.methods import registry
-from hardsample.runs import cluster, worker
-from hardsample.runs import launch as launching
+from hardsample.runs import cluster, prepare, worker
 from hardsample.runs.launch import LaunchReport, launch
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training import cuda_graph, trainer, updates
@@ -182,7 +181,7 @@ def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
 def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
     """The way to any Dask cluster: nothing is shared with the workers but what travels through Dask."""
     store = Store(tmp_path)
-    monkeypatch.setattr(launching, "estimate_seconds", lambda runs, *_, **__: dict.fromkeys(runs, 1.0))
+    monkeypatch.setattr(prepare, "estimate_seconds", lambda runs, *_, **__: dict.fromkeys(runs, 1.0))
     with cluster.start_local(2, "cpu") as workers:
         client = workers.client
         pids = list(client.run(os.getpid).values())
@@ -319,7 +318,7 @@ def test_a_scheduler_that_does_not_answer_is_named_within_seconds(tmp_path, monk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "tpu"}, "unknown device 'tpu': choose one of auto, cpu, cuda"),
+        ({"device": "tpu"}, "unknown device 'tpu' .did you mean cpu..: choose one of auto, cpu, cuda"),
         ({"workers": -1}, "workers is -1"),
         ({"workers": 1.5}, "workers is 1.5"),
         ({"time_limit": "soon"}, "time limit 'soon' is no duration: write it as 90s, 9m or 1h"),
@@ -362,7 +361,8 @@ def test_a_run_that_cannot_begin_stops_the_launch_before_anything_is_done(tmp_pa
 def test_plain_lines_say_what_will_run_and_how_far_it_is(tmp_path, capsys):
     report = launch(RUNS[:2], device="cpu", workers=1, store=Store(tmp_path))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("2 runs: 0 done, 2 to do after 2 pre-trainings in this process (cpu), about ")
+    first = "2 runs: 0 done, 2 to do after 2 pre-trainings in this process (cpu), about "
+    assert any(line.startswith(first) for line in lines)
     assert lines[-2].startswith("[2/2] dots-MB-n16-lr0.05-pre1-s") and "acc/val 0." in lines[-2]
     assert lines[-1] == str(report) == repr(report)
     launch(RUNS[:2], store=Store(tmp_path), quiet=True)

@@ -109,7 +109,9 @@ class Convolutions(TorchDispatchMode):
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(InputError, match="unknown network 'resnet': choose one of letters-cnn"):
+    with pytest.raises(
+        InputError, match="unknown network 'resnet' .did you mean resnet18 or resnet50..: choose one of letters-cnn"
+    ):
         networks.build("resnet", 26, 1)
 
 

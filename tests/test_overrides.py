@@ -90,7 +90,7 @@ def test_the_paper_s_effects_are_of_its_own_settings_alone():
         (
             "base-values/figure-1",
             {"methods": "PEB, LPB"},
-            "unknown method of base-values/figure-1 'LPB': choose one of MB",
+            "unknown method of base-values/figure-1 'LPB' (did you mean PLB or PEB?): choose one of MB",
         ),
         ("base-values/figure-1", {"learning_rate": -1.0}, "learning_rate is -1.0: give a number above 0, or 0"),
         ("hard-samples/figure-2", {"epochs": 3.0}, "hard-samples/figure-2 trains nothing: leave out epochs."),

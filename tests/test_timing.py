@@ -49,7 +49,7 @@ def test_a_turn_makes_an_epoch_of_updates_after_a_first_one(monkeypatch):
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(InputError, match="unknown device 'tpu': choose one of auto, cpu, cuda"):
+    with pytest.raises(InputError, match="unknown device 'tpu' .did you mean cpu..: choose one of auto, cpu, cuda"):
         timing.measure(EXPERIMENT, device="tpu")
 
 

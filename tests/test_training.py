@@ -288,7 +288,10 @@ def test_a_cohort_goes_on_while_a_seed_of_it_is_sound(letters, monkeypatch):
     "change, message",
     [
         ({"method": "XX"}, "unknown method 'XX': choose one of MB, SMB, LB, PLB, PEB"),
-        ({"options": {"flor": 1}}, "unknown option of PEB 'flor': choose one of floor, score, score_dropout"),
+        (
+            {"options": {"flor": 1}},
+            r"unknown option of PEB 'flor' \(did you mean floor\?\): choose one of floor, score",
+        ),
         ({"method": "MB", "options": {"floor": 1}}, "it has no options"),
         ({"options": {"score": "never"}}, "unknown score 'never'"),
         ({"options": {"floor": 0}}, "floor is 0"),

@@ -1,11 +1,16 @@
 """The experiments that a command line asks for, and what of them is done."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hardsample.config import Run
+from hardsample.data.dataset import how_at_hand
+from hardsample.experiments import rivals
+from hardsample.experiments.hard_samples import PROTOCOLS
 from hardsample.experiments.overrides import OVERRIDES
-from hardsample.experiments.registry import Experiment, grids
+from hardsample.experiments.registry import Experiment, grid, grids
+from hardsample.experiments.specs import EXPERIMENTS
 from hardsample.runs import launch, timing
 from hardsample.runs.store import Store
 
@@ -16,16 +21,62 @@ def experiments(options: argparse.Namespace) -> list[Experiment]:
     return grids(options.figure, **{knob: getattr(options, knob) for knob in knobs})
 
 
+def uses(run: Run) -> list[str]:
+    """The figures and tables that draw the run, each with the profile in which it does."""
+    found = []
+    for spec in EXPERIMENTS.values():
+        for size in spec.profiles.values():
+            if size.train_examples != run.train_examples:
+                continue  # which spares most of the grids
+            knobs = {"networks": "all"} if "networks" in spec.knobs else {}
+            for protocol in PROTOCOLS if "protocol" in spec.knobs else ("",):
+                knobs |= {"protocol": protocol} if protocol else {}
+                own = grid(spec.name, profile=size.name, data=run.data, precision=run.precision, **knobs)
+                if any(run in one.runs for one in with_clocked([own])):
+                    found.append(f"{spec.name} ({', '.join(filter(None, (size.name, protocol)))})")
+    return found
+
+
+def with_clocked(chosen: Sequence[Experiment]) -> list[Experiment]:
+    """The experiments with the runs of equal wall-clock, where the methods' times are kept that these follow from."""
+    whole = []
+    for experiment in chosen:
+        costs = timing.costs(experiment, compute=False) if experiment.runs and experiment.timed else {}
+        whole.append(rivals.by_the_clock(experiment, costs) if costs else experiment)
+    return whole
+
+
+def sources(chosen: Sequence[Experiment]) -> dict[str, str]:
+    """By the name of each data set that the experiments need, what it is loaded from."""
+    return {name: source for one in chosen if one.runs or one.timed for name, source in one.sources.items()}
+
+
+def data_at_hand(chosen: Sequence[Experiment]) -> dict[str, str]:
+    """By the name of each data set that the experiments need, what must be done to have it, in words."""
+    told = {}
+    for name, source in sources(chosen).items():
+        how, megabytes = how_at_hand(source)
+        size = "" if how != "to download" else f", {megabytes:,} MB" if megabytes else ", of unknown size"
+        told[name] = how + size
+    return told
+
+
 def launch_all(options: argparse.Namespace, chosen: Sequence[Experiment]) -> launch.LaunchReport:
     """Launch the runs of the experiments, each once."""
     return launch.launch(
         [run for experiment in chosen for run in experiment.runs],
-        sources={name: source for experiment in chosen for name, source in experiment.sources.items()},
+        sources=sources(chosen),
         device=options.device,
         workers=options.workers,
         scheduler=options.scheduler,
         time_limit=options.time_limit,
     )
+
+
+def done(chosen: Sequence[Experiment]) -> tuple[tuple[Run, ...], dict[Run, Mapping[str, Any]]]:
+    """The different runs of the experiments, and the provenance of those that are stored."""
+    runs = tuple(dict.fromkeys(run for experiment in chosen for run in experiment.runs))
+    return runs, Store().done(runs)
 
 
 def missing(experiment: Experiment) -> list[Run]:

@@ -2,12 +2,12 @@
 
 import argparse
 
-from hardsample.data.catalogue import DATASETS
+from hardsample.data.catalogue import DATASETS, stand_ins
 from hardsample.data.dataset import load
 
 
 def do(options: argparse.Namespace) -> int:
-    data = load(options.data)
+    data = load(stand_ins("base-values")[0] if options.data == "auto" else options.data)
     known = DATASETS.get(data.name)
     about = "stand-in" if data.stand_in else known and known.label
     print(f"name         {data.name}{f' ({about})' if about else ''}")

@@ -7,11 +7,12 @@ from hardsample.gpu import campaign, plan
 
 
 def do(options: argparse.Namespace) -> int:
-    data = options.data or (plan.TINY if options.tiny else plan.DATA)
+    data = options.data if options.data not in ("", "auto") else plan.TINY if options.tiny else plan.DATA
+    device = "cuda" if options.device == "auto" else options.device
     stages = campaign.campaign(
         options.out,
         minutes=options.minutes,
-        settings=plan.Settings(options.device, options.tiny, data),
+        settings=plan.Settings(device, options.tiny, data),
         stages=options.stages,
         say=functools.partial(print, flush=True),
     )

@@ -1,56 +1,89 @@
-"""The options of the commands: of each flag, what argparse needs to know of it."""
+"""Every command with its options: of each, what argparse needs to know. Nothing heavy is imported here."""
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+Options = dict[str, dict[str, Any]]
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+def number(text: str) -> int:
+    """A whole number from 0 up."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
     return int(text)
 
 
-WHAT = {
+# One word and one default for a knob, here, in the Makefile, in the notebooks and in Python: tests/test_knobs.py.
+FIGURES: Options = {
     "--profile": {
         "default": "quick",
         "help": "how much is computed: smoke, quick, hour or paper (default: %(default)s)",
     },
     "--figure": {
         "default": "",
-        "help": "a figure or table, such as table-3, or all of base-values, hard-samples or rivals (default: all)",
+        "help": "one output, such as table-3, or all of base-values, hard-samples or rivals (default: all)",
     },
-    "--seeds": {"type": _count, "help": "seeds for each method (default: the profile's)"},
-    "--examples": {"type": _count, "help": "at most so many training examples (default: the profile's)"},
-    "--learning-rate": {"type": float, "help": "of every run (default: the profile's)"},
-    "--batch-size": {"type": _count, "help": "examples in a mini-batch (default: the profile's)"},
-    "--epochs": {"type": float, "help": "pre-training included (default: the profile's)"},
-    "--methods": {
-        "help": "some of a figure's, by the names of their curves, such as PLB,PEB; the baseline stays (default: all)"
-    },
-    "--precision": {"default": "auto", "help": "auto, float32, tf32 (on a GPU) or bf16 (default: %(default)s)"},
-    "--networks": {"help": "hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)"},
-    "--protocol": {"help": "hard-samples: sound, or published as the paper did (default: sound)"},
-}
-LAB = {
-    "jupyter": {"nargs": "*", "metavar": "OPTION", "help": "options of JupyterLab, after --, such as -- --no-browser"},
-}
-DATA = {
     "--data": {
         "default": "auto",
-        "help": "a name such as cifar10 or stand-in, or a file.npz (default: what the profile is for)",
+        "help": "a data set's name, stand-in, or a file.npz (default: auto, generated in smoke and quick, else the"
+        " papers')",
+    },
+    "--seeds": {"type": number, "default": 0, "help": "seeds for each method (default: 0, as many as the profile has)"},
+    "--examples": {
+        "type": number,
+        "default": 0,
+        "help": "at most so many training examples (default: 0, as many as the profile has)",
+    },
+    "--learning-rate": {"type": float, "default": 0.0, "help": "of every run (default: 0, the profile's)"},
+    "--batch-size": {"type": number, "default": 0, "help": "examples in a mini-batch (default: 0, the profile's)"},
+    "--epochs": {"type": float, "default": 0.0, "help": "pre-training included (default: 0, the profile's)"},
+    "--methods": {
+        "default": "",
+        "help": "some of a figure's, by the names of their curves, such as PLB,PEB; the baseline stays (default: all)",
+    },
+    "--precision": {
+        "default": "auto",
+        "help": "auto, float32, tf32 (on a GPU) or bf16 (default: %(default)s)",
+    },
+    "--networks": {
+        "default": "",
+        "help": "of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)",
+    },
+    "--protocol": {
+        "default": "sound",
+        "help": "of hard-samples: sound, or published as the paper did (default: %(default)s)",
     },
 }
-PLUGIN = {
+PLUGIN: Options = {
     "--plugin": {
         "action": "append",
         "default": [],
         "metavar": "FILE.py",
-        "help": "a Python file of your own that registers a method, network, data set, profile or experiment; may be"
-        " given more than once",
+        "help": "a file.py of your own that registers a method, network, data set, profile or figure; may be given"
+        " more than once",
     },
 }
-ONE = {"--data": {"default": "glyphs", "help": "a name such as emnist-letters, or a file.npz (default: %(default)s)"}}
-STAGES = {
+WHERE: Options = {
+    "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
+    "--workers": {
+        "type": number,
+        "default": 0,
+        "help": "worker processes (default: 0, one for each GPU, or each CPU core)",
+    },
+    "--scheduler": {
+        "default": "",
+        "help": "address of a Dask scheduler to send the runs to, tcp://host:8786 (default: this machine)",
+    },
+    "--time-limit": {"help": "stop cleanly after 90s, 9m or 1h; the same command goes on from there (default: none)"},
+}
+DATA: Options = {
+    "--data": {
+        "default": "auto",
+        "help": "a name such as emnist-letters, or a file.npz (default: auto, the letters that quick generates)",
+    }
+}
+GPU: Options = {
     "--minutes": {"type": float, "default": 10.0, "help": "what the whole call may take (default: %(default)g)"},
     "--out": {
         "type": Path,
@@ -58,11 +91,11 @@ STAGES = {
         "metavar": "FOLDER",
         "help": "where results go, and go on from an earlier call's (default: %(default)s)",
     },
-    "--device": {"default": "cuda", "help": "cuda, or cpu to rehearse (default: %(default)s)"},
+    "--device": {"default": "auto", "help": "auto, which is cuda here, or cpu to rehearse (default: %(default)s)"},
     "--tiny": {"action": "store_true", "help": "a few seconds of every stage"},
     "--data": {
-        "default": "",
-        "help": "a name or a file.npz (default: sd19-letters, or pseudo-random images with --tiny)",
+        "default": "auto",
+        "help": "a name or a file.npz (default: auto, sd19-letters, or pseudo-random images with --tiny)",
     },
     "--stages": {
         "default": "",
@@ -70,7 +103,11 @@ STAGES = {
         " (default: all)",
     },
 }
-TWICE = {
+BROUGHT: Options = {"folder": {"type": Path, "metavar": "FOLDER", "help": "what `gpu` was given as --out"}}
+LAB: Options = {
+    "jupyter": {"nargs": "*", "metavar": "OPTION", "help": "options of JupyterLab, after --, such as -- --no-browser"},
+}
+TABLES: Options = {
     "--replicates": {
         "type": Path,
         "default": Path("replicates/cpu"),
@@ -78,10 +115,60 @@ TWICE = {
         "help": "runs that were computed a second time, to compare with those stored (default: %(default)s)",
     },
 }
-WHERE = {
-    "--device": {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"},
-    "--workers": {"type": int, "default": 0, "help": "worker processes (default: one for each GPU, or each CPU core)"},
-    "--scheduler": {"default": "", "help": "address of a Dask scheduler, tcp://host:8786 (default: this machine)"},
-    "--time-limit": {"help": "stop cleanly after 90s, 9m or 1h; the same command goes on from there (default: none)"},
+EXPORT: Options = {
+    "--format": {
+        "default": "",
+        "metavar": "csv|parquet",
+        "help": "of the file (default: what --out ends in, else csv)",
+    },
+    "--out": {"default": "", "metavar": "FILE", "help": "where it is written (default: curves.csv or curves.parquet)"},
 }
-BROUGHT = {"folder": {"type": Path, "metavar": "FOLDER", "help": "what `gpu` was given as --out"}}
+
+
+def _unsaid(options: Options) -> Options:
+    """The same options, None where they are not given."""
+    return {
+        flag: settings | {"default": None, "help": settings["help"].replace("%(default)s", str(settings["default"]))}
+        for flag, settings in options.items()
+    }
+
+
+def _dry_run(instead: str) -> Options:
+    return {"--dry-run": {"action": "store_true", "help": f"only {instead}"}}
+
+
+def _stored(*names: str) -> Options:
+    what = "the key of a stored run, how its key begins, or the name of its file"
+    return {name: {"metavar": name.upper(), "help": what} for name in names}
+
+
+_CHOSEN = FIGURES | PLUGIN
+_COMPUTED = _CHOSEN | WHERE | _dry_run("say what is missing, how long it takes, and how much is stored and downloaded")
+COMMANDS: dict[str, tuple[Options, str]] = {
+    "list": (_CHOSEN, "list every figure and table: what it needs, what of it is stored, and its minutes"),
+    "status": (_CHOSEN, "count the runs of each figure and table, and the minutes that those done took"),
+    "run": (_COMPUTED, "compute the runs that are not stored yet"),
+    "figures": (_CHOSEN, "draw figures and tables from what is stored, and say what is missing"),
+    "reproduce": (_COMPUTED, "compute what is missing, then draw every figure and table"),
+    "lab": (LAB, "open copies of the notebooks in JupyterLab"),
+    "tables": (TABLES, "write the tables over all stored runs"),
+    "show": (_stored("run"), "show a stored run: its configuration, how it was made, and what it gave"),
+    "compare-runs": (
+        _stored("a", "b"),
+        "say in what two stored runs differ: configuration, how they were made, and what they gave",
+    ),
+    "export": (
+        _unsaid(FIGURES) | PLUGIN | EXPORT,
+        "write stored curves into one file, a row for each evaluation of a run: those of all stored runs, or of the"
+        " figures and tables that the options choose",
+    ),
+    "verify": ({}, "check every stored run"),
+    "clean": (
+        _dry_run("say what would be removed"),
+        "remove what interrupted runs left: checkpoints and half-written files; finished runs stay",
+    ),
+    "data": (DATA | PLUGIN, "load or download a data set and describe it"),
+    "gpu": (GPU, "do what a GPU is needed for, in stages, as far as the minutes go"),
+    "gpu-merge": (BROUGHT, "check what `gpu` brought home, and store its runs"),
+}
+"""By name: its options, and what it does."""

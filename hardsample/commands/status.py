@@ -1,19 +1,27 @@
-"""`hardsample status`: the runs of each figure, counted."""
+"""`hardsample status`: the runs of each figure and table, counted."""
 
 import argparse
 
 from hardsample.commands import chosen
-from hardsample.runs.store import Store
+from hardsample.commands.columns import aligned, minutes
+from hardsample.runs.pace import seconds_of
+
+HEAD = ("figure", "wanted", "done", "missing", "minutes")
 
 
 def do(options: argparse.Namespace) -> int:
-    store, rows = Store(), [("figure", "wanted", "done", "missing", "minutes")]
-    for experiment in chosen.experiments(options):
-        done = store.done(experiment.runs)
-        minutes = sum(made["seconds"]["wall"] / made["cohort"] for made in done.values()) / 60
-        wanted = len(experiment.runs)
-        rows.append((experiment.name, *map(str, (wanted, len(done), wanted - len(done))), f"{minutes:.1f}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *counts in rows:
-        print(name.ljust(widths[0]), *(count.rjust(width) for count, width in zip(counts, widths[1:], strict=True)))
+    """Print a line for each figure and table, and one for all: figures share runs, and there each counts once."""
+    experiments = chosen.with_clocked(chosen.experiments(options))
+    runs, done = chosen.done(experiments)
+    rows = [HEAD]
+    for name, own in (*((one.name, one.runs) for one in experiments), ("all, each run once", runs)):
+        stored = [done[run] for run in own if run in done]
+        counts = (
+            str(len(own)),
+            str(len(stored)),
+            str(len(own) - len(stored)),
+            minutes(sum(map(seconds_of, stored))),
+        )
+        rows.append((name, *(counts if own else "----")))
+    print(*aligned(rows), sep="\n")
     return 0

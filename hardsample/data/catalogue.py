@@ -145,6 +145,7 @@ _KNOWN = (
             classes=tuple(string.ascii_uppercase),
             first_label=1,
             transposed=True,
+            megabytes=562,
         ),
     ),
     DatasetSpec(
@@ -155,7 +156,7 @@ _KNOWN = (
         tests=10_000,
         fingerprint="74e622441ebeb929",
         classes=tuple(string.digits),
-        download=idx_source("MNIST", splits=("train", "t10k"), classes=tuple(string.digits)),
+        download=idx_source("MNIST", splits=("train", "t10k"), classes=tuple(string.digits), megabytes=12),
     ),
     DatasetSpec(
         "cifar10",
@@ -174,6 +175,7 @@ _KNOWN = (
             names="batches.meta.txt",
             classes=10,
             label_bytes=1,
+            megabytes=170,
         ),
     ),
     DatasetSpec(
@@ -194,6 +196,7 @@ _KNOWN = (
             names="fine_label_names.txt",
             classes=100,
             label_bytes=2,  # the coarse one, then the fine one
+            megabytes=169,
         ),
     ),
     DatasetSpec(
@@ -209,6 +212,7 @@ _KNOWN = (
             folder="stl10_binary",
             files=("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"),
             read=formats.read_stl10,
+            megabytes=2_640,
         ),
     ),
     DatasetSpec(

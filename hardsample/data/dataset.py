@@ -10,7 +10,7 @@ import torch
 
 from hardsample.data import catalogue, download, fingerprints, formats
 from hardsample.data.catalogue import DATASETS, DatasetSpec
-from hardsample.errors import InputError
+from hardsample.errors import InputError, did_you_mean
 from hardsample.extras import explained
 from hardsample.paths import data_dir
 
@@ -30,6 +30,10 @@ class Dataset:
     y_test: torch.Tensor
     classes: tuple[str, ...]
     stand_in: bool
+
+    def __repr__(self) -> str:
+        train, test = (" x ".join(map(str, images.shape)) for images in (self.x_train, self.x_test))
+        return f"Dataset({self.name}: train {train}, test {test}, {self.num_classes} classes, {self.fingerprint})"
 
     @property
     def num_classes(self) -> int:
@@ -79,17 +83,10 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
     for option, value in (("train_examples", train_examples), ("test_examples", test_examples)):
         if value is not None and value < 1:
             raise InputError(f"{option} is {value}: give at least 1, or nothing for all.")
-    name, path = name_of(source), _npz_path(source)
+    name, path = _known(source)
     if path is not None:
-        if not path.is_file():
-            raise InputError(f"there is no file {path}: give the path of an .npz file, or one of {', '.join(names())}.")
         status = path.stat()
         return _load(name, path.resolve(), (status.st_mtime_ns, status.st_size), train_examples, test_examples)
-    if name not in DATASETS:
-        raise InputError(
-            f"unknown data {source!r}: choose one of {', '.join(names())}, give the path of an .npz file,"
-            f" or put {source}.npz into {data_dir()}."
-        )
     spec = DATASETS[name]
     if not (spec.made_by_code or spec.download):
         origin = f" from {spec.origin}, as docs/data.md tells," if spec.origin else ""
@@ -155,6 +152,40 @@ def _subset(available: int, wanted: int | None) -> slice | np.ndarray:
     if wanted is None or wanted >= available:
         return slice(None)
     return np.random.Generator(np.random.Philox(0)).permutation(available)[:wanted]
+
+
+def how_at_hand(source: str) -> tuple[str, int | None]:
+    """Where the data would come from, in a word, and how many megabytes must be downloaded (None: not known).
+
+    "generated" or "made" (by a function), "at hand" in files, "to download", or "to prepare" by hand. Nothing is read.
+
+    Raises:
+        InputError: the name is unknown, or there is no such file.
+    """
+    name, path = _known(source)
+    if path is not None:
+        return "at hand", 0
+    spec = DATASETS[name]
+    if spec.made_by_code:
+        return ("generated" if spec.generate else "made"), 0
+    if spec.download is None:
+        return "to prepare", 0
+    if download.is_at_hand(spec.download, data_dir()):
+        return "at hand", 0
+    return "to download", spec.download.megabytes
+
+
+def _known(source: str) -> tuple[str, Path | None]:
+    """The name of the data, and the .npz file that they are in, if they are in one."""
+    name, path = name_of(source), _npz_path(source)
+    if path is not None and not path.is_file():
+        raise InputError(f"there is no file {path}: give the path of an .npz file, or one of {', '.join(names())}.")
+    if path is None and name not in DATASETS:
+        raise InputError(
+            f"unknown data {source!r}{did_you_mean(source, names())}: choose one of {', '.join(names())}, give the path"
+            f" of an .npz file, or put {source}.npz into {data_dir()}."
+        )
+    return name, path
 
 
 def _npz_path(source: str) -> Path | None:

@@ -29,31 +29,42 @@ _DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZi
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set that torchvision knows: its class there, its folder under the data folder, the files needed."""
+    """A data set that torchvision knows: its class there, its folder under the data folder, the files needed.
+
+    ``megabytes`` (of 1,000,000 bytes) are those of what is downloaded, None where that is not known.
+    """
 
     dataset: str
     folder: str
     files: tuple[str, ...]
     read: Callable[[Path], formats.Contents]
     archive: tuple[str, str] | None = None  # name and MD5 of one in the same place that is read instead
+    megabytes: int | None = None
 
 
-def idx_source(dataset: str, splits: tuple[str, str], **layout: Any) -> Source:
+def idx_source(dataset: str, splits: tuple[str, str], megabytes: int | None = None, **layout: Any) -> Source:
     """A data set in MNIST's format; ``layout`` are further arguments of :func:`hardsample.data.formats.read_idx`."""
     files = tuple(f"{split}-{kind}-ubyte" for split in splits for kind in ("images-idx3", "labels-idx1"))
     read = functools.partial(formats.read_idx, splits=splits, **layout)
-    return Source(dataset, f"{dataset}/raw", files, read)
+    return Source(dataset, f"{dataset}/raw", files, read, megabytes=megabytes)
 
 
 def cifar_source(
-    dataset: str, folder: str, archive: tuple[str, str], train: tuple[str, ...], test: str, names: str, **layout: int
+    dataset: str,
+    folder: str,
+    archive: tuple[str, str],
+    train: tuple[str, ...],
+    test: str,
+    names: str,
+    megabytes: int | None = None,
+    **layout: int,
 ) -> Source:
     """A data set in CIFAR's binary format; ``layout`` as for :func:`hardsample.data.formats.read_cifar`.
 
     torchvision reads CIFAR from pickles, which may run any code: the binary version, ``archive``, holds the same.
     """
     read = functools.partial(formats.read_cifar, splits=(train, (test,)), names=names, **layout)
-    return Source(dataset, folder, (*train, test, names), read, archive)
+    return Source(dataset, folder, (*train, test, names), read, archive, megabytes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +95,13 @@ def read(name: str, source: Source, root: Path) -> formats.Contents:
             return source.read(folder)
         except formats.FormatError as error:
             raise InputError(f"{error}: delete {origin[error.file]} and run again.") from error
+
+
+def is_at_hand(source: Source, root: Path) -> bool:
+    """Whether :func:`read` would find the unpacked files under ``root``, or archives of them, which are not opened."""
+    if all((root / source.folder / file).is_file() for file in source.files):
+        return True
+    return root.is_dir() and all(archive.path.is_file() for archive in _archives(source, root))
 
 
 def _archives(source: Source, root: Path) -> list[_Archive]:

@@ -1,10 +1,10 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardsample.config import PRECISIONS
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, did_you_mean
 from hardsample.experiments import base_values, hard_samples, lb_study, rivals
 from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
@@ -45,7 +45,7 @@ def resolve(name: str) -> str:
     if len(fitting) > 1:
         raise InputError(f"figure {name!r} stands for {' and '.join(fitting)}: write one of them in full.")
     if not fitting:
-        check_choice("figure", name, (*papers(), *names()))
+        check_choice("figure", name, (*papers(), *names()), [full.split("/")[-1] for full in names()])
     return fitting[0]
 
 
@@ -59,13 +59,13 @@ def grid(
     *,
     profile: str = "quick",
     data: str = "auto",
-    seeds: int | None = None,
-    examples: int | None = None,
+    seeds: int | None = 0,
+    examples: int | None = 0,
     precision: str = "auto",
-    learning_rate: float | None = None,
-    batch_size: int | None = None,
-    epochs: float | None = None,
-    methods: str | None = None,
+    learning_rate: float | None = 0.0,
+    batch_size: int | None = 0,
+    epochs: float | None = 0.0,
+    methods: str | None = "",
     **knobs: str,
 ) -> Experiment:
     """The runs of one figure or table.
@@ -75,15 +75,15 @@ def grid(
         profile: one of those in :mod:`hardsample.experiments.profiles`.
         data: a data set's name or the path of an .npz file; "auto" for the generated stand-in in the smoke and quick
             profiles and the paper's own data in the others; "stand-in" for the stand-in in any.
-        seeds: how many; None or 0 for as many as the profile has.
-        examples: at most so many training examples, and evaluations on fewer; None or 0 for as many as the profile has.
+        seeds: how many; 0 or None for as many as the profile has.
+        examples: at most so many training examples, and evaluations on fewer; 0 or None for as many as the profile has.
         precision: "float32", "bf16", or "auto": bf16 for paper A where the CPU computes in it and the profile is not
             "paper", else float32.
-        learning_rate: of every run; None or 0 for the profile's, as for the next two.
+        learning_rate: of every run; 0 or None for the profile's, as for the next two.
         batch_size: examples in a mini-batch.
         epochs: pre-training included.
         methods: some of the figure's, by the names of their curves, joined by commas ("PLB, PEB"); the baseline is
-            kept. None or "" for all.
+            kept. "" or None for all.
         knobs: what else the figure lets one choose. Paper B's have networks (names joined by commas, "all", or "" for
             the profile's) and protocol ("sound" or "published").
 
@@ -100,7 +100,7 @@ def grid(
     _check_choices(spec.name, [spec], knobs)
     size = size.with_examples(examples) if examples else size
     chosen = {"data": data, "seeds": seeds or 0, "precision": size.choose_precision(precision)}
-    chosen |= dict(spec.knobs) | knobs
+    chosen |= {knob: knobs.get(knob, default) for knob, default in spec.knobs.items()}
     overrides = Overrides(
         learning_rate=learning_rate or 0.0, batch_size=batch_size or 0, epochs=epochs or 0.0, methods=methods or ""
     )
@@ -112,7 +112,8 @@ def grids(figure: str = "", **choices: Any) -> list[Experiment]:
 
     Args:
         figure: what :func:`select` takes.
-        choices: arguments of :func:`grid`; None is the default. One that not all of the figures have is of those alone.
+        choices: arguments of :func:`grid`; None is the default. One that not all of the figures have is of those alone;
+            its default says nothing.
 
     Raises:
         InputError: as of :func:`grid`; a choice that none of the figures has.
@@ -134,11 +135,13 @@ def _grid_of(spec: ExperimentSpec, given: Mapping[str, Any], *, alone: bool) -> 
     return grid(spec.name, **known, **changes)
 
 
-def _check_choices(figure: str, specs: Sequence[ExperimentSpec], given: Iterable[str]) -> None:
+def _check_choices(figure: str, specs: Sequence[ExperimentSpec], given: Mapping[str, Any]) -> None:
     """Refuse what none of the experiments lets one choose."""
     known = (*_ALWAYS, *OVERRIDES, *dict.fromkeys(knob for spec in specs for knob in spec.knobs))
-    for name in given:
-        if name not in known:
+    defaults = {name: value for spec in EXPERIMENTS.values() for name, value in spec.knobs.items()}
+    for name, value in given.items():
+        if name not in known and (name not in defaults or value != defaults[name]):
             others = dict.fromkeys(spec.paper for spec in EXPERIMENTS.values() if name in spec.knobs)
             advice = f"choose a figure or table of {' or '.join(others)}" if others else f"give {', '.join(known)}"
-            raise InputError(f"{name} does not apply to {figure or 'any figure'}: leave it out, or {advice}.")
+            meant = "" if others else did_you_mean(name, known)
+            raise InputError(f"{name}{meant} does not apply to {figure or 'any figure'}: leave it out, or {advice}.")

@@ -3,21 +3,19 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from hardsample import paths, plugins
 from hardsample.config import Run
-from hardsample.data.dataset import name_of
 from hardsample.errors import InputError, check_choice
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import cluster, worker
+from hardsample.runs import cluster, prepare, worker
 from hardsample.runs.devices import DEVICES, resolve_device
-from hardsample.runs.plan import Job, Plan, count_updates, count_workers, estimate_seconds, make_jobs, starts_of
-from hardsample.runs.progress import Progress, format_duration, parse_duration, say, summarize
+from hardsample.runs.plan import Job, Plan, count_workers, starts_of
+from hardsample.runs.progress import SOON, Progress, doing, format_duration, parse_duration, say, summarize
 from hardsample.runs.store import Store, cohort_name
 from hardsample.runs.worker import JobResult, Task
-from hardsample.training import trainer
 from hardsample.training.precision import check_precision
 
 
@@ -92,11 +90,12 @@ def launch(
         say(str(report), quiet)
         return report
 
-    _check_sources(sources)
+    prepare.check_sources(sources)
     paths.check_writable(store.root)
     store.clean()
     sources = {run.data: sources.get(run.data, run.data) for run in todo}
-    fingerprints, sizes = _check_runs(todo, sources)
+    with doing(f"reading the data: {', '.join(sources)}", quiet):
+        fingerprints, sizes = prepare.check_runs(todo, sources)
     check_fingerprints(done.items(), fingerprints)
     starts = starts_of(todo)
     ready = {start for start in starts if store.read_start(start, fingerprints[data_choice(start)]) is not None}
@@ -105,27 +104,25 @@ def launch(
         workplace = worker.ThisProcess()
         if scheduler:
             workplace = stack.enter_context(cluster.connect(scheduler))
-            say(f"waiting for a worker at {scheduler}", quiet or workplace.count_workers() > 0)
-            device = workplace.call(resolve_device, device)
-        on_gpu, own = device != "cpu", plugins.hashes()
+            with doing(f"waiting for a worker at {scheduler}", quiet, after=SOON * (workplace.count_workers() > 0)):
+                device = workplace.call(resolve_device, device)
         starts = [start for start in starts if start not in ready]
-        updates = {run: count_updates(run, sizes[data_choice(run)]) for run in (*todo, *starts)}
         for run in todo:
             check_precision(run.precision, device)
-
-        def probe(cohort: Sequence[Run]) -> float | None:
-            return workplace.call(worker.probe, cohort, sources[cohort[0].data], device, own)
-
-        jobs = make_jobs(todo, starts, estimate_seconds(updates, probe, on_gpu=on_gpu), on_gpu=on_gpu)
+        with doing("timing a few updates, to tell how long it takes", quiet):
+            jobs = prepare.estimated_jobs(todo, starts, sources, sizes, device, workplace.call)
         workers = workplace.count_workers() if scheduler else count_workers(workers, device, jobs)
         say(summarize(len(runs), todo, jobs, workers, device, scheduler), quiet)
         if not scheduler and workers > 1:
-            workplace = stack.enter_context(cluster.start_local(workers, device))
+            with doing(f"starting {workers} workers", quiet):
+                workplace = stack.enter_context(cluster.start_local(workers, device))
 
         plan = Plan(jobs, ready, deadline)
-        progress = stack.enter_context(Progress(len(todo), sum(job.seconds for job in jobs), quiet))
+        progress = stack.enter_context(Progress(len(todo), sum(job.seconds for job in jobs), workers, quiet))
+        own = plugins.hashes()
 
         def task(job: Job) -> Task:
+            progress.begin(job)
             fingerprint = fingerprints[data_choice(job.runs[0])]
             source = sources[job.runs[0].data]
             common = Task(job.runs, job.is_start, source, fingerprint, device, deadline, plugins=own)
@@ -162,20 +159,3 @@ def _collect(
             store.drop_checkpoint(cohort_name(job.runs, result.finished[0][1]["data"]["fingerprint"]))
         progress.count(job, result)
     return computed, failed
-
-
-def _check_sources(sources: Mapping[str, str]) -> None:
-    for name, source in sources.items():
-        if name_of(source) != name:
-            raise InputError(f"the source {source!r} of the data {name!r} holds {name_of(source)!r}: give {name!r}.")
-
-
-def _check_runs(runs: Sequence[Run], sources: Mapping[str, str]) -> tuple[dict[tuple, str], dict[tuple, int]]:
-    """Fingerprint and number of training examples of all data, once every configuration is known to fit its own."""
-    fingerprints, sizes = {}, {}
-    for run in dict.fromkeys(dataclasses.replace(run, seed=0) for run in runs):
-        data = worker.load_data(run, sources[run.data])
-        trainer.check(run, data)
-        fingerprints[data_choice(run)] = data.fingerprint
-        sizes[data_choice(run)] = len(data.x_train)
-    return fingerprints, sizes

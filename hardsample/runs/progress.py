@@ -1,9 +1,11 @@
 """What a launch says while it goes on: a bar or plain lines, and durations in words."""
 
+import contextlib
 import re
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hardsample.config import Run
 from hardsample.errors import InputError
@@ -12,6 +14,7 @@ from hardsample.runs.plan import Job
 from hardsample.runs.worker import JobResult
 
 LINE_EVERY = 5.0  # seconds between plain lines of progress
+SOON, SILENCE = 3.0, 15.0  # seconds until it is said what takes long, and between such lines
 WORTH_SAYING = 1e-3  # seconds
 
 
@@ -50,15 +53,39 @@ def summarize(total: int, todo: Sequence[Run], jobs: Sequence[Job], workers: int
     )
 
 
+@contextlib.contextmanager
+def doing(what: str, quiet: bool = False, *, after: float = SOON) -> Iterator[None]:
+    """Say what is being done once it takes longer than ``after`` seconds, and that it goes on now and then."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        said, pause = what, after
+        while not ended.wait(pause):
+            say(said, quiet)
+            pause = SILENCE
+            said = f"{what}, for {format_duration(time.monotonic() - began + pause)} so far"
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 class Progress:
-    """One bar over all runs on a terminal, plain lines elsewhere, nothing if quiet.
+    """One bar over all runs on a terminal, plain lines elsewhere, nothing if quiet; never silent for long.
 
     The time left is reckoned from each job's estimated seconds, since runs differ widely in length.
     """
 
-    def __init__(self, total: int, seconds: float, quiet: bool) -> None:
+    def __init__(self, total: int, seconds: float, workers: int = 1, quiet: bool = False) -> None:
         self._total, self._seconds, self._quiet = total, seconds, quiet
-        self._done, self._spent, self._began, self._printed = 0, 0.0, time.time(), 0.0
+        self._done, self._spent, self._began, self._printed = 0, 0.0, time.time(), time.time()
+        self._ends = self._began + seconds / max(1, workers)
+        self._training: dict[Job, None] = {}
+        self._ended = threading.Event()
         self._bar = None
 
     def __enter__(self) -> "Progress":
@@ -67,9 +94,12 @@ class Progress:
 
             form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
             self._bar = tqdm(total=self._seconds, bar_format=form, desc=f"0/{self._total}", dynamic_ncols=True)
+        elif not self._quiet:
+            threading.Thread(target=self._beat, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         if self._bar is not None:
             self._bar.close()
 
@@ -79,20 +109,45 @@ class Progress:
             self._bar.refresh()
             self._printed = time.time()
 
+    def begin(self, job: Job) -> None:
+        """Remember what is being trained."""
+        self._training[job] = None
+
     def count(self, job: Job, result: JobResult) -> None:
         """Count a job unless time ran out, and show the last evaluation of its last run."""
+        self._training.pop(job, None)
         if not result.finished and not result.failure:
             return
         self._spent += job.seconds
+        if self._spent:
+            self._ends = self._began + (time.time() - self._began) * self._seconds / self._spent
         self._done += 0 if job.is_start else len(job.runs)
         if self._bar is not None:
             self._bar.set_description_str(f"{self._done}/{self._total}", refresh=False)
             self._bar.set_postfix_str(_last(job, result), refresh=False)
             self._bar.update(job.seconds)
         elif not job.is_start and (self._done == self._total or time.time() - self._printed >= LINE_EVERY):
-            left = (time.time() - self._began) * (self._seconds / self._spent - 1) if self._spent else 0.0
-            say(f"[{self._done}/{self._total}] {_last(job, result)}, {format_duration(left)} left", self._quiet)
-            self._printed = time.time()
+            self._line(_last(job, result))
+
+    def _beat(self) -> None:
+        """Say what is being trained whenever nothing else has been said for long."""
+        while not self._ended.wait(1):
+            if time.time() - self._printed >= SILENCE:
+                self._line(_training(list(self._training)))
+
+    def _line(self, text: str) -> None:
+        left = max(0.0, self._ends - time.time())  # as it was reckoned when the last job ended, or before the first
+        say(f"[{self._done}/{self._total}] {text}, {format_duration(left)} left", self._quiet)
+        self._printed = time.time()
+
+
+def _training(jobs: Sequence[Job]) -> str:
+    """What is being trained, in words."""
+    if not jobs:
+        return "waiting for a worker"
+    first, names = jobs[0], f"{jobs[0].runs[0].label}-s{jobs[0].runs[0].seed}"
+    others = sum(len(job.runs) for job in jobs) - 1
+    return f"{'pre-training' if first.is_start else 'training'} {names}" + (f" and {others} more" if others else "")
 
 
 def _last(job: Job, result: JobResult) -> str:

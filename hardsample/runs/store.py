@@ -86,12 +86,12 @@ class Store:
 
     def records(self) -> list[StoredRun]:
         """Every readable stored record, in the order of the file names."""
-        return [files.to_record(*found) for found in _readable(self._files(), files.read_run)]
+        return [files.to_record(*found) for found in _readable(self.run_files(), files.read_run)]
 
     def verify(self) -> list[str]:
         """What is wrong in the store, one sentence a problem; empty if all is well."""
         problems, sound = [], []
-        for path in self._files():
+        for path in self.run_files():
             try:
                 run, values = files.read_run(path)
             except InputError as error:
@@ -116,12 +116,21 @@ class Store:
 
     def clean(self, age: float = LEFTOVER_AGE) -> None:
         """Remove the temporary files that killed writers left more than ``age`` seconds ago."""
-        for path in self.root.rglob(".*.tmp"):
-            try:
-                if time.time() - path.stat().st_mtime >= age:
-                    path.unlink()
-            except FileNotFoundError:
-                pass  # its writer lives and has moved it into place
+        for path, written in self.temporary():
+            if time.time() - written >= age:
+                path.unlink(missing_ok=True)
+
+    def temporary(self) -> list[tuple[Path, float]]:
+        """The files that are being written, or were when their writer was killed, and when they last changed."""
+        found = []
+        for path in sorted(self.root.rglob(".*.tmp")):
+            with contextlib.suppress(FileNotFoundError):  # its writer lives and has moved it into place
+                found.append((path, path.stat().st_mtime))
+        return found
+
+    def unfinished(self) -> list[Path]:
+        """Checkpoints of runs that were interrupted or go on, and unreadable files that were set aside."""
+        return sorted((*self.root.glob("checkpoints/*.npz"), *self.root.glob("*/*/*.broken")))
 
     def curves(self, experiment: "Experiment") -> Curves:
         """The stored metrics of an experiment, as :func:`hardsample.experiments.curves.join_runs` gives them.
@@ -199,7 +208,8 @@ class Store:
             return None
         return values if found == run else None
 
-    def _files(self) -> list[Path]:
+    def run_files(self) -> list[Path]:
+        """The files of all stored runs, by their names; they are not read."""
         return sorted(self.root.glob("*/*/*.json"))
 
     def _timing_files(self) -> list[Path]:

@@ -14,6 +14,7 @@ from hardsample.data.dataset import Dataset
 from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.devices import one_thread, resolve_device
+from hardsample.runs.progress import doing
 from hardsample.runs.provenance import commit, device_name, versions
 from hardsample.runs.store import Store
 from hardsample.runs.worker import load_data
@@ -80,8 +81,10 @@ def _find_or_measure(
         return known
     if measured is None:
         return {"rows": [], "device": "not measured", "threads": 0}
-    data = load_data(runs[0], experiment.sources[runs[0].data])
-    with one_thread(device), flushed_denormals(device):
+    methods = len({variant(run) for run in runs})
+    told = f"timing {methods} methods for {experiment.name}, once for this store"
+    with doing(told, after=0.0), one_thread(device), flushed_denormals(device):
+        data = load_data(runs[0], experiment.sources[runs[0].data])
         rows = measured(runs, data, device)
         about = {"device": device_name(device), "threads": torch.get_num_threads()}
     made = {"commit": commit(), "versions": versions(), "fingerprint": data.fingerprint}

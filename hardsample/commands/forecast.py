@@ -1,0 +1,62 @@
+"""`--dry-run`: what would be computed, how long it takes, and how much is stored and downloaded."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+
+from hardsample import paths
+from hardsample.commands import chosen
+from hardsample.commands.columns import aligned, size
+from hardsample.config import Run
+from hardsample.experiments.registry import Experiment
+from hardsample.runs.forecast import Forecast, forecast
+from hardsample.runs.progress import format_duration
+
+
+def do(options: argparse.Namespace) -> int:
+    """Print what is missing of each figure and table and of all, and what it takes; nothing is trained or written."""
+    experiments = chosen.with_clocked(chosen.experiments(options))
+    told = forecast(
+        [run for one in experiments for run in one.runs],
+        sources=chosen.sources(experiments),
+        device=options.device,
+        workers=options.workers,
+    )
+    _print_missing(experiments, told)
+    print()
+    for subject, sentence in _sentences(experiments, told):
+        print(f"{subject:<9}{sentence}")
+    return 0
+
+
+def _print_missing(experiments: Sequence[Experiment], told: Forecast) -> None:
+    """A line for each figure and table, and one for all; on one worker, and without pre-trainings."""
+    seconds = {run: job.seconds / len(job.runs) for job in told.jobs if not job.is_start for run in job.runs}
+    todo = set(told.todo)
+
+    def line(name: str, runs: Sequence[Run]) -> tuple[str, ...]:
+        missing = [run for run in runs if run in todo]
+        about = "?" if any(run not in seconds for run in missing) else format_duration(sum(map(seconds.get, missing)))
+        return name, str(len(runs)), str(len(missing)), about if missing else "-"
+
+    rows = [("output", "runs", "missing", "work")]
+    rows += [line(one.name, one.runs) if one.runs else (one.name, "-", "-", "-") for one in experiments]
+    print(*aligned([*rows, line("all, each run once", told.runs)]), sep="\n")
+
+
+def _sentences(experiments: Sequence[Experiment], told: Forecast) -> list[tuple[str, str]]:
+    """What a launch would take, by subject."""
+    lacking = ", ".join(f"{count} runs of {name}" for name, count in Counter(run.data for run in told.untold).items())
+    time = f"about {format_duration(max(told.seconds, 1.0))} on {told.workers} worker{'s' * (told.workers > 1)}"
+    time += f" ({told.device}), pre-trainings included: an estimate from a few updates of each kind"
+    said = [("to do", f"{len(told.todo)} runs, and {len(told.starts)} pre-trainings before them")]
+    if told.jobs:
+        said.append(("time", time))
+    if told.untold:
+        said.append(("time", f"not told for {lacking}: the data are not at hand"))
+    if timed := [one.name for one in experiments if one.timed]:
+        clocked = ", and their runs of equal wall-clock" * any(one.runs and one.timed for one in experiments)
+        said.append(("time", f"drawing is not in it, nor timing the methods of {' and '.join(timed)}{clocked}"))
+    said.append(("disk", f"about {size(told.results + told.kept_starts)} in {paths.runs_dir()}"))
+    said += [("data", f"{name}: {how}") for name, how in chosen.data_at_hand(experiments).items()]
+    return [*said, ("", "nothing was trained, downloaded or written")]
