@@ -94,6 +94,11 @@ class Run:
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}: give at least 1, or nothing for all there is.")
 
+    def __repr__(self) -> str:
+        """What is said of it: fields at their default are left out."""
+        said = {name: value for name, value in self.to_dict().items() if value != _DEFAULTS[name]}
+        return f"Run({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
     def __hash__(self) -> int:
         return hash(self.canonical)
 

@@ -20,6 +20,10 @@ class StoredRun:
     columns: tuple[str, ...]
     rows: tuple[tuple, ...]
 
+    def __repr__(self) -> str:
+        where = self.provenance.get("device", "an unknown device")
+        return f"StoredRun({stem(self.run)}: {len(self.rows)} evaluations, made on {where})"
+
 
 def stem(run: Run) -> str:
     """The name of a run's file, without suffix: what a person reads in it, and the key."""

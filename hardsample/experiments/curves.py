@@ -40,6 +40,9 @@ class Curves:
     hardware: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unlike: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Curves({self.experiment!r}: {len(self.frame)} evaluations, {self.missing} runs missing)"
+
     @property
     def baseline(self) -> str:
         """The method that the others are compared with: "MB" in paper A, "δ = 1" in paper B."""
@@ -134,6 +137,9 @@ class Timings:
     experiment: Experiment
     device: str
     threads: int
+
+    def __repr__(self) -> str:
+        return f"Timings({self.experiment!r}: {len(self.frame)} measured, on {self.device})"
 
 
 def after_pretraining(frame: "pandas.DataFrame") -> "pandas.Series":

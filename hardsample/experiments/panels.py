@@ -28,6 +28,9 @@ class Panel:
     setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     names: Mapping[Run, str] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Panel({self.title}: {len(self.runs)} runs)"
+
     def variant(self, run: Run) -> str:
         """What the curve of one of its runs is called."""
         return self.names.get(run) or variant(run)
@@ -62,6 +65,9 @@ class Experiment:
     metric_titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
     epochs_title: str = "epochs"
     variation: str = ""
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name}: {self.title}, profile {self.profile}, data {self.data}, {len(self.runs)} runs)"
 
     @property
     def runs(self) -> tuple[Run, ...]:

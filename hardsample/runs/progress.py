@@ -137,7 +137,8 @@ class Progress:
 
     def _line(self, text: str) -> None:
         left = max(0.0, self._ends - time.time())  # as it was reckoned when the last job ended, or before the first
-        say(f"[{self._done}/{self._total}] {text}, {format_duration(left)} left", self._quiet)
+        told = f", {format_duration(left)} left" if left or self._done == self._total else ", longer than expected"
+        say(f"[{self._done}/{self._total}] {text}{told}", self._quiet)
         self._printed = time.time()
 
 

@@ -38,6 +38,11 @@ class TrainingResult:
     state: State | None = None
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        last = dict(zip(self.columns, self.rows[-1], strict=True)) if self.rows else {}
+        ended = f", the last with acc/val {last['acc/val']:.3f}" if last.get("acc/val") is not None else ""
+        return f"TrainingResult({len(self.rows)} evaluations{ended})"
+
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
