@@ -1,24 +1,24 @@
 # Needs make and Python >= 3.11, nothing else. Each target makes .venv first where there is none;
 # PYTHON=/path/to/python uses an environment that you already have instead.
 
-PROFILE   ?= ## how much is computed: smoke, quick (the default), hour or paper
-FIGURE    ?= ## one output, such as table-3 or base-values/figure-1, or all of base-values, hard-samples or rivals
-DATA      ?= ## a data set's name or a file.npz of your own (default: generated in smoke and quick, else the papers')
-SEEDS     ?= ## number of seeds for each method (default: the profile's)
-EXAMPLES  ?= ## at most so many training examples (default: the profile's)
-LEARNING_RATE ?= ## of every run (default: the profile's)
-BATCH_SIZE ?= ## examples in a mini-batch (default: the profile's)
-EPOCHS    ?= ## pre-training included (default: the profile's)
-METHODS   ?= ## some of a figure's, such as PLB,PEB, beside its baseline (default: all)
-PRECISION ?= ## auto (the default), float32, tf32 (on a GPU) or bf16
+PROFILE   ?= ## how much is computed: smoke, quick, hour or paper (default: quick)
+FIGURE    ?= ## one output, such as table-3, or all of base-values, hard-samples or rivals (default: all)
+DATA      ?= ## a data set's name, stand-in, or a file.npz (default: auto, generated in smoke and quick, else the papers')
+SEEDS     ?= ## seeds for each method (default: 0, as many as the profile has)
+EXAMPLES  ?= ## at most so many training examples (default: 0, as many as the profile has)
+LEARNING_RATE ?= ## learning rate of every run (default: 0, the profile's)
+BATCH_SIZE ?= ## examples in a mini-batch (default: 0, the profile's)
+EPOCHS    ?= ## epochs of every run, pre-training included (default: 0, the profile's)
+METHODS   ?= ## some of a figure's, by the names of their curves, such as PLB,PEB; the baseline stays (default: all)
+PRECISION ?= ## auto, float32, tf32 (on a GPU) or bf16 (default: auto)
 NETWORKS  ?= ## of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)
-PROTOCOL  ?= ## of hard-samples: sound (the default), or published as the paper did
-PLUGIN    ?= ## a file.py of your own that registers a method, network, data set, profile or figure
-DEVICE    ?= ## auto (the default), cpu or cuda
-WORKERS   ?= ## worker processes (default: one for each GPU, or each CPU core)
-SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786
+PROTOCOL  ?= ## of hard-samples: sound, or published as the paper did (default: sound)
+PLUGIN    ?= ## a file.py of your own that registers a method, network, data set, profile or figure (default: none)
+DEVICE    ?= ## auto, cpu or cuda (default: auto)
+WORKERS   ?= ## worker processes (default: 0, one for each GPU, or each CPU core)
+SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786 (default: this machine)
 MINUTES   ?= ## of gpu: what the whole call may take (default: 10)
-OUT       ?= ## of gpu: the folder for its results, which a second call goes on from (default: gpu-results)
+OUT       ?= ## of gpu: where results go, and go on from an earlier call's (default: gpu-results)
 PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and used)
 
 export PYTHONUNBUFFERED := 1
@@ -42,7 +42,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures tables lint test test-kernels test-all smoke bench gpu data status verify lab clean
+.PHONY: help reproduce figures tables lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -89,7 +89,13 @@ gpu: $(environment) ## what a GPU is needed for, in stages, as far as MINUTES go
 data: $(environment) ## fetch and describe one data set: make data DATA=emnist-letters
 	$(hardsample) data $(call flag,DATA,data)
 
-status: $(environment) ## how many runs of each figure are stored
+list: $(environment) ## every figure and table: what it needs, what of it is stored, and its minutes
+	$(hardsample) list $(what)
+
+plan: $(environment) ## what reproduce would compute, store and download, and how long it takes; nothing is done
+	$(hardsample) reproduce --dry-run $(what) $(where)
+
+status: $(environment) ## how many runs of each figure and table are stored
 	$(hardsample) status $(what)
 
 verify: $(environment) ## check every stored run against its key
@@ -98,7 +104,7 @@ verify: $(environment) ## check every stored run against its key
 lab: $(environment) ## JupyterLab on copies of the notebooks, in lab/: git stays clean
 	$(hardsample) lab
 
-clean: ## remove .venv and caches; runs/, data/ and figures/ stay
+clean: ## remove .venv and caches; runs/, data/ and figures/ stay (what interrupted runs left: hardsample clean)
 	rm -rf .venv .triton .pytest_cache .ruff_cache .hypothesis build hardsample.egg-info
 	find hardsample tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

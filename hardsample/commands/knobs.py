@@ -35,9 +35,17 @@ FIGURES: Options = {
         "default": 0,
         "help": "at most so many training examples (default: 0, as many as the profile has)",
     },
-    "--learning-rate": {"type": float, "default": 0.0, "help": "of every run (default: 0, the profile's)"},
+    "--learning-rate": {
+        "type": float,
+        "default": 0.0,
+        "help": "learning rate of every run (default: 0, the profile's)",
+    },
     "--batch-size": {"type": number, "default": 0, "help": "examples in a mini-batch (default: 0, the profile's)"},
-    "--epochs": {"type": float, "default": 0.0, "help": "pre-training included (default: 0, the profile's)"},
+    "--epochs": {
+        "type": float,
+        "default": 0.0,
+        "help": "epochs of every run, pre-training included (default: 0, the profile's)",
+    },
     "--methods": {
         "default": "",
         "help": "some of a figure's, by the names of their curves, such as PLB,PEB; the baseline stays (default: all)",
@@ -60,8 +68,8 @@ PLUGIN: Options = {
         "action": "append",
         "default": [],
         "metavar": "FILE.py",
-        "help": "a file.py of your own that registers a method, network, data set, profile or figure; may be given"
-        " more than once",
+        "help": "a file.py of your own that registers a method, network, data set, profile or figure (default:"
+        " none); may be given more than once",
     },
 }
 WHERE: Options = {
