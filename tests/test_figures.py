@@ -151,7 +151,7 @@ def test_what_is_missing_is_named_by_method_and_panel():
     assert wording.missing_statement(fewer) == said
     drawn = trajectories.figure(fewer)
     assert said in " ".join(texts(drawn))
-    assert [text.get_text() for text in drawn.legends[0].get_texts()][:3] == ["MB", "LB (not run)", "PEB"]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()][:2] == ["MB", "PEB"]
     marked = [[axes.get_title("right") for axes in row] for row in grid(drawn)]
     assert marked == [["LB not run"] * 2, *[["", ""]] * 3]
 

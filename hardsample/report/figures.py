@@ -87,12 +87,9 @@ def panel_looks(panels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Look
 
 
 def handles(curves: Curves, looked: Mapping[str, Mapping[str, Look]]) -> list[Line2D]:
-    """The legend: every method of :func:`panel_looks`, run or not, and the end of pre-training."""
+    """The legend: every method of :func:`panel_looks` with runs, all where none has, and the end of pre-training."""
     found, done = {method: look for own in looked.values() for method, look in own.items()}, set(curves.frame.method)
-    entries = [handle(method, found[method]) for method in in_order(found)]
-    for entry in entries:
-        if done and entry.get_label() not in done:
-            entry.set_label(f"{entry.get_label()} (not run)")
+    entries = [handle(method, found[method]) for method in in_order(found) if method in done or not done]
     if (curves.frame.pretrain_epochs > 0).any():
         entries.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)), label="end of pre-training"))
     return entries

@@ -95,7 +95,7 @@ def round_ticks(low: float, high: float, count: int) -> np.ndarray:
 def set_ticks(axes: Axes, candidates: Iterable[float], stretch=np.asarray) -> None:
     """As many of the candidates as stand well apart where ``stretch`` puts them, the roundest and highest first."""
     low, high = axes.get_ylim()
-    words = {f"{tick:.10g}": float(tick) for tick in candidates if low <= tick <= high}
+    words = {short(tick, digits=10): float(tick) for tick in candidates if low <= tick <= high}
     apart, ticks = 0.13 * (stretch(high) - stretch(low)), {}
     for word in sorted(words, key=lambda word: (len(word), -words[word])):
         if all(abs(stretch(words[word]) - stretch(tick)) > apart for tick in ticks.values()):
