@@ -90,6 +90,13 @@ def test_git_stays_clean_and_links_lead_where_they_led(tmp_path):
     assert changed(checkout) == ""
 
 
+def test_where_there_are_no_notebooks_it_says_so(tmp_path, monkeypatch, capsys):
+    from hardsample.cli import main
+
+    monkeypatch.setattr(paths, "notebooks_dir", lambda: tmp_path / "notebooks")
+    assert main(["lab"]) == 2 and "go to a checkout" in capsys.readouterr().err
+
+
 def test_it_names_what_it_does_and_takes_jupyter_s_options(originals, tmp_path, monkeypatch, capsys):
     from hardsample.cli import main
 
