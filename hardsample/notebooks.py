@@ -13,8 +13,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import papermill
-from jupyter_client import AsyncKernelManager
+from jupyter_client import AsyncKernelManager, BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
+from nbclient.exceptions import DeadKernelError
 
 from hardsample import paths
 from hardsample.errors import InputError, check_choice
@@ -61,10 +62,12 @@ def run(
     output: Path | None = None,
     *,
     plugins: Sequence[str] = (),
+    kernel: ThisInterpreter | None = None,
 ) -> Path:
     """Execute a notebook with ``parameters`` and return the executed copy, ``runs/notebooks/<name>.ipynb`` by default.
 
-    ``plugins`` are files that the kernel loads first (:func:`hardsample.plugins.load`).
+    ``plugins`` are files that the kernel loads first (:func:`hardsample.plugins.load`). A ``kernel`` that is given is
+    started if it is not yet, and kept for the next notebook, which finds no variables in it.
 
     Raises:
         InputError: the notebook or a parameter is unknown, or a value has another type than the notebook's own.
@@ -81,7 +84,7 @@ def run(
                 str(executed),
                 parameters,
                 kernel_name="python3",
-                kernel_manager_class=ThisInterpreter,
+                **({"kernel_manager_class": ThisInterpreter} if kernel is None else {"km": kernel}),
                 extra_arguments=[
                     f"--IPKernelApp.exec_lines=from hardsample import plugins; plugins.load({plugin!r})"
                     for plugin in plugins
@@ -91,11 +94,27 @@ def run(
             )
         except papermill.PapermillExecutionError as error:
             raise RuntimeError(_failure(name, error)) from None
+        except DeadKernelError:
+            raise RuntimeError(f"notebook {name} failed: its kernel died, perhaps for want of memory.") from None
         notebook = nbformat.read(executed, as_version=4)
+    if kernel is not None:
+        _clear(kernel)
     notebook.metadata.pop("papermill", None)  # temporary paths and the time of day
     _relink(notebook, source.parent, output.parent)
     paths.write_atomically(output, nbformat.writes(notebook).encode())
     return output
+
+
+def _clear(kernel: ThisInterpreter) -> None:
+    """Remove every variable of a kernel; what it has imported stays loaded."""
+    client = BlockingKernelClient()
+    client.load_connection_info(kernel.get_connection_info())
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute_interactive("%reset -f", store_history=False, timeout=60)
+    finally:
+        client.stop_channels()
 
 
 def _relink(notebook: nbformat.NotebookNode, written: Path, read: Path) -> None:

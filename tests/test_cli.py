@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from hardsample import cli
+from hardsample.commands import chosen, drawing
 from hardsample.data import catalogue
 from hardsample.experiments import registry
-from hardsample.runs import launch, store
+from hardsample.runs import launch, store, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer, updates
 
@@ -366,11 +367,13 @@ def test_reproduce_draws_and_the_second_time_trains_nothing(tmp_path, capsys, mo
     output = capsys.readouterr().out
     figures = tmp_path / "figures" / "base-values"
     assert {"figure-1.pdf", "figure-1.png", "figure-1.csv"} <= set(files(figures))
-    assert all(str(figures / name) in output for name in files(figures))
-    assert output.splitlines()[-1].startswith("1 of 1 figures drawn")
+    assert f"base-values/figure-1: {figures / 'figure-1.png'}" in output
+    assert output.splitlines()[-1].startswith("1 of 1 figures drawn; ")
     monkeypatch.setattr(trainer, "train", None)
     assert cli.main(["run", *SMOKE, "--seeds", "1"]) == 0
     assert " 0 computed" in capsys.readouterr().out.splitlines()[-1]
+    assert cli.main(["figures", *SMOKE, "--seeds", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 of 1 figures drawn, 1 of them unchanged; ")
 
 
 @pytest.mark.slow
@@ -383,18 +386,18 @@ def test_figures_draws_what_is_stored_computes_nothing_and_names_what_is_missing
     assert cli.main(["figures", *SMOKE, "--seeds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "base-values/figure-1: 1 of 3 runs missing, and said to be"
-    assert lines[-1] == "1 of 1 figures drawn, 6 files written; nothing computed"
+    assert lines[-1] == "1 of 1 figures drawn; nothing computed"
     assert files(tmp_path / "runs" / "base-values") == stored
     table = (tmp_path / "figures" / "base-values" / "figure-1-statistics.md").read_text()
     assert "| default hyper-parameters | PLB |" not in table and "Not run: 1 run (PLB)." in table
 
 
 def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_notebook", None)
+    monkeypatch.setattr(drawing, "_draw", None)
     assert cli.main(["figures", "--profile", "smoke", "--figure", "base-values"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
-    assert lines[-1] == "0 of 6 figures drawn, 0 files written; nothing computed"
+    assert lines[-1] == "0 of 6 figures drawn; nothing computed"
     assert cli.main(["figures", "--profile", "smoke", "--figure", "table-1"]) == 1
     assert files(tmp_path) == []
 
@@ -432,9 +435,11 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
         drawn.append(name)
 
     monkeypatch.setattr(store.Store, "missing", lambda *_: [])
-    monkeypatch.setattr(cli, "_begun", lambda *_: True)
-    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
-    monkeypatch.setattr(cli, "_notebook", notebook)
+    monkeypatch.setattr(chosen, "begun", lambda *_: True)
+    monkeypatch.setattr(timing, "costs", lambda *_, **__: {})
+    monkeypatch.setattr(timing, "measure", lambda *_, **__: None)
+    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(drawing, "_draw", notebook)
     assert cli.main([command, "--profile", "smoke"]) == 1
     output, error = capsys.readouterr()
     assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"

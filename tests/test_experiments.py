@@ -111,14 +111,17 @@ def test_data_are_stand_ins_where_minutes_count_and_the_papers_own_elsewhere():
     def names(name, **knobs):
         return tuple(registry.grid(name, **knobs).sources)
 
-    assert names("draws") == names("draws", profile="paper", data="stand-in") == ("glyphs",)
+    assert names("draws") == names("draws", data="stand-in") == ("easy-letters",)
+    assert names("draws", profile="paper", data="stand-in") == ("glyphs",)
     assert names("draws", profile="paper") == ("emnist-letters",)
-    assert names("table-6") == ("glyphs10-32", "glyphs100-32", "glyphs10-96")
+    assert names("table-6") == ("easy-digits", "easy-hundred", "easy-capitals")
+    assert names("table-6", profile="paper", data="stand-in") == ("glyphs10-32", "glyphs100-32", "glyphs10-96")
     assert names("table-6", profile="paper") == ("cifar10", "cifar100", "stl10")
     assert names("table-5", profile="paper") == ("stl10",)
     assert names("table-4", data="some/photos.npz") == ("photos",)
     assert registry.grid("table-4", data="some/photos.npz").sources["photos"] == "some/photos.npz"
     assert registry.grid("table-4", data="some/photos.npz").folder == "photos"
+    assert registry.grid("table-4", data="glyphs100-32").folder == "glyphs100-32"  # not the profile's stand-in
     assert registry.grid("table-4").folder == registry.grid("table-4", data="cifar100").folder == ""
     assert registry.grid("table-3", data="cifar100").folder == "cifar100"  # which is not that table's
     assert registry.grid("table-6", data="cifar100").folder == ""
@@ -189,24 +192,33 @@ def test_the_column_against_reshuffled_training_adds_less_than_a_quarter_to_pape
 
 
 def test_networks_that_are_not_chosen_are_panels_without_runs():
-    by_network = {panel.network: panel for panel in registry.grid("table-3").panels}
+    by_network = {panel.network: panel for panel in registry.grid("table-3", profile="hour").panels}
     assert list(by_network) == list(hard_samples.TITLES)
     assert {network for network, panel in by_network.items() if panel.runs} == {"resnet18", "mobilenet_v3_small"}
     chosen = registry.grid("table-3", networks="resnet50, efficientnet_b4").runs
     assert {run.network for run in chosen} == {"resnet50", "efficientnet_b4"}
     assert {run.network for run in registry.grid("table-3", networks="all").runs} == set(hard_samples.TITLES)
-    assert registry.grid("hard-samples/figure-4").runs == ()
-    assert len(registry.grid("hard-samples/figure-4", networks="all").runs) == 12
+    assert registry.grid("hard-samples/figure-4", profile="hour").runs == ()
+    assert len(registry.grid("hard-samples/figure-4", profile="hour", networks="all").runs) == 12
+
+
+def test_a_narrow_network_stands_in_the_place_of_each_and_says_so():
+    for name in ("figure-4", "table-3"):
+        experiment = registry.grid(f"hard-samples/{name}")
+        assert [panel.network for panel in experiment.panels] == ["narrow-resnet"]
+        assert "narrow ResNet in place of the paper's networks" in experiment.note
+    assert "narrow letters CNN in place of the letters CNN" in registry.grid("base-values/figure-1").note
+    assert "in place of" not in registry.grid("table-3", networks="resnet18").note
 
 
 def test_controls_stand_beside_the_four_shares():
-    [panel] = registry.grid("controls", seeds=1).panels
+    [panel] = registry.grid("controls", profile="hour", seeds=1).panels
     assert list(map(panels.variant, panel.runs)) == [
         *("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2"),
         *("random δ = 0.5", "random δ = 0.2", "new order", "reshuffled", "examples δ = 0.5"),
     ]
     assert len({(run.epochs, run.batch_size, run.learning_rate) for run in panel.runs}) == 1
-    published = registry.grid("controls", protocol="published").runs
+    published = registry.grid("controls", profile="hour", protocol="published").runs
     assert all(run.options["drop_last"] for run in published)
     walks = {panels.variant(run): run.options.get("walk") for run in published}
     assert walks.pop("new order") == "drawn" and {walks.pop(name) for name in ("reshuffled", "examples δ = 0.5")} == {
@@ -215,17 +227,19 @@ def test_controls_stand_beside_the_four_shares():
     assert set(walks.values()) == {"data"}
 
 
-def test_a_network_may_have_a_budget_of_its_own():
-    budgets = {(run.network, run.epochs, run.learning_rate) for run in registry.grid("table-3").runs}
-    assert budgets == {("resnet18", 6.0, 0.02), ("mobilenet_v3_small", 16.0, 0.05)}
-    assert "(MobileNetV3-S: 16 epochs, 0.05)" in registry.grid("table-3").note
-    assert "MobileNetV3-S:" not in registry.grid("table-3", profile="paper").note
+def test_a_data_set_may_have_a_budget_of_its_own():
+    budgets = {(run.data, run.epochs, run.train_examples) for run in registry.grid("table-6").runs}
+    assert budgets == {("easy-digits", 6.0, 512), ("easy-hundred", 4.0, 1_600), ("easy-capitals", 6.0, 512)}
+    assert "(1,600 training images, 4 epochs for CIFAR-100)" in registry.grid("table-4").note
+    assert "for CIFAR-100" not in registry.grid("table-3").note
+    assert {run.train_examples for run in registry.grid("table-6", examples=99).runs} == {99}
+    assert {run.epochs for run in registry.grid("table-6", epochs=3.0).runs} == {3}
 
 
 def test_table_1_times_one_run_of_each_share_and_trains_none():
-    experiment = registry.grid("table-1")
+    experiment = registry.grid("table-1", profile="hour")
     assert experiment.runs == () and [run.options["delta"] for run in experiment.timed] == list(hard_samples.DELTAS)
-    assert set(experiment.timed) < set(registry.grid("table-3").runs)
+    assert set(experiment.timed) < set(registry.grid("table-3", profile="hour").runs)
 
 
 @pytest.mark.parametrize("profile", ["quick", "small", "paper"])

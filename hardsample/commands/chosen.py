@@ -14,11 +14,20 @@ from hardsample.experiments.specs import EXPERIMENTS
 from hardsample.runs import launch, timing
 from hardsample.runs.store import Store
 
+KNOBS = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol", *OVERRIDES)
+"""What decides which runs a figure or table has."""
+_WHERE = ("device", "workers", "scheduler")
+
 
 def experiments(options: argparse.Namespace) -> list[Experiment]:
     """What ``--figure`` and the knobs beside it choose."""
-    knobs = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol", *OVERRIDES)
-    return grids(options.figure, **{knob: getattr(options, knob) for knob in knobs})
+    return grids(options.figure, **{knob: getattr(options, knob) for knob in KNOBS})
+
+
+def parameters(options: argparse.Namespace, *, compute: bool) -> dict[str, str | int | float | bool]:
+    """What the notebooks are told: the knobs that were given, and whether to compute what is missing, and where."""
+    given = {name: value for name in (*KNOBS, *_WHERE) if (value := getattr(options, name, None)) is not None}
+    return given | {"compute": compute}
 
 
 def uses(run: Run) -> list[str]:

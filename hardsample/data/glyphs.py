@@ -22,9 +22,11 @@ TEXT_FONTS = (
     *(f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")),
 )
 LATIN_FONTS = ("cmb10", "cmmi10", "cmr10", "cmss10", "cmti10", "cmtt10")
+PLAIN_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif")
 ALPHABETS_FONT = "STIXGeneral"  # its script and bold script, from the mathematical alphabets of Unicode
 
 LETTERS = tuple(zip(string.ascii_uppercase, string.ascii_lowercase, strict=True))
+CAPITALS = tuple((letter,) for letter in string.ascii_uppercase[:10])
 DIGITS = tuple((digit,) for digit in string.digits)
 # Capitals, then what differs from every one of them by more than its size.
 HUNDRED = tuple(
@@ -46,7 +48,9 @@ KNOTS = 5  # control points across an image of its smooth random fields
 class Recipe:
     """A stand-in data set: the characters of each class, the image and the usual number of examples.
 
-    ``stands_for`` is the data set whose shape it has, and in whose place it is taken.
+    ``stands_for`` is the data set in whose place it is taken. ``distortion`` is how far characters are turned, sheared,
+    moved and bent, as a share of the usual; below 1 they come from ``PLAIN_FONTS`` alone, and colours are light on
+    dark, so that a small network learns them in seconds.
     """
 
     characters: tuple[tuple[str, ...], ...]
@@ -55,11 +59,17 @@ class Recipe:
     train: int
     test: int
     stands_for: str
+    distortion: float = 1.0
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The name of each class: its first character."""
         return tuple(forms[0] for forms in self.characters)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is easier than the usual."""
+        return self.distortion < 1
 
     @property
     def chunk(self) -> int:
@@ -72,6 +82,11 @@ RECIPES = {
     "glyphs10-32": Recipe(DIGITS, 32, True, 50_000, 10_000, "cifar10"),
     "glyphs100-32": Recipe(HUNDRED, 32, True, 50_000, 10_000, "cifar100"),
     "glyphs10-96": Recipe(DIGITS, 96, True, 5_000, 8_000, "stl10"),
+    # For trainings of seconds: small, and easy to learn.
+    "easy-letters": Recipe(LETTERS, 28, False, 124_800, 20_800, "emnist-letters", distortion=0.6),
+    "easy-digits": Recipe(DIGITS, 16, True, 50_000, 10_000, "cifar10", distortion=0.5),
+    "easy-hundred": Recipe(HUNDRED, 16, True, 50_000, 10_000, "cifar100", distortion=0.2),
+    "easy-capitals": Recipe(CAPITALS, 16, True, 5_000, 8_000, "stl10", distortion=0.5),
 }
 
 
@@ -102,40 +117,47 @@ def generate(name: str, split: str, count: int | None = None, *, seed: int = 0) 
 
 def _draw_chunk(recipe: Recipe, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One whole chunk: uint8 [B, C, size, size] and int64 [B]."""
-    templates, first, forms = _templates(recipe.characters)
+    templates, first, forms = _templates(recipe.characters, recipe.plain)
     labels = random.permutation(np.arange(recipe.chunk) % len(recipe.characters))
     chosen = first[labels] + (random.random(len(labels)) * forms[labels]).astype(np.int64)
-    distance = _sample(templates, chosen, _coordinates(random, len(labels), recipe.size, recipe.colour))
+    distance = _sample(templates, chosen, _coordinates(random, len(labels), recipe))
     weight = _uniform(random, -0.02, 0.055, len(labels))
     blur = _uniform(random, 0.08, 0.22, len(labels)) * (28 / recipe.size) ** 0.5
     ink = _ramp((distance + weight) / blur)
-    paint = _paint_colour if recipe.colour else _paint_grey
-    return (paint(random, ink).clip(0, 1) * 255).round().astype(np.uint8), labels
+    if not recipe.colour:
+        image = _paint_grey(random, ink, recipe.distortion)
+    elif recipe.plain:
+        image = _paint_plain(random, ink, recipe.distortion)
+    else:
+        image = _paint_colour(random, ink)
+    return (image.clip(0, 1) * 255).round().astype(np.uint8), labels
 
 
 @functools.lru_cache(maxsize=2)
-def _templates(characters: tuple[tuple[str, ...], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _templates(characters: tuple[tuple[str, ...], ...], plain: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every form of every class: signed distances [T, GRID, GRID], each class's first form [K] and number of forms [K].
 
     Distances are in half widths of the canvas, as the coordinates are, and positive inside the character.
     """
-    forms = [_forms(members) for members in characters]
+    forms = [_forms(members, plain) for members in characters]
     counts = np.array([len(members) for members in forms])
     fields = np.stack([_distances(_raster(font, form)) for members in forms for font, form in members])
     return fields, counts.cumsum() - counts, counts
 
 
-def _forms(members: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(font, character) pairs that show one of ``members``; Latin letters also in script."""
+def _forms(members: tuple[str, ...], plain: bool) -> list[tuple[str, str]]:
+    """(font, character) pairs that show one of ``members``; Latin letters also in script, unless ``plain``."""
+    if plain:
+        return [(font, member) for font in PLAIN_FONTS for member in members]
     fonts = (*TEXT_FONTS, *LATIN_FONTS) if all(member.isascii() for member in members) else TEXT_FONTS
-    plain = [(font, member) for font in fonts for member in members]
+    printed = [(font, member) for font in fonts for member in members]
     letters = set(members) & set(string.ascii_letters)
     alphabets = [
         (ALPHABETS_FONT, chr(code))
         for code in range(0x1D49C, 0x1D504)
         if unicodedata.normalize("NFKC", chr(code)) in letters
     ]
-    return plain + alphabets
+    return printed + alphabets
 
 
 def _raster(font: str, character: str) -> np.ndarray:
@@ -169,14 +191,15 @@ def _distances(inside: np.ndarray) -> np.ndarray:
     return distance.reshape(GRID, step, GRID, step).mean((1, 3)) * (2 / CANVAS)
 
 
-def _coordinates(random: np.random.Generator, count: int, size: int, colour: bool) -> np.ndarray:
+def _coordinates(random: np.random.Generator, count: int, recipe: Recipe) -> np.ndarray:
     """Where each pixel looks in its template, in [-1, 1]: float64 [2 (x, y), B, size, size]."""
-    turn, shear = random.normal(0, 0.14, (2, count, 1, 1))
+    size, colour, share = recipe.size, recipe.colour, recipe.distortion
+    turn, shear = random.normal(0, 0.14 * share, (2, count, 1, 1))
     # Template widths per image width: a character's longer side fills BODY / CANVAS / zoom of the image.
     zoom = _uniform(random, 0.70, 1.20, count) if colour else _uniform(random, 0.74, 0.98, count)
-    stretch = zoom * np.exp(random.normal(0, 0.12, (2, count, 1, 1)))
-    shift = random.normal(0, 0.12 if colour else 0.05, (2, count, 1, 1))
-    bend = _mostly_low(random, 0.03, 0.14, count) * _smooth_field(random, (2, count), size)
+    stretch = zoom * np.exp(random.normal(0, 0.12 * share, (2, count, 1, 1)))
+    shift = random.normal(0, (0.12 if colour else 0.05) * share, (2, count, 1, 1))
+    bend = _mostly_low(random, 0.03 * share, 0.14 * share, count) * _smooth_field(random, (2, count), size)
 
     pixel = (np.arange(size) + 0.5) * (2 / size) - 1
     x, y = pixel - shift[0], pixel[:, None] - shift[1]
@@ -196,11 +219,19 @@ def _sample(templates: np.ndarray, chosen: np.ndarray, coordinates: np.ndarray) 
     return top * (1 - down) + bottom * down
 
 
-def _paint_grey(random: np.random.Generator, ink: np.ndarray) -> np.ndarray:
+def _paint_grey(random: np.random.Generator, ink: np.ndarray, distortion: float) -> np.ndarray:
     """Light ink on black with noise: [B, H, W] -> [B, 1, H, W]."""
     strength = _uniform(random, 0.65, 1.0, len(ink))
-    noise = _mostly_low(random, 0.0, 0.25, len(ink))
+    noise = _mostly_low(random, 0.0, 0.25 * distortion, len(ink))
     return (strength * ink + noise * random.standard_normal(ink.shape, np.float32))[:, None]
+
+
+def _paint_plain(random: np.random.Generator, ink: np.ndarray, distortion: float) -> np.ndarray:
+    """Light coloured ink on dark coloured ground with noise: [B, H, W] -> [B, 3, H, W]."""
+    ground = 0.4 * random.random((len(ink), 3, 1, 1))
+    colour = 0.6 + 0.4 * random.random((len(ink), 3, 1, 1))
+    noise = _mostly_low(random, 0.0, 0.5 * distortion, len(ink))[:, None]
+    return ground + (colour - ground) * ink[:, None] + noise * random.standard_normal((len(ink), 3, *ink.shape[1:]))
 
 
 def _paint_colour(random: np.random.Generator, ink: np.ndarray) -> np.ndarray:

@@ -12,6 +12,8 @@ from hardsample.experiments.profiles import BaseValuesProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.numerals import count, short
+from hardsample.training import letters_cnn
+from hardsample.training.networks import find
 
 PAPER = "base-values"
 EPOCHS_TITLE = "epochs, as MB counts them"
@@ -24,7 +26,8 @@ _OPTIONS = {"LB": ("LB", READINGS[NEAREST]), COLLAPSED: ("LB", {})}
 
 def _one_column(*methods: str) -> Callable:
     def columns(profile: BaseValuesProfile) -> list[tuple[str, Sequence[str], dict]]:
-        return [("default hyper-parameters", methods, {})]
+        shown = [method for method in methods if method != COLLAPSED or profile.collapsed]
+        return [("default hyper-parameters", shown, {})]
 
     return columns
 
@@ -44,7 +47,7 @@ def build_grid(
     columns: Callable, spec: ExperimentSpec, profile: BaseValuesProfile, data: str, seeds: int, precision: str
 ) -> Experiment:
     """The runs of one figure, whose panels are those that ``columns`` gives for the profile."""
-    chosen = DATA.sources(data, stand_in=profile.stand_in)
+    chosen = DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     common = profile.fields | {"data": name_of(*chosen.values()), "precision": precision}
     panels = tuple(
         panel(
@@ -64,7 +67,7 @@ def build_grid(
         own=tuple(chosen),
         note=_note(profile, precision, lb=any("LB" in panel.names.values() for panel in panels)),
         baseline=BASELINE,
-        folder=DATA.substitute(chosen),
+        folder=DATA.substitute(chosen, profile.stand_ins),
         epochs_title=EPOCHS_TITLE,
     )
 
@@ -99,9 +102,10 @@ def panel(
 def _note(profile: BaseValuesProfile, precision: str, *, lb: bool) -> str:
     """The size of the runs in words, for the foot of a figure."""
     train = amount(profile.train_examples, "training examples")
-    defaults = profile.defaults
+    defaults, own = profile.defaults, find(letters_cnn.SPEC.name)
+    network = "" if profile.network == own.name else f"{find(profile.network).title} in place of the {own.title}, "
     return (
-        f"profile {profile.name}: {train}, {count(profile.epochs, 'epoch')}, pre-training included; unless a column "
+        f"profile {profile.name}: {network}{train}, {count(profile.epochs, 'epoch')}, pre-training included; unless a column "
         f"says otherwise {_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
         f"α = {short(defaults['learning_rate'])}; {precision}"
         + (f". LB is not defined in the paper: this is the reading nearest to what it says, {NEAREST}" if lb else "")

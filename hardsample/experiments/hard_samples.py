@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hardsample.config import Run
+from hardsample.data import catalogue
 from hardsample.data.dataset import name_of
 from hardsample.errors import check_choice
 from hardsample.experiments import specs
@@ -13,9 +14,9 @@ from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, 
 from hardsample.experiments.profiles import HardSamplesProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.hard_mini_batches import whole_rounds
-from hardsample.methods.registry import option_names
+from hardsample.methods.registry import METHODS, option_names
 from hardsample.numerals import count, short
-from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES
+from hardsample.training.networks import INITIALIZED_BY_LIBRARY, TITLES, find
 
 PAPER = "hard-samples"
 METRIC_TITLES = {
@@ -46,6 +47,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 Below δ = 1 a training also ends as the paper's pseudo-code does, after
 :func:`hardsample.methods.hard_mini_batches.whole_rounds`.
 """
+
+
+_COUNTED = {"train_examples": "training image", "test_examples": "test image", "epochs": "epoch"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,22 +98,30 @@ def build_grid(
     """
     check_choice("protocol", protocol, PROTOCOLS)
     most = seeds or (1 if protocol == "published" else profile.seeds)
-    wanted = _networks(networks) or profile.networks
-    chosen = dict(zip(SLOTS, DATA.sources(data, stand_in=profile.stand_in).values(), strict=True))
+    wanted = _networks(networks) or ((profile.in_place,) if profile.in_place else profile.networks)
+    sources = DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
+    chosen = dict(zip(SLOTS, sources.values(), strict=True))
     slots = cells.slots
     if len(slots) > 1 and len(set(chosen.values())) == 1:
         slots = [_home(name_of(chosen["CIFAR-10"]))]  # one data set has one place
     methods = (*cells.methods, *(cells.sound if protocol == "sound" else ()))
+    places = cells.networks  # where each of the networks is trained in its own place
+    if cells.networks and profile.in_place in wanted:
+        places = (profile.in_place,)
+
+    def shown(slot: str) -> list[tuple[str, Mapping[str, Any]]]:
+        names = profile.shown.get(slot)
+        return [(name, options) for name, options in methods if not names or METHODS[name].curve(options) in names]
 
     def run(network: str, slot: str, method: tuple[str, Mapping[str, Any]], seed: int) -> Run:
         return _run(profile, network, name_of(chosen[slot]), slot, *method, seed, precision, protocol)
 
     panels = tuple(
         Panel(
-            f"{TITLES[network]}, {name_of(chosen[slot])}",
+            f"{find(network).title}, {name_of(chosen[slot])}",
             tuple(
                 run(network, slot, method, seed)
-                for method in methods
+                for method in shown(slot)
                 for seed in range(1, most + 1)
                 if network in wanted
             ),
@@ -117,7 +129,7 @@ def build_grid(
             slot,
         )
         for slot in slots
-        for network in cells.networks
+        for network in places
         if not cells.timed
     )
     used = {slot: chosen[slot] for slot in slots}
@@ -128,13 +140,13 @@ def build_grid(
         profile.name,
         sources=named(used),
         own=tuple(SLOTS[slot] for slot in slots),
-        note=_note(profile, precision, protocol),
+        note=_note(profile, wanted, used, precision, protocol),
         baseline=BASELINE,
-        folder=DATA.substitute({SLOTS[slot]: source for slot, source in used.items()}),
+        folder=DATA.substitute({SLOTS[slot]: source for slot, source in used.items()}, profile.stand_ins),
         metric_titles=METRIC_TITLES,
         epochs_title="updates / N (epochs of δ = 1)",
         protocol=protocol,
-        timed=tuple(run(cells.networks[0], slots[0], method, 1) for method in methods if cells.timed),
+        timed=tuple(run(places[0], slots[0], method, 1) for method in methods if cells.timed),
     )
 
 
@@ -151,8 +163,8 @@ def _run(
 ) -> Run:
     many_tests = profile.test_examples is None and slot == "STL-10"  # 8,000, and 5,000 training images
     evaluated = 1_000 if many_tests else profile.evaluate_train_examples
-    values: dict[str, Any] = {"epochs": profile.epochs, "learning_rate": profile.learning_rate}
-    values |= profile.own.get(network, {})
+    sizes = ("epochs", "learning_rate", "batch_size", "train_examples", "test_examples", "image_size")
+    values: dict[str, Any] = {name: getattr(profile, name) for name in sizes} | dict(profile.own.get(slot, {}))
     values |= {"evaluate_train_examples": evaluated, "evaluations_per_epoch": 0.5 if many_tests else 1.0}
     if network in INITIALIZED_BY_LIBRARY:
         values["initialization"] = "timm"  # whose networks the paper trains
@@ -170,10 +182,6 @@ def _run(
         network=network,
         optimizer="sgd",
         momentum=0.9,
-        batch_size=profile.batch_size,
-        train_examples=profile.train_examples,
-        test_examples=profile.test_examples,
-        image_size=profile.image_size,
         precision=precision,
         **values,
     )
@@ -188,25 +196,34 @@ def _networks(networks: str) -> tuple[str, ...]:
 
 def _home(data: str) -> str:
     """The slot that a data set belongs into."""
-    for slot, own, stand_in in zip(SLOTS, DATA.own, DATA.stand_ins, strict=True):
-        if data in (own, stand_in):
+    known = catalogue.DATASETS.get(data)
+    for slot, own in SLOTS.items():
+        if data == own or known and known.stands_for == own:
             return slot
     return "CIFAR-10"
 
 
-def _note(profile: HardSamplesProfile, precision: str, protocol: str) -> str:
+def _note(
+    profile: HardSamplesProfile, networks: Sequence[str], slots: Sequence[str], precision: str, protocol: str
+) -> str:
     """The size of the runs in words, for the foot of a figure."""
-    sizes = f"{amount(profile.train_examples, 'training images')}, {amount(profile.test_examples, 'test images')}"
-    own = "".join(
-        f" ({TITLES[network]}: {count(values['epochs'], 'epoch')}, {short(values['learning_rate'])})"
-        for network, values in profile.own.items()
+    narrow = (
+        f"{find(profile.in_place).title} in place of the paper's networks, " if profile.in_place in networks else ""
     )
+    sizes = f"{amount(profile.train_examples, 'training images')}, {amount(profile.test_examples, 'test images')}"
+    own = "".join(f" ({', '.join(_own_sizes(profile.own[slot]))} for {slot})" for slot in slots if slot in profile.own)
     ending = ", below δ = 1 of int(ζ) rounds of int(δN) updates" if protocol == "published" else ""
     return (
-        f"profile {profile.name}: {sizes}, resized to {profile.image_size}x{profile.image_size}, "
+        f"profile {profile.name}: {narrow}{sizes}, resized to {profile.image_size}x{profile.image_size}, "
         f"n = {profile.batch_size}, SGD with momentum 0.9, {count(profile.epochs, 'epoch')} at learning rate "
         f"{short(profile.learning_rate)}{own}; {protocol} protocol{ending}; {precision}"
     )
+
+
+def _own_sizes(values: Mapping[str, float]) -> Iterator[str]:
+    """What a data set has of its own, in words."""
+    for name, value in values.items():
+        yield f"learning rate {short(value)}" if name == "learning_rate" else count(value, _COUNTED[name])
 
 
 def _spec(name: str, title: str, cells: Cells) -> ExperimentSpec:

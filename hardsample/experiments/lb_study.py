@@ -22,10 +22,11 @@ SETTINGS: dict[str, dict[str, float]] = {
 
 def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seeds: int, precision: str) -> Experiment:
     """MB, every reading of LB and, where the paper ranks all methods, PEB."""
-    chosen = base_values.DATA.sources(data, stand_in=profile.stand_in)
+    chosen = base_values.DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     common = profile.fields | {"data": name_of(*chosen.values()), "precision": precision}
     common |= {"evaluations_per_epoch": profile.evaluations_per_epoch}
-    readings = {f"LB, {reading}": ("LB", options) for reading, options in READINGS.items()}
+    tried = profile.readings or tuple(READINGS)
+    readings = {f"LB, {reading}": ("LB", READINGS[reading]) for reading in READINGS if reading in tried}
     ranked = {"MB": ("MB", {}), "PEB": ("PEB", {})}
     panels = tuple(
         base_values.panel(
@@ -46,7 +47,7 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
         own=tuple(chosen),
         note=_note(profile, precision),
         baseline=base_values.BASELINE,
-        folder=base_values.DATA.substitute(chosen),
+        folder=base_values.DATA.substitute(chosen, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
     )
 

@@ -1,7 +1,7 @@
 """What an experiment is: the runs behind one figure or table, in panels, and the words said of them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -153,26 +153,28 @@ class PaperData:
         """Those that the catalogue of data sets has of the paper now."""
         return cls(catalogue.paper_data(paper), catalogue.stand_ins(paper))
 
-    def sources(self, choice: str, *, stand_in: bool) -> dict[str, str]:
+    def sources(self, choice: str, *, stand_in: bool, stand_ins: Sequence[str] = ()) -> dict[str, str]:
         """The source for each of the paper's own data sets, in their order, by what the ``data`` knob says.
 
         "stand-in" is the stand-in, and "auto" too in a profile that generates its data (``stand_in``), else the paper's
-        own; everything else is a source of :func:`hardsample.data.dataset.load`.
+        own; everything else is a source of :func:`hardsample.data.dataset.load`. ``stand_ins`` are a profile's, in the
+        place of the usual ones.
         """
         if choice == "auto":
             choice = "stand-in" if stand_in else "own"
         if choice in ("stand-in", "own"):
-            return dict(zip(self.own, self.stand_ins if choice == "stand-in" else self.own, strict=True))
+            stand_ins = stand_ins or self.stand_ins
+            return dict(zip(self.own, stand_ins if choice == "stand-in" else self.own, strict=True))
         return dict.fromkeys(self.own, choice)
 
-    def substitute(self, chosen: Mapping[str, str]) -> str:
+    def substitute(self, chosen: Mapping[str, str], stand_ins: Sequence[str] = ()) -> str:
         """The name of the data used in place of the paper's own and of their stand-ins; empty if there are none.
 
         ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is
-        a substitute there, too.
+        a substitute there, too, and so is a stand-in that is not among a profile's ``stand_ins``.
         """
         names = {name_of(source) for own, source in chosen.items() if name_of(source) != own}
-        return "-".join(sorted(names - {*self.stand_ins}))
+        return "-".join(sorted(names - {*(stand_ins or self.stand_ins)}))
 
 
 def named(chosen: Mapping[str, str]) -> Mapping[str, str]:

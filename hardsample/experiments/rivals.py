@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,7 +35,8 @@ def build_grid(
 
     :func:`by_the_clock` adds those of equal wall-clock.
     """
-    own, source = next(iter(paper_data.sources(data, stand_in=profile.stand_in).items()))
+    sources = paper_data.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
+    own, source = next(iter(sources.items()))
     base = Run(
         data=name_of(source),
         method=BASELINE,
@@ -50,10 +51,11 @@ def build_grid(
     )
     most = seeds or profile.seeds
     panels = [
-        _panel(base, most, schedule, noise, budget, {})
-        for schedule in SCHEDULES
-        for noise in profile.noises[schedule]
+        _panel(base, most, schedule, noise, budget, {}, profile.methods)
+        for schedule, noises in profile.noises.items()
+        for noise in noises
         for budget in BUDGETS[:2]
+        if budget in profile.budgets
     ]
     return Experiment(
         spec.name,
@@ -64,9 +66,9 @@ def build_grid(
         own=(own,),
         note=_note(profile, base),
         baseline=BASELINE,
-        folder=paper_data.substitute({own: source}),
+        folder=paper_data.substitute({own: source}, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
-        timed=_timed(base, most),
+        timed=_timed(base, most) if BUDGETS[2] in profile.budgets else (),
         rates=_rates(panels[0]),
     )
 
@@ -101,10 +103,19 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
 
 
-def _panel(base: Run, seeds: int, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Panel:
+def _panel(
+    base: Run,
+    seeds: int,
+    schedule: str,
+    noise: float,
+    budget: str,
+    costs: Mapping[str, float],
+    methods: Sequence[str] = (),
+) -> Panel:
     names = {
         run: entrant.name
         for entrant in BY_NAME.values()
+        if not methods or entrant.name in methods
         for seed in range(1, seeds + 1)
         if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
     }

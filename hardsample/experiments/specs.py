@@ -21,7 +21,8 @@ class Profile:
     """A size of some experiments' runs; of examples, None stands for all that there are.
 
     ``of`` says whose: a paper ("base-values"), or one experiment that has sizes of its own ("rivals/letters"). Data are
-    generated where ``stand_in``, unless others are asked for. ``native_bf16``: train in bf16 where the CPU computes in
+    generated where ``stand_in``, unless others are asked for: ``stand_ins``, one for each of the paper's data sets, or
+    those that the catalogue has. ``native_bf16``: train in bf16 where the CPU computes in
     it, unless another precision is asked for.
     """
 
@@ -33,6 +34,7 @@ class Profile:
     evaluate_train_examples: int | None
     epochs: float
     stand_in: bool = False
+    stand_ins: tuple[str, ...] = ()
     native_bf16: bool = False
 
     # Of the training examples asked for, on how many to evaluate; None: on as many as the profile has.

@@ -46,7 +46,7 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, com
 def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True) -> dict[str, float]:
     """Each method's training time relative to the baseline's at equal updates; measured once and kept.
 
-    Without ``compute`` nothing is measured: empty where nothing is kept.
+    Without ``compute`` nothing is measured: empty where nothing is kept, or the experiment times nothing.
 
     The experiment's timed runs are trained whole, the methods of a seed side by side, an epoch of each in turn, and
     nothing evaluated: every pass that chooses is in. The median over seeds is given to one decimal, and as 1 within a
@@ -57,6 +57,8 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     Raises:
         InputError: the device or the data are not at hand.
     """
+    if not experiment.timed:
+        return {}
     rows = _find_or_measure(experiment, resolve_device(device), (), _time_trainings if compute else None)["rows"]
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:

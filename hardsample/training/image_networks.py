@@ -12,7 +12,29 @@ from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.training.network_spec import NetworkSpec
 
 
-class ImageNetwork(nn.Module):
+class Scaled(nn.Module):
+    """What a network does with images before it looks at them: their size, and ImageNet's normalisation.
+
+    Args:
+        image_size: what images are resized to; None as they are.
+    """
+
+    def __init__(self, image_size: int | None = None) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """uint8 [n, C, H, W], grey (C = 1) or colour (C = 3) -> [n, 3, S, S] of about unit deviation."""
+        x = images.expand(-1, 3, -1, -1).to(self.mean.dtype).div(255)
+        if self.image_size and x.shape[-2:] != (self.image_size, self.image_size):
+            smaller = self.image_size < x.shape[-1]
+            x = F.interpolate(x, (self.image_size, self.image_size), mode="bilinear", antialias=smaller)
+        return x.sub(self.mean).div(self.std)
+
+
+class ImageNetwork(Scaled):
     """One of paper B's networks (Table 2) behind what it expects of images: size and ImageNet's normalisation.
 
     The network is torchvision's, made equal to timm's, which the paper trains: no dropout, no stochastic depth, batch
@@ -27,23 +49,16 @@ class ImageNetwork(nn.Module):
     """
 
     def __init__(self, network: str, classes: int, image_size: int | None = None, **options: object) -> None:
-        super().__init__()
+        super().__init__(image_size)
         source = import_torchvision("torchvision.models")
         self.network = getattr(source, network)(num_classes=classes, **options)
         for module in self.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps, module.momentum = 1e-5, 0.1
-        self.image_size = image_size
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
         """uint8 [n, C, H, W], grey (C = 1) or colour (C = 3) -> logits [n, classes]; there are no masks."""
-        x = images.expand(-1, 3, -1, -1).to(self.mean.dtype).div(255)
-        if self.image_size and x.shape[-2:] != (self.image_size, self.image_size):
-            smaller = self.image_size < x.shape[-1]
-            x = F.interpolate(x, (self.image_size, self.image_size), mode="bilinear", antialias=smaller)
-        return self.network(x.sub(self.mean).div(self.std))
+        return self.network(self.scaled(images))
 
 
 @torch.no_grad()

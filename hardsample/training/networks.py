@@ -8,10 +8,10 @@ from torch import nn
 from hardsample import randomness
 from hardsample.config import INITIALIZATIONS
 from hardsample.errors import InputError, check_choice
-from hardsample.training import image_networks, letters_cnn
+from hardsample.training import image_networks, letters_cnn, narrow_networks
 from hardsample.training.network_spec import NETWORKS, NetworkSpec
 
-for _spec in (letters_cnn.SPEC, *image_networks.SPECS):
+for _spec in (letters_cnn.SPEC, *image_networks.SPECS, *narrow_networks.SPECS):
     _spec.register()
 
 TITLES = {spec.name: spec.title for spec in image_networks.SPECS}

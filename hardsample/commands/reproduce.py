@@ -1,0 +1,84 @@
+"""`hardsample reproduce`: compute what is missing, then draw every figure and table.
+
+Called with nothing chosen but what to draw, it first draws what the package ships runs for.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from hardsample import paths
+from hardsample.commands import chosen
+from hardsample.commands.drawing import Drawing
+from hardsample.experiments.panels import Experiment
+from hardsample.experiments.shipped import shipped
+from hardsample.report import gallery, summary
+from hardsample.runs import timing
+from hardsample.runs.launch import LaunchReport
+from hardsample.runs.store import Store
+
+TRIAL = "quick"  # the profile whose final accuracies are summed up, and that is no result by itself
+
+
+def do(options: argparse.Namespace) -> int:
+    experiments = chosen.experiments(options)
+    paths.check_writable(paths.figures_dir())
+    with Drawing() as drawing:
+        if options.profile == TRIAL and options.data == "auto":
+            _draw_shipped(drawing, experiments)
+        shown = drawing.drawn, drawing.unchanged
+        report, experiments = _launch(options, experiments)
+        complete = [experiment for experiment in experiments if not chosen.missing(experiment)]
+        print(f"drawing {len(complete)} figures and tables", flush=True)
+        parameters = chosen.parameters(options, compute=True)
+        drawing.draw([(experiment, parameters) for experiment in complete])
+    if options.profile == TRIAL:
+        options.figure = ""
+        every = [each for each in chosen.experiments(options) if Store().done(each.runs)]
+        print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
+    if drawing.drawn:
+        print(f"all figures and tables on one page: {gallery.save()}")
+    drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
+    said = f", {unchanged} of them unchanged" if unchanged else ""
+    print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")
+    return 0 if drawn == len(experiments) and not drawing.failed else 1
+
+
+def _draw_shipped(drawing: Drawing, experiments: Sequence[Experiment]) -> None:
+    """Draw the figures and tables of these names whose runs come with the package."""
+    found = shipped([experiment.name for experiment in experiments])
+    whole = chosen.with_clocked([experiment for experiment, _ in found])
+    begun = [
+        (experiment, choices | {"compute": False})
+        for experiment, (_, choices) in zip(whole, found, strict=True)
+        if chosen.begun(experiment)
+    ]
+    if begun:
+        print(f"First {len(begun)} figures and tables of real images, from the runs that the package ships:", flush=True)
+        drawing.draw(begun)
+        print(f"all of them on one page: {gallery.save()}")
+        print("Then the quick profile: a trial of the whole way, on generated images.", flush=True)
+
+
+def _launch(options: argparse.Namespace, experiments: Sequence[Experiment]) -> tuple[LaunchReport, list[Experiment]]:
+    """Compute what is missing, and time what is to be timed: what was done, and the experiments with all their runs."""
+    report = chosen.launch_all(options, experiments)
+    if report.failed or report.missing:
+        return report, list(experiments)
+    for experiment in experiments:
+        if experiment.timed:
+            _time(experiment, options.device)
+    whole = chosen.with_clocked(experiments)
+    if any(len(each.runs) > len(before.runs) for each, before in zip(whole, experiments, strict=True)):
+        report = chosen.launch_all(options, whole)
+    return report, whole
+
+
+def _time(experiment: Experiment, device: str) -> None:
+    """Time the methods of a contest, or the updates of Table 1, unless that is stored; and say so."""
+    if experiment.runs:
+        if not timing.costs(experiment, device=device, compute=False):
+            print(f"{experiment.name}: timing the methods, {len(experiment.timed)} short trainings", flush=True)
+            timing.costs(experiment, device=device)
+    elif timing.measure(experiment, device=device, compute=False).frame.empty:
+        print(f"{experiment.name}: timing the updates of {len(experiment.timed)} trainings", flush=True)
+        timing.measure(experiment, device=device)

@@ -1,0 +1,25 @@
+"""The figures and tables whose runs come with the package, and what was chosen for each: all of real images."""
+
+from collections.abc import Collection
+from typing import Any
+
+from hardsample.experiments.panels import Experiment
+from hardsample.experiments.registry import grid
+
+_NIST: dict[str, Any] = {"profile": "paper", "data": "sd19-letters", "precision": "bf16"}
+_OCR: dict[str, Any] = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
+_JPEG: dict[str, Any] = {"profile": "hour", "data": "cifar10-jpeg", "networks": "resnet18"}
+SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
+    *((f"base-values/{name}", _NIST) for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws")),
+    ("base-values/lb-readings", {"profile": "hour", "data": "sd19-letters"}),
+    *((f"base-values/{name}", _OCR) for name in ("figure-1", "draws")),
+    *((f"hard-samples/{name}", _JPEG) for name in ("figure-1", "figure-3", "controls", "table-3", "table-6")),
+    ("rivals/letters", {"profile": "hour", "data": "ocr-letters", "precision": "bf16"}),
+    ("rivals/images", {"profile": "hour", "data": "cifar10-jpeg"}),
+)
+"""Full names, and what :func:`hardsample.experiments.registry.grid` is told."""
+
+
+def shipped(names: Collection[str]) -> list[tuple[Experiment, dict[str, Any]]]:
+    """Those of the figures and tables named whose runs come with the package, each with what was chosen for it."""
+    return [(grid(name, **choices), choices) for name, choices in SHIPPED if name in names]
