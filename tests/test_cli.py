@@ -275,7 +275,7 @@ def test_the_knobs_reach_the_launch(launched):
     [(wanted, keywords)] = launched
     assert wanted == registry.grid("base-values/figure-1", profile="smoke", seeds=2).runs
     assert keywords == {
-        "sources": {"glyphs": "glyphs"},
+        "sources": {"easy-letters": "easy-letters"},
         "device": "cpu",
         "workers": 2,
         "scheduler": "tcp://host:8786",
@@ -318,7 +318,7 @@ def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
     monkeypatch.setattr(launch, "launch", lambda *_, **__: report)
     assert cli.main(["run", *SMOKE]) == 1
     assert cli.main(["reproduce", *SMOKE]) == 1
-    assert capsys.readouterr().out.startswith("0 of 1 figures drawn, 0 files written")
+    assert capsys.readouterr().out.startswith("0 of 1 figures drawn; ")
 
 
 def test_status_counts_in_aligned_columns(capsys):

@@ -28,7 +28,8 @@ def do(options: argparse.Namespace) -> int:
         shown = drawing.drawn, drawing.unchanged
         report, experiments = _launch(options, experiments)
         complete = [experiment for experiment in experiments if not chosen.missing(experiment)]
-        print(f"drawing {len(complete)} figures and tables", flush=True)
+        if complete:
+            print(f"drawing what is computed, {len(complete)} of {len(experiments)}", flush=True)
         parameters = chosen.parameters(options, compute=True)
         drawing.draw([(experiment, parameters) for experiment in complete])
     if options.profile == TRIAL:

@@ -105,8 +105,8 @@ def _note(profile: BaseValuesProfile, precision: str, *, lb: bool) -> str:
     defaults, own = profile.defaults, find(letters_cnn.SPEC.name)
     network = "" if profile.network == own.name else f"{find(profile.network).title} in place of the {own.title}, "
     return (
-        f"profile {profile.name}: {network}{train}, {count(profile.epochs, 'epoch')}, pre-training included; unless a column "
-        f"says otherwise {_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
+        f"profile {profile.name}: {network}{train}, {count(profile.epochs, 'epoch')}, pre-training included; unless a "
+        f"column says otherwise {_pretraining(defaults['pretrain_epochs'])}, n = {defaults['batch_size']}, "
         f"α = {short(defaults['learning_rate'])}; {precision}"
         + (f". LB is not defined in the paper: this is the reading nearest to what it says, {NEAREST}" if lb else "")
     )
