@@ -150,10 +150,10 @@ def test_a_prepared_file_that_is_absent_is_named(tmp_path):
 
 def test_chance_is_known_of_every_set_known_by_name():
     assert {name: catalogue.chance(name) for name in catalogue.DATASETS} == {
-        **dict.fromkeys(("glyphs", "emnist-letters", "sd19-letters", "ocr-letters"), 1 / 26),
-        **dict.fromkeys(("glyphs10-32", "glyphs10-96", "mnist", "stl10"), 1 / 10),
+        **dict.fromkeys(("glyphs", "easy-letters", "emnist-letters", "sd19-letters", "ocr-letters"), 1 / 26),
+        **dict.fromkeys(("glyphs10-32", "glyphs10-96", "easy-digits", "easy-capitals", "mnist", "stl10"), 1 / 10),
         **dict.fromkeys(("cifar10", "cifar10-jpeg", "cifar10-rebuilt"), 1 / 10),
-        **dict.fromkeys(("glyphs100-32", "cifar100"), 1 / 100),
+        **dict.fromkeys(("glyphs100-32", "easy-hundred", "cifar100"), 1 / 100),
     }
     assert catalogue.chance("some data of mine.npz") is None
     dots(class_count=4).register()

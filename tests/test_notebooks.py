@@ -377,4 +377,4 @@ def test_every_notebook_of_runs_can_be_told_to_compute_nothing(name):
 def test_a_notebook_told_to_compute_nothing_computes_nothing(name, tmp_path):
     notebooks.run(name, {"profile": "smoke", "compute": False}, tmp_path / "executed.ipynb")
     assert not (tmp_path / "runs").exists()
-    assert any("not run" in path.read_text() for path in (tmp_path / "figures").rglob("*.md"))
+    assert any("no run is done yet" in path.read_text() for path in (tmp_path / "figures").rglob("*.md"))

@@ -28,7 +28,7 @@ def test_every_delta_is_timed_in_every_turn_and_the_measurement_is_kept(monkeypa
     monkeypatch.setattr(updates, "stepper", None)  # nothing is measured again
     again = timing.measure(EXPERIMENT, device="cpu", turns=2)
     assert again.frame.equals(rows) and (again.device, again.threads) == (timings.device, timings.threads)
-    assert len(list((paths.runs_dir() / "hard-samples" / "glyphs10-32").glob("*.timing"))) == 1
+    assert len(list((paths.runs_dir() / "hard-samples" / "easy-digits").glob("*.timing"))) == 1
     assert Store().verify() == [] and Store().records() == [] and len(Store().timings()) == 1
 
 
@@ -76,7 +76,7 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     assert set(made.values()) == {4, 5}  # 2 epochs of 2 updates, and one before the first seed's
     monkeypatch.setattr(updates, "stepper", None)
     assert timing.costs(CONTEST, device="cpu") == found
-    assert len(list((paths.runs_dir() / "base-values" / "glyphs").glob("*.timing"))) == 1
+    assert len(list((paths.runs_dir() / "base-values" / "easy-letters").glob("*.timing"))) == 1
     assert Store().verify() == [] and len(Store().timings()) == 1
 
 
