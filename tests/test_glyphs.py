@@ -116,7 +116,7 @@ def test_every_form_is_in_its_font_and_leaves_a_mark():
     charmaps = {}
     characters = {member for recipe in glyphs.RECIPES.values() for members in recipe.characters for member in members}
     for character in sorted(characters):
-        for font, form in glyphs._forms((character,)):
+        for font, form in glyphs._forms((character,), plain=False):
             if font not in charmaps:
                 charmaps[font] = FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/{font}.ttf").get_charmap()
             assert ord(form) in charmaps[font], (font, form)
@@ -126,7 +126,7 @@ def test_every_form_is_in_its_font_and_leaves_a_mark():
 
 def test_both_cases_of_every_letter_are_in_its_class():
     for upper, lower in glyphs.LETTERS:
-        shown = {form for _, form in glyphs._forms((upper, lower))}
+        shown = {form for _, form in glyphs._forms((upper, lower), plain=False)}
         assert {upper, lower} <= shown
         assert len(shown) >= 4
 
@@ -162,7 +162,7 @@ def test_sampling_reads_the_centres_exactly_and_between_them_linearly():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("letters", "train"), "unknown stand-in 'letters': choose one of glyphs,"),
+        (("letters", "train"), r"unknown stand-in 'letters' \(did you mean easy-letters\?\): choose one of glyphs,"),
         (("glyphs", "validation"), "unknown split 'validation': choose one of train, test"),
         (("glyphs", "train", 0), "count is 0"),
     ],

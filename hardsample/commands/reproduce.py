@@ -54,7 +54,9 @@ def _draw_shipped(drawing: Drawing, experiments: Sequence[Experiment]) -> None:
         if chosen.begun(experiment)
     ]
     if begun:
-        print(f"First {len(begun)} figures and tables of real images, from the runs that the package ships:", flush=True)
+        print(
+            f"First {len(begun)} figures and tables of real images, from the runs that the package ships:", flush=True
+        )
         drawing.draw(begun)
         print(f"all of them on one page: {gallery.save()}")
         print("Then the quick profile: a trial of the whole way, on generated images.", flush=True)
