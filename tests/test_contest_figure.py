@@ -203,3 +203,10 @@ def test_lb_timed_in_another_reading_is_said_where_runs_follow_from_it(monkeypat
     assert not any(said in text for text in texts(made.of(made.frame.method != "LB")))
     monkeypatch.setattr(contest_words, "TIMED_OPTIONS", {"LB": contest.BY_NAME["LB"].options})
     assert not any(said in text for text in texts(made))
+
+
+def test_without_runs_every_method_has_its_line():
+    made = one_panel(seeds=2, methods=("MB", "PEB", "PLB"))
+    (axes,) = contest_figure.figure(contest_tables.table(made.of(made.frame.seed == 0))).axes
+    assert {label.get_text() for label in axes.get_yticklabels()} == {"PEB", "PLB"}
+    assert "not run" in [text.get_text() for text in axes.texts]

@@ -84,5 +84,10 @@ def test_a_diverged_seed_is_left_out_and_nothing_run_is_drawn():
     assert (points.n["loss/train"], points.pairs["loss/train"]) == (2, 3)
     said = controls.figure(made).texts[0].get_text()
     assert "δ = 0.5: 1 seed diverged" in said.replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
+    alone = controls.figure(
+        hard_curves({PANEL: ("δ = 0.5", "δ = 0.2")}, layout={PANEL: ("δ = 1", "δ = 0.5", "δ = 0.2")})
+    )
+    assert [text.get_text() for text in alone.axes[0].texts] == ["δ = 1 not run: no differences"]
     nothing = hard_curves({PANEL: ()})
+    assert [text.get_text() for text in controls.figure(nothing).axes[0].texts] == ["not run"]
     assert "Nothing can be compared yet." in controls.figure(nothing).texts[0].get_text()

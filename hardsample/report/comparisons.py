@@ -88,7 +88,7 @@ def comparison(
         shown = np.clip(interval, *ends)
         axes.plot(shown, (height, height), color=color, linewidth=3.6, alpha=0.35, solid_capstyle="butt")
     under = axes.transData + ScaledTranslation(0, -3.4 / 72, axes.figure.dpi_scale_trans)
-    dots = {"markersize": 5.5, "markeredgewidth": 0, "alpha": 0.75, "transform": under}
+    dots = {"markersize": 5.5, "markeredgewidth": 0, "alpha": 0.75, "transform": under, "zorder": 3.5}
     within = seeds[(seeds >= ends[0]) & (seeds <= ends[1])]
     axes.plot(within, np.full(len(within), height), ".", color=color, **dots)
     face = {"color": color, "markerfacecolor": color if filled else "white", "markeredgewidth": 1}

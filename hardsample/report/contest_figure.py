@@ -70,13 +70,15 @@ def figure(table: pd.DataFrame) -> Figure:
 def in_order(table: pd.DataFrame, points: pd.DataFrame) -> list[str]:
     """The methods with runs, without the baseline, by their mean difference over all settings, the highest first.
 
-    It is that under the budget that comes first among those that a method has runs of.
+    It is that under the budget that comes first among those that a method has runs of. Without runs of any it is all.
     """
-    run = points[points.method != baseline_of(table)]
+    usual = baseline_of(table)
+    run = points[points.method != usual]
     place = run.budget.map(BUDGETS.index).astype(int)
     first = run[place == place.groupby(run.method).transform("min")]
-    effects = first.groupby("method").report_difference.mean().fillna(-np.inf)
-    return sorted(effects.index, key=lambda method: (-effects[method], list(BY_NAME).index(method)))
+    effects = first.groupby("method").report_difference.mean().fillna(-np.inf).to_dict()
+    shown = effects or dict.fromkeys(set(table.method) - {usual}, 0.0)
+    return sorted(shown, key=lambda method: (-shown[method], list(BY_NAME).index(method)))
 
 
 def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual: str, limits: Sequence[float]) -> None:
@@ -118,10 +120,18 @@ def _comparison(axes: Axes, row: pd.Series, height: float, limits: Sequence[floa
 
 
 def _limits(points: pd.DataFrame) -> tuple[float, float]:
-    """The ends of the figure's axis, by what the budget that comes first has on it."""
+    """The ends of the figure's axis, by the seeds and means of the budget that comes first.
+
+    They hold the intervals of all means between them too, but none that is wider than all the rest.
+    """
     run = points[points.pairs > 0]
     first = run[run.budget == min(run.budget, key=BUDGETS.index, default="")]
-    return comparisons.limits(_drawn(first), fence=1.5)
+    seeds = [column for column in points if column.startswith("seed ")]
+    low, high = comparisons.limits(first[[*seeds, "report_difference"]].to_numpy(float).ravel(), fence=1.5)
+    within = run[run.report_difference.between(low, high)]
+    wide = comparisons.limits(within[["report_difference_low", "report_difference_high"]].to_numpy(float).ravel())
+    room = high - low
+    return max(min(low, wide[0]), low - room), min(max(high, wide[1]), high + room)
 
 
 def _drawn(points: pd.DataFrame) -> np.ndarray:

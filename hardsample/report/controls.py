@@ -84,10 +84,15 @@ def figure(curves: Curves, metrics: Sequence[str] = METRICS) -> Figure:
             for metric, axes in zip(metrics, row, strict=True):
                 here = points[(points.panel == panel) & (points.metric == metric)]
                 comparisons.differences_axis(axes, wanted[metric], rivals[panel], cut[metric])
-                _differences(axes, here.set_index("method"), looked[panel], wanted[metric])
+                if here.n.any() or (curves.panel(panel).method == usual).any():
+                    _differences(axes, here.set_index("method"), looked[panel], wanted[metric])
+                else:
+                    text = f"{usual} not run: no differences" if len(curves.panel(panel)) else "not run"
+                    middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+                    axes.text(0.5, 0.5, text, color=QUIET, fontsize=9, **middle)
                 axes.tick_params(labelleft=metric == metrics[0])
                 mean = last_values(curves.panel(panel), usual, metric).mean()
-                about = f"{usual}: {number(mean, 3)}" if np.isfinite(mean) else f"{usual} not run"
+                about = f"{usual}: {number(mean, 3)}" if np.isfinite(mean) else ""
                 axes.set_title(about, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
                 if panel == list(panels)[-1]:
                     unit = ", points" if _unit(metric) > 1 else ""

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from hardsample.experiments.base_values import COLLAPSED
 from hardsample.experiments.curves import Curves, after_pretraining
 from hardsample.numerals import number
 from hardsample.report import scales
@@ -63,12 +64,12 @@ def figure(curves: Curves) -> Figure:
     """Where a method's draws go: distinct examples per epoch (above), the classes against the baseline's (below)."""
     panels, points = curves.layout or {"": ()}, figure_data(curves)
     longest = max((len(method) for methods in panels.values() for method in methods), default=3)
-    caption = caption_of(
-        curves,
-        f"{band_statement(curves)} Squares: all draws after pre-training, mean over seeds. Effective classes: how many"
-        " classes, drawn equally often, would be as varied as the draws of a seed (e to the entropy of their shares),"
-        " mean over seeds.",
-    )
+    statements = [
+        f"{band_statement(curves)} Squares: all draws after pre-training, mean over seeds. Effective classes: e to the"
+        " entropy of the classes' shares of a seed's draws, which is all of them if all are drawn equally often.",
+        f"{COLLAPSED}: the reading that keeps drawing a few examples." if _shown(panels, COLLAPSED) else "",
+    ]
+    caption = caption_of(curves, " ".join(filter(None, statements)))
     looked = panel_looks(panels)
     with matplotlib.rc_context(RC):
         drawn_page, grid = page(
@@ -92,6 +93,10 @@ def figure(curves: Curves) -> Figure:
             ran = set(curves.panel(panel).method)
             class_shares(below, drawn[drawn.metric != "draws/distinct"], panels[panel], curves.baseline, ran)
     return drawn_page
+
+
+def _shown(panels: Mapping[str, Sequence[str]], method: str) -> bool:
+    return any(method in methods for methods in panels.values())
 
 
 def distinct_examples(axes: Axes, points: pd.DataFrame, looks: Mapping[str, Look]) -> Axes:

@@ -68,4 +68,6 @@ def base_values(by_epoch: Mapping[int, Tensor], classes: int) -> Figure:
         )
         axes.set(xlabel="epochs", ylabel="base value: entropy / nats", ylim=(-0.05, math.log(classes) * 1.12))
         axes.grid(axis="x", visible=False)
+        lines = "dashed: median, dotted: quartiles"
+        axes.set_title(lines, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
     return figure
