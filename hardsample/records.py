@@ -6,6 +6,7 @@ from typing import Any
 
 from hardsample.config import Run
 from hardsample.errors import InputError
+from hardsample.numerals import count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class StoredRun:
 
     def __repr__(self) -> str:
         where = self.provenance.get("device", "an unknown device")
-        return f"StoredRun({stem(self.run)}: {len(self.rows)} evaluations, made on {where})"
+        return f"StoredRun({stem(self.run)}: {count(len(self.rows), 'evaluation')}, made on {where})"
 
 
 def stem(run: Run) -> str:

@@ -4,6 +4,7 @@ import argparse
 import time
 
 from hardsample.commands.columns import size
+from hardsample.numerals import count
 from hardsample.runs.store import LEFTOVER_AGE, Store
 
 
@@ -11,13 +12,13 @@ def do(options: argparse.Namespace) -> int:
     """Remove checkpoints, half-written files and unreadable ones that were set aside; finished runs stay."""
     store, written = Store(), Store().temporary()
     dead = [path for path, changed in written if time.time() - changed >= LEFTOVER_AGE]
-    freed, count = 0, 0
+    freed, files = 0, 0
     for path in (*store.unfinished(), *dead):
-        freed, count = freed + path.stat().st_size, count + 1
+        freed, files = freed + path.stat().st_size, files + 1
         print(path)
         if not options.dry_run:
             path.unlink(missing_ok=True)
-    print(f"{count} files, {size(freed)} {'would be freed' if options.dry_run else 'freed'} in {store.root}")
+    print(f"{count(files, 'file')}, {size(freed)} {'would be freed' if options.dry_run else 'freed'} in {store.root}")
     if young := len(written) - len(dead):
         print(f"{young} half-written files are younger than an hour and stay: a launch may be writing them")
     return 0

@@ -5,6 +5,7 @@ import math
 
 from hardsample.commands import words
 from hardsample.commands.columns import aligned
+from hardsample.numerals import number
 from hardsample.records import StoredRun, stem
 from hardsample.runs import lookup
 from hardsample.runs.store import Store
@@ -77,4 +78,4 @@ def _table(rows: dict[float, dict], others: dict[float, dict], shared: list[floa
 def _less(a: float | None, b: float | None) -> str:
     if a is None or b is None or not math.isfinite(a) or not math.isfinite(b):
         return "-"
-    return f"{b - a:+.4f}" if b != a else "0"
+    return number(b - a, 4, "+") if b != a else "0"

@@ -12,6 +12,7 @@ from hardsample import paths
 from hardsample.commands import chosen, knobs
 from hardsample.errors import InputError, check_choice
 from hardsample.experiments.panels import variant
+from hardsample.numerals import count
 from hardsample.records import StoredRun
 from hardsample.runs.pace import seconds_of
 from hardsample.runs.store import Store
@@ -35,7 +36,7 @@ def do(options: argparse.Namespace) -> int:
         raise InputError(f"nothing of it is stored in {store.root}: see `hardsample list`, and launch it first.")
     rows = [row for record in records for row in tidy(record)]
     paths.write_atomically(path, encode(rows))
-    print(f"{path}: {len(rows)} evaluations of {len(records)} runs, {len(rows[0])} columns")
+    print(f"{path}: {count(len(rows), 'evaluation')} of {count(len(records), 'run')}, {count(len(rows[0]), 'column')}")
     return 0
 
 

@@ -5,6 +5,7 @@ import argparse
 from hardsample import paths
 from hardsample.commands import chosen
 from hardsample.commands.drawing import Drawing
+from hardsample.numerals import count
 from hardsample.report import gallery
 
 
@@ -16,7 +17,7 @@ def do(options: argparse.Namespace) -> int:
         if experiment not in begun:
             print(f"{experiment.name}: nothing of it is stored, not drawn")
         elif missing := chosen.missing(experiment):
-            print(f"{experiment.name}: {len(missing)} of {len(experiment.runs)} runs missing, and said to be")
+            print(f"{experiment.name}: {len(missing)} of {count(len(experiment.runs), 'run')} missing, and said to be")
     parameters = chosen.parameters(options, compute=False)
     with Drawing() as drawing:
         drawing.draw([(experiment, parameters) for experiment in begun])

@@ -9,6 +9,7 @@ from hardsample.commands import chosen
 from hardsample.commands.columns import aligned, size
 from hardsample.config import Run
 from hardsample.experiments.registry import Experiment
+from hardsample.numerals import count
 from hardsample.runs.forecast import Forecast, forecast
 from hardsample.runs.progress import format_duration
 
@@ -46,10 +47,12 @@ def _print_missing(experiments: Sequence[Experiment], told: Forecast) -> None:
 
 def _sentences(experiments: Sequence[Experiment], told: Forecast) -> list[tuple[str, str]]:
     """What a launch would take, by subject."""
-    lacking = ", ".join(f"{count} runs of {name}" for name, count in Counter(run.data for run in told.untold).items())
-    time = f"about {format_duration(max(told.seconds, 1.0))} on {told.workers} worker{'s' * (told.workers > 1)}"
+    lacking = ", ".join(
+        f"{count(runs, 'run')} of {name}" for name, runs in Counter(run.data for run in told.untold).items()
+    )
+    time = f"about {format_duration(max(told.seconds, 1.0))} on {count(told.workers, 'worker')}"
     time += f" ({told.device}), pre-trainings included: an estimate from a few updates of each kind"
-    said = [("to do", f"{len(told.todo)} runs, and {len(told.starts)} pre-trainings before them")]
+    said = [("to do", f"{count(len(told.todo), 'run')}, and {count(len(told.starts), 'pre-training')} before them")]
     if told.jobs:
         said.append(("time", time))
     if told.untold:

@@ -5,6 +5,7 @@ import argparse
 from hardsample.commands import chosen
 from hardsample.commands.columns import aligned, minutes
 from hardsample.config import Run
+from hardsample.numerals import count
 from hardsample.runs.pace import expected_seconds, seconds_of
 
 HEAD = ("output", "what it shows", "needs", "stored", "minutes", "to do", "data")
@@ -21,7 +22,7 @@ def do(options: argparse.Namespace) -> int:
         left = [expected.get(run) for run in own if run not in done]
         to_do = "-" if not left else "?" if None in left else minutes(sum(left))
         spent = minutes(sum(seconds_of(done[run]) for run in stored)) if stored else "-"
-        return f"{len(own)} runs", str(len(stored)), spent, to_do
+        return f"{count(len(own), 'run')}", str(len(stored)), spent, to_do
 
     rows = [HEAD]
     for one in experiments:

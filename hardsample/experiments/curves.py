@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hardsample.config import Run
 from hardsample.experiments.panels import Experiment
 from hardsample.extras import explained
+from hardsample.numerals import count
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made
 from hardsample.training.trainer import COLUMNS
 
@@ -41,7 +42,9 @@ class Curves:
     unlike: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Curves({self.experiment!r}: {len(self.frame)} evaluations, {self.missing} runs missing)"
+        return (
+            f"Curves({self.experiment!r}: {count(len(self.frame), 'evaluation')}, {count(self.missing, 'run')} missing)"
+        )
 
     @property
     def baseline(self) -> str:

@@ -29,7 +29,7 @@ class Panel:
     names: Mapping[Run, str] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Panel({self.title}: {len(self.runs)} runs)"
+        return f"Panel({self.title}: {count(len(self.runs), 'run')})"
 
     def variant(self, run: Run) -> str:
         """What the curve of one of its runs is called."""
@@ -67,7 +67,8 @@ class Experiment:
     variation: str = ""
 
     def __repr__(self) -> str:
-        return f"Experiment({self.name}: {self.title}, profile {self.profile}, data {self.data}, {len(self.runs)} runs)"
+        runs = count(len(self.runs), "run")
+        return f"Experiment({self.name}: {self.title}, profile {self.profile}, data {self.data}, {runs})"
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -151,7 +151,7 @@ def timed_otherwise_statement(table: pd.DataFrame) -> str:
 def _divergence(table: pd.DataFrame) -> str:
     """How many runs of which methods diverged."""
     sums = (table.assign(seeds=table.n + table.diverged)).groupby("method", sort=False)[["diverged", "seeds"]].sum()
-    names = [f"{row.Index} {row.diverged} of {row.seeds} runs" for row in sums.itertuples() if row.diverged]
+    names = [f"{row.Index} {row.diverged} of {count(row.seeds, 'run')}" for row in sums.itertuples() if row.diverged]
     return f"Diverged: {', '.join(names)}." if names else ""
 
 

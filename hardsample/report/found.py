@@ -252,7 +252,7 @@ def _times(name: str, stem: Path) -> Iterator[str]:
         for _, row in rows.iterrows()
     ]
     yield markup.markdown_table(("δ", "seconds per iteration", "ratio to δ = 1", "the paper's ratio"), lines)
-    yield f"Median over {rows.rounds.iloc[0]} rounds [quartiles]."
+    yield f"Median over {count(rows.rounds.iloc[0], 'round')} [quartiles]."
 
 
 def _sizes(name: str, stem: Path) -> Iterator[str]:

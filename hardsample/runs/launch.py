@@ -9,6 +9,7 @@ from types import MappingProxyType
 from hardsample import paths, plugins
 from hardsample.config import Run
 from hardsample.errors import InputError, check_choice
+from hardsample.numerals import count
 from hardsample.records import check_fingerprints, data_choice
 from hardsample.runs import cluster, prepare, worker
 from hardsample.runs.devices import DEVICES, resolve_device
@@ -32,7 +33,7 @@ class LaunchReport:
     def __str__(self) -> str:
         total = self.found + self.computed + self.missing + len(self.failed)
         return (
-            f"{total} runs: {self.found} found, {self.computed} computed, {self.missing} missing,"
+            f"{count(total, 'run')}: {self.found} found, {self.computed} computed, {self.missing} missing,"
             f" {len(self.failed)} failed in {format_duration(self.seconds)}"
         )
 
@@ -47,7 +48,7 @@ class LaunchReport:
         if self.failed:
             run, trace = self.failed[0]
             raise InputError(
-                f"{len(self.failed)} runs failed, the first of them {run.label} with seed {run.seed}:"
+                f"{count(len(self.failed), 'run')} failed, the first of them {run.label} with seed {run.seed}:"
                 f" {trace.strip().splitlines()[-1]}"
             )
         if self.missing:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.numerals import number
+from hardsample.numerals import count, number
 from hardsample.runs.plan import Job
 from hardsample.runs.worker import JobResult
 
@@ -46,8 +46,8 @@ def summarize(total: int, todo: Sequence[Run], jobs: Sequence[Job], workers: int
     seconds = sum(job.seconds for job in jobs) / max(1, workers)
     where = "in this process" if workers == 1 and not scheduler else f"on {workers} workers"
     return (
-        f"{total} runs: {total - len(todo)} done, {len(todo)} to do"
-        + (f" after {starts} pre-trainings" if starts else "")
+        f"{count(total, 'run')}: {total - len(todo)} done, {len(todo)} to do"
+        + (f" after {count(starts, 'pre-training')}" if starts else "")
         + f" {where}{f' at {scheduler}' if scheduler else ''} ({device})"
         + (f", about {format_duration(max(seconds, 1.0))}" if seconds > WORTH_SAYING else "")
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hardsample.numerals import count, number
+
 COLUMNS = (
     *("step", "epoch", "acc/train", "acc/val", "loss/train", "loss/val", "draws/distinct", "draws/per-class"),
     *("acc/choose", "acc/report", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"),
@@ -40,8 +42,9 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         last = dict(zip(self.columns, self.rows[-1], strict=True)) if self.rows else {}
-        ended = f", the last with acc/val {last['acc/val']:.3f}" if last.get("acc/val") is not None else ""
-        return f"TrainingResult({len(self.rows)} evaluations{ended})"
+        accuracy = number(last.get("acc/val"), 3)
+        ended = f", the last with acc/val {accuracy}" if accuracy else ""
+        return f"TrainingResult({count(len(self.rows), 'evaluation')}{ended})"
 
 
 @dataclasses.dataclass(frozen=True)
