@@ -20,5 +20,5 @@ def do(options: argparse.Namespace) -> int:
             path.unlink(missing_ok=True)
     print(f"{count(files, 'file')}, {size(freed)} {'would be freed' if options.dry_run else 'freed'} in {store.root}")
     if young := len(written) - len(dead):
-        print(f"{young} half-written files are younger than an hour and stay: a launch may be writing them")
+        print(f"half-written files younger than an hour stay, {young} of them: a launch may be writing them")
     return 0

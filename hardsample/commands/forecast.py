@@ -40,7 +40,7 @@ def _print_missing(experiments: Sequence[Experiment], told: Forecast) -> None:
         about = "?" if any(run not in seconds for run in missing) else format_duration(sum(map(seconds.get, missing)))
         return name, str(len(runs)), str(len(missing)), about if missing else "-"
 
-    rows = [("output", "runs", "missing", "work")]
+    rows = [("output", "runs", "missing", "on one worker")]
     rows += [line(one.name, one.runs) if one.runs else (one.name, "-", "-", "-") for one in experiments]
     print(*aligned([*rows, line("all, each run once", told.runs)]), sep="\n")
 
@@ -60,6 +60,7 @@ def _sentences(experiments: Sequence[Experiment], told: Forecast) -> list[tuple[
     if timed := [one.name for one in experiments if one.timed]:
         clocked = ", and their runs of equal wall-clock" * any(one.runs and one.timed for one in experiments)
         said.append(("time", f"drawing is not in it, nor timing the methods of {' and '.join(timed)}{clocked}"))
-    said.append(("disk", f"about {size(told.results + told.kept_starts)} in {paths.runs_dir()}"))
+    if told.todo:
+        said.append(("disk", f"about {size(told.results + told.kept_starts)} in {paths.runs_dir()}"))
     said += [("data", f"{name}: {how}") for name, how in chosen.data_at_hand(experiments).items()]
     return [*said, ("", "nothing was trained, downloaded or written")]
