@@ -11,6 +11,7 @@ import time
 import pytest
 
 from hardsample import cli
+from hardsample.commands import chosen
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import registry
@@ -63,8 +64,8 @@ def test_list_says_what_is_needed_stored_and_left(figure, capsys):
     assert lines[0].split() == ["output", "what", "it", "shows", "needs", "stored", "minutes", "to", "do", "data"]
     count = len(figure.runs)
     about = [f"{count} runs", str(count - 1), f"{(count - 1) * 0.2:.1f}", "0.2"]
-    assert [part.strip() for part in lines[1].split("  ") if part] == [figure.name, figure.title, *about, "glyphs"]
-    assert lines[2].split()[:1] == ["all"] and "data     glyphs: generated" in lines
+    assert [part.strip() for part in lines[1].split("  ") if part] == [figure.name, figure.title, *about, figure.data]
+    assert lines[2].split()[:1] == ["all"] and f"data     {figure.data}: generated" in lines
 
 
 def test_list_tells_of_every_output_and_of_what_must_be_downloaded(capsys, tmp_path, monkeypatch):
@@ -110,7 +111,7 @@ def test_a_run_that_is_not_there_and_a_beginning_of_many_are_one_sentence(figure
     wrong = ("0" if key[0] != "0" else "1") + key[1:]
     sentence = told(capsys, "show", wrong, status=2)
     assert f"did you mean {key}?" in sentence and sentence.count("\n") == 1
-    sentence = told(capsys, "compare-runs", "glyphs-", key, status=2)
+    sentence = told(capsys, "compare-runs", f"{figure.data}-", key, status=2)
     assert f"begins {len(figure.runs) - 1} stored runs" in sentence and sentence.count("\n") == 1
 
 
@@ -172,7 +173,7 @@ def test_export_as_parquet(figure, capsys, tmp_path):
 def test_clean_removes_leftovers_and_no_finished_run(figure, capsys, tmp_path):
     root, records = Store().root, len(Store().records())
     (root / "checkpoints").mkdir()
-    leftovers = [root / "checkpoints" / "0.npz", root / "base-values" / "glyphs" / "a.json.broken", root / ".1.tmp"]
+    leftovers = [root / "checkpoints" / "0.npz", root / "base-values" / figure.data / "a.json.broken", root / ".1.tmp"]
     for path in (*leftovers, root / ".2.tmp"):
         path.write_bytes(b"0" * 1000)
     os.utime(root / ".1.tmp", (time.time() - 7200,) * 2)
@@ -189,12 +190,13 @@ def test_a_dry_run_says_what_is_missing_and_does_nothing(command, capsys, tmp_pa
     monkeypatch.setattr(launch, "launch", None)
     monkeypatch.setattr(prepare.worker, "probe", lambda cohort, *_: 3.0 * len(cohort))
     output = told(capsys, command, *FIGURE, "--dry-run", "--workers", "2")
-    count = len(registry.grid("base-values/figure-1", profile="smoke").runs)
+    experiment = registry.grid("base-values/figure-1", profile="smoke")
+    count = len(experiment.runs)
     lines = [" ".join(line.split()) for line in output.splitlines()]
     assert any(line.startswith(f"base-values/figure-1 {count} {count} ") for line in lines)
     assert f"to do {count} runs, and 2 pre-trainings before them" in lines
     assert any(line.startswith("time about ") and "an estimate" in line for line in lines)
-    assert any(line.startswith("disk about ") for line in lines) and "data glyphs: generated" in lines
+    assert any(line.startswith("disk about ") for line in lines) and f"data {experiment.data}: generated" in lines
     assert list(tmp_path.iterdir()) == []
 
 
@@ -207,3 +209,14 @@ def test_a_dry_run_downloads_nothing(capsys, tmp_path, monkeypatch):
 
 def test_a_dry_run_of_unknown_data_is_refused(capsys):
     assert "did you mean glyphs?" in told(capsys, "run", "--dry-run", *FIGURE, "--data", "glyph", status=2)
+
+
+def test_notebooks_are_told_what_was_said_and_those_that_train_nothing_no_changes_of_runs():
+    options = cli._parse(["figures", "--profile", "smoke", "--epochs", "3"])
+    told = {
+        each.name: chosen.parameters(options, each, compute=False)
+        for each in (registry.grid(name, profile="smoke") for name in ("hard-samples/figure-2", "base-values/figure-1"))
+    }
+    common = {"profile": "smoke", "data": "auto", "precision": "auto", "protocol": "sound", "compute": False}
+    assert told["hard-samples/figure-2"] == common
+    assert told["base-values/figure-1"] == common | {"epochs": 3.0}

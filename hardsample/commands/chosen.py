@@ -24,10 +24,13 @@ def experiments(options: argparse.Namespace) -> list[Experiment]:
     return grids(options.figure, **{knob: getattr(options, knob) for knob in KNOBS})
 
 
-def parameters(options: argparse.Namespace, *, compute: bool) -> dict[str, str | int | float | bool]:
-    """What the notebooks are told: the knobs that were given, and whether to compute what is missing, and where."""
-    given = {name: value for name in (*KNOBS, *_WHERE) if (value := getattr(options, name, None)) is not None}
-    return given | {"compute": compute}
+def parameters(options: argparse.Namespace, experiment: Experiment, *, compute: bool) -> dict[str, Any]:
+    """What an experiment's notebook is told: the knobs that say something, and whether and where to compute.
+
+    What is changed of runs (learning rate, epochs and so on) is nothing to one that trains nothing.
+    """
+    names = [name for name in (*KNOBS, *_WHERE) if experiment.runs or name not in OVERRIDES]
+    return {name: value for name in names if (value := getattr(options, name, None))} | {"compute": compute}
 
 
 def uses(run: Run) -> list[str]:

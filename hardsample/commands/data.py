@@ -2,12 +2,13 @@
 
 import argparse
 
-from hardsample.data.catalogue import DATASETS, stand_ins
+from hardsample.data.catalogue import DATASETS
 from hardsample.data.dataset import load
+from hardsample.experiments.registry import grid
 
 
 def do(options: argparse.Namespace) -> int:
-    data = load(stand_ins("base-values")[0] if options.data == "auto" else options.data)
+    data = load(*(grid("base-values/figure-1").sources if options.data == "auto" else [options.data]))
     known = DATASETS.get(data.name)
     about = "stand-in" if data.stand_in else known and known.label
     print(f"name         {data.name}{f' ({about})' if about else ''}")

@@ -18,9 +18,8 @@ def do(options: argparse.Namespace) -> int:
             print(f"{experiment.name}: nothing of it is stored, not drawn")
         elif missing := chosen.missing(experiment):
             print(f"{experiment.name}: {len(missing)} of {count(len(experiment.runs), 'run')} missing, and said to be")
-    parameters = chosen.parameters(options, compute=False)
     with Drawing() as drawing:
-        drawing.draw([(experiment, parameters) for experiment in begun])
+        drawing.draw([(each, chosen.parameters(options, each, compute=False)) for each in begun])
     if drawing.drawn:
         print(f"all figures and tables on one page: {gallery.save()}")
     unchanged = f", {drawing.unchanged} of them unchanged" if drawing.unchanged else ""

@@ -30,8 +30,7 @@ def do(options: argparse.Namespace) -> int:
         complete = [experiment for experiment in experiments if not chosen.missing(experiment)]
         if complete:
             print(f"drawing what is computed, {len(complete)} of {len(experiments)}", flush=True)
-        parameters = chosen.parameters(options, compute=True)
-        drawing.draw([(experiment, parameters) for experiment in complete])
+        drawing.draw([(each, chosen.parameters(options, each, compute=True)) for each in complete])
     if options.profile == TRIAL:
         options.figure = ""
         every = [each for each in chosen.experiments(options) if Store().done(each.runs)]
@@ -77,11 +76,5 @@ def _launch(options: argparse.Namespace, experiments: Sequence[Experiment]) -> t
 
 
 def _time(experiment: Experiment, device: str) -> None:
-    """Time the methods of a contest, or the updates of Table 1, unless that is stored; and say so."""
-    if experiment.runs:
-        if not timing.costs(experiment, device=device, compute=False):
-            print(f"{experiment.name}: timing the methods, {len(experiment.timed)} short trainings", flush=True)
-            timing.costs(experiment, device=device)
-    elif timing.measure(experiment, device=device, compute=False).frame.empty:
-        print(f"{experiment.name}: timing the updates of {len(experiment.timed)} trainings", flush=True)
-        timing.measure(experiment, device=device)
+    """Time the methods of a contest, or the updates of Table 1, unless that is stored; it is said."""
+    (timing.costs if experiment.runs else timing.measure)(experiment, device=device)
