@@ -127,7 +127,10 @@ def _unprinted(paper: pd.DataFrame) -> pd.Series:
 
 
 def _interval_statement(curves: Curves, rows: Iterable[Mapping]) -> str:
-    if max(row["n"] + row["diverged"] for row in rows) > 1:
+    most = max(row["n"] + row["diverged"] for row in rows)
+    if not most:
+        return ""
+    if most > 1:
         return "±: half the 95 % t interval over seeds."
     if curves.experiment.protocol == "published":
         return "±: half the 95 % t interval over the mini-batches of the one checkpoint, not over seeds."

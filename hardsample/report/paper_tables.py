@@ -69,7 +69,7 @@ def markdown(table: pd.DataFrame) -> str:
     blocks = [
         f"**{table.attrs['title']}**",
         f"**{finding}**" if finding else "",
-        " ".join((f"**{statement}**", *others)),
+        " ".join((f"**{statement}**", *filter(None, others))),
         markup.markdown_table(header, rows) if rows else "",
         " ".join(table.attrs["notes"]),
     ]
