@@ -90,6 +90,19 @@ def test_what_the_first_epochs_reach_is_told():
     assert "from 3.3" in [text.get_text() for text in loss.texts]
 
 
+def test_neighbouring_epochs_that_are_cut_have_one_mark():
+    made = curves(methods=METHODS, seeds=2, epochs=4)
+    (axes,) = trajectories.figure(made, ("acc/val",)).axes
+    assert [text.get_text() for text in axes.texts if text.get_text()[:4] == "from"] == ["from 0.04"]
+    assert sum(is_mark(line, 0) for line in axes.lines if line.get_marker() == "v") == 1
+
+
+def test_final_values_stay_beside_their_axes():
+    heights = style._spread([0.9, 0.93, 0.95, 0.96, 0.97], 0.08)
+    assert heights.max() <= 1 and np.diff(heights) == pytest.approx(0.08)
+    assert style._spread([0.0, 0.01], 0.1).min() >= 0
+
+
 @pytest.mark.parametrize(("top", "spacing"), [(0.7, "linear"), (0.95, "error")])
 def test_accuracies_are_spaced_by_the_error_above_four_fifths_alone(top, spacing):
     made = hard_curves()

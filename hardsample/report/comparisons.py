@@ -51,7 +51,7 @@ def differences_axis(
             axes.axvline(end, color=QUIET, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
     ticks = round_ticks(*ends, max(2, int((inches - _MARGIN * sum(cut)) / 0.26)))
     axes.set_xticks(ticks, [signed(tick) for tick in ticks])
-    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_ylim(max(len(methods), 1) - 0.5, -0.5)
     axes.set_yticks(range(len(methods)), methods)
     axes.tick_params(axis="y", length=0, pad=2, labelsize=8)
     axes.grid(axis="y", visible=False)

@@ -215,22 +215,23 @@ def chance_line(axes: Axes, chance: float | None) -> None:
 def mark_cuts(axes: Axes) -> None:
     """A triangle at the edge wherever a line, dot or band goes on beyond the y axis, with the furthest value of lines.
 
-    What is cut within a tenth of the x axis has one mark together, in its method's colour if it is of one alone.
+    What is cut at neighbouring epochs has one mark together, in its method's colour if it is of one alone.
     """
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     found = pd.DataFrame(list(_vertices(axes)), columns=["x", "y", "color", "line"]).sort_values("x", kind="stable")
+    apart = max(0.1 * (right - left), 1.1 * np.diff(found.x.unique()).max(initial=0))
     for edge, marker, out, furthest in (
         (0, "v", found.y < low, "min"),
         (1, "^", found.y > high, "max"),
     ):
         cut = found[out]
-        groups = (cut.x.diff() > 0.1 * (right - left)).cumsum()
+        groups = (cut.x.diff() > apart).cumsum()
         for _, own in cut.groupby(groups):
             begins = own.x.min() <= found.x.min()
             lines = own[own.line]
             value = short(getattr(lines.y, furthest)(), digits=2) if len(lines) else ""
             inside = found.x[(found.x > own.x.max()) & ~out]
-            place = (own.x.max() + inside.min()) / 2 if begins and len(inside) else own.x.min()
+            place = inside.min() if begins and len(inside) else own.x.min()
             color = own.color.iloc[0] if own.color.nunique() == 1 else QUIET
             _mark(axes, place, edge, marker, f"from {value}" if begins and value else value, color)
 

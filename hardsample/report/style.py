@@ -187,8 +187,8 @@ def _spread(heights: Sequence[float], least: float) -> np.ndarray:
         groups.append([float(np.clip(height, 0.02, 0.98)), 1])
         while len(groups) > 1 and groups[-1][0] - groups[-2][0] < least * (groups[-1][1] + groups[-2][1]) / 2:
             centre, count = groups.pop()
-            groups[-1] = [
-                (groups[-1][0] * groups[-1][1] + centre * count) / (groups[-1][1] + count),
-                groups[-1][1] + count,
-            ]
+            together = groups[-1][1] + count
+            half = min(least * (together - 1) / 2, 0.5)
+            mean = (groups[-1][0] * groups[-1][1] + centre * count) / together
+            groups[-1] = [float(np.clip(mean, half, 1 - half)), together]
     return np.array([centre + least * (k - (count - 1) / 2) for centre, count in groups for k in range(count)])
