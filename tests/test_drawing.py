@@ -121,6 +121,7 @@ def test_the_default_call_alone_begins_with_what_is_shipped(drawn, monkeypatch, 
         assert cli.main(["reproduce", "--figure", "table-2", *more]) == 0
         assert bool(told) is shown
         output = capsys.readouterr().out
+        assert (paths.figures_dir() / "quick-summary.csv").exists()
         assert "hard-samples/table-2: " in output and "index.html" in output.splitlines()[-2]
 
 

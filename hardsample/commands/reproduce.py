@@ -10,6 +10,7 @@ from hardsample import paths
 from hardsample.commands import chosen
 from hardsample.commands.drawing import Drawing
 from hardsample.experiments.panels import Experiment
+from hardsample.experiments.registry import grids
 from hardsample.experiments.shipped import shipped
 from hardsample.report import gallery, summary
 from hardsample.runs import timing
@@ -23,7 +24,7 @@ def do(options: argparse.Namespace) -> int:
     experiments = chosen.experiments(options)
     paths.check_writable(paths.figures_dir())
     with Drawing() as drawing:
-        if options.profile == TRIAL and options.data == "auto":
+        if is_trial := options.profile == TRIAL and options.data == "auto":
             _draw_shipped(drawing, experiments)
         shown = drawing.drawn, drawing.unchanged
         report, experiments = _launch(options, experiments)
@@ -31,9 +32,8 @@ def do(options: argparse.Namespace) -> int:
         if complete:
             print(f"drawing what is computed, {len(complete)} of {len(experiments)}", flush=True)
         drawing.draw([(each, chosen.parameters(options, each, compute=True)) for each in complete])
-    if options.profile == TRIAL:
-        options.figure = ""
-        every = [each for each in chosen.experiments(options) if Store().done(each.runs)]
+    if is_trial:
+        every = [each for each in grids(precision=options.precision) if Store().done(each.runs)]
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
         print(f"all figures and tables on one page: {gallery.save()}")
