@@ -200,7 +200,7 @@ def test_no_run_at_all():
     for name, make in (("table-3", paper_accuracies.table_3), ("table-6", paper_best.table_6)):
         table = make(nothing)
         assert list(table) == SCHEMAS[name] and set(table.status) == {"not run"}
-        assert "no run is finished yet" in paper_tables.markdown(table)
+        assert "no run is done yet" in paper_tables.markdown(table)
     untimed = dataclasses.replace(timings(), frame=timings().frame[:0])
     assert set(paper_timings.table_1(untimed).status) == {"not run"}
 

@@ -122,7 +122,7 @@ def seeds_statement(rows: Iterable[Mapping]) -> str:
     """n = the seeds of the fullest row, in words."""
     counts = [row["n"] for row in rows if row["status"] not in ("not run", "diverged")]
     if not counts:
-        return "no run is finished yet" if all(row["status"] == "not run" for row in rows) else "every run diverged"
+        return "no run is done yet" if all(row["status"] == "not run" for row in rows) else "every run diverged"
     return wording.seeds_in_words(pd.Series(counts))
 
 
