@@ -85,7 +85,7 @@ RECIPES = {
     # For trainings of seconds: small, and easy to learn.
     "easy-letters": Recipe(LETTERS, 28, False, 124_800, 20_800, "emnist-letters", distortion=0.6),
     "easy-digits": Recipe(DIGITS, 16, True, 50_000, 10_000, "cifar10", distortion=0.5),
-    "easy-hundred": Recipe(HUNDRED, 16, True, 50_000, 10_000, "cifar100", distortion=0.2),
+    "easy-hundred": Recipe(HUNDRED, 16, True, 50_000, 10_000, "cifar100", distortion=0.1),
     "easy-capitals": Recipe(CAPITALS, 16, True, 5_000, 8_000, "stl10", distortion=0.5),
 }
 

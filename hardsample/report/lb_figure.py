@@ -1,5 +1,7 @@
 """The figure of the study of LB: every test of a statement, and how far each reading is from meeting it."""
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -19,12 +21,12 @@ def figure(table: pd.DataFrame) -> Figure:
     """An axes per test, a line per reading: its mean difference and interval, and shaded what the statement asks."""
     cells = list(dict.fromkeys(zip(table.statement, table.setting, table.test, strict=True)))
     cells = [cell for cell in cells if (_of(table, cell).met != "not run").any()] or cells
-    sizes = sorted(table.letters.unique())
+    sizes, shown = sorted(table.letters.unique()), _shown(table)
     columns = 4
     with matplotlib.rc_context(style.RC):
         page, grid = style.page(
             (-(-len(cells) // columns), columns),
-            size=(1.7, 0.19 * len(READINGS) + 0.1),
+            size=(1.7, 0.19 * len(shown) + 0.1),
             gap=(0.2, 0.64),
             right=0.12,
             bottom=0.3,
@@ -35,11 +37,11 @@ def figure(table: pd.DataFrame) -> Figure:
             left=2.85,
         )
         for axes, cell in zip(grid.flat, cells, strict=False):
-            _test(axes, _of(table, cell), cell, sizes)
+            _test(axes, _of(table, cell), cell, sizes, shown)
         for axes in grid.flat[len(cells) :]:
             axes.set_axis_off()
         for row in grid:
-            row[0].set_yticks(range(len(READINGS)), list(READINGS), fontsize=7.5)
+            row[0].set_yticks(range(len(shown)), shown, fontsize=7.5)
     return page
 
 
@@ -48,18 +50,24 @@ def _of(table: pd.DataFrame, cell: tuple[int, str, str]) -> pd.DataFrame:
     return table[(table.statement == statement) & (table.setting == setting) & (table.test == test)]
 
 
-def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str], sizes: list[int]) -> None:
+def _shown(table: pd.DataFrame) -> list[str]:
+    """The readings of which anything was run, in their order; all, where nothing was."""
+    ran = set(table.reading[table.met != "not run"])
+    return [reading for reading in READINGS if reading in ran or not ran]
+
+
+def _test(axes: Axes, rows: pd.DataFrame, cell: tuple[int, str, str], sizes: list[int], shown: Sequence[str]) -> None:
     statement, setting, test = cell
     ran = rows[rows.met != "not run"]
     ends, cut = _ends(rows)
     low, high = rows.low.iloc[0], rows.high.iloc[0]
-    comparisons.differences_axis(axes, ends, [""] * len(READINGS), cut)
+    comparisons.differences_axis(axes, ends, [""] * len(shown), cut)
     axes.axvspan(max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1]), color=_ASKED, linewidth=0, zorder=0.5)
     for row in ran.itertuples():
         size, met = sizes.index(row.letters), row.met == "yes"
         comparisons.comparison(
             axes,
-            list(READINGS).index(row.reading) + 0.3 * (size - (len(sizes) - 1) / 2),
+            shown.index(row.reading) + 0.3 * (size - (len(sizes) - 1) / 2),
             (),
             row.difference,
             (row.difference - row.half_width, row.difference + row.half_width),

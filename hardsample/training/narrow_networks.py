@@ -40,8 +40,8 @@ class NarrowLettersCNN(nn.Module):
 class NarrowResNet(Scaled):
     """A ResNet of two of ResNet-18's blocks, with 16 and 32 channels in place of 64 to 512.
 
-    As in a ResNet for CIFAR, the first convolution, of 8 channels, keeps the size, and no pooling follows. The
-    classifier looks at four means of each channel, one a quarter of the image, not at one: it learns places sooner. The
+    As in a ResNet for CIFAR (He et al. 2016, section 4.2), the first convolution, of 8 channels, keeps the size, no
+    pooling follows, and what goes past a block has no weights. The classifier looks at four means of each channel, one a quarter of the image, not at one: it learns places sooner. The
     last batch normalisation of a block scales by zero at first, as in
     :class:`hardsample.training.image_networks.ImageNetwork`.
     """
@@ -50,7 +50,7 @@ class NarrowResNet(Scaled):
 
     def __init__(self, classes: int, image_size: int | None = None) -> None:
         super().__init__(image_size)
-        self.stem = _convolution(3, self.channels[0], 3)
+        self.stem = _convolution(3, self.channels[0])
         self.blocks = nn.ModuleList(map(_Block, self.channels, self.channels[1:]))
         self.classifier = nn.Linear(4 * self.channels[-1], classes)
 
@@ -63,22 +63,23 @@ class NarrowResNet(Scaled):
 
 
 class _Block(nn.Module):
-    """Two convolutions of 3x3 and one of 1x1 past them; the size is halved."""
+    """Two convolutions of 3x3 that halve the size; past them every second pixel, the new channels zero."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = _convolution(inputs, outputs, 3, stride=2)
-        self.second = _convolution(outputs, outputs, 3)
-        self.past = _convolution(inputs, outputs, 1, stride=2)
+        self.first = _convolution(inputs, outputs, stride=2)
+        self.second = _convolution(outputs, outputs)
+        self.added = outputs - inputs
         nn.init.zeros_(self.second[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(F.relu(self.first(x))) + self.past(x))
+        past = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.added))
+        return F.relu(self.second(F.relu(self.first(x))) + past)
 
 
-def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias, drawn as ResNets do (He et al. 2015, by outputs), and its batch normalisation."""
-    convolution = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A convolution of 3x3 without bias, drawn as ResNets do (He et al. 2015), and its batch normalisation."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
