@@ -14,7 +14,7 @@ class NarrowLettersCNN(nn.Module):
     """Paper A's network on halved images, with a quarter of its channels and half of its hidden layer.
 
     Mean-pooling 2, convolutions 8 and 16 of 3x3, max-pooling 2, dropout 0.25, linear 64, dropout 0.5, linear to the
-    classes, and ReLU between: 28,650 parameters for 26 classes.
+    classes, and ReLU between: 28,602 parameters for 26 classes.
     """
 
     dropout = ((0.25, (5, 5, 16)), (0.5, (64,)))  # rate and shape of each mask
@@ -41,9 +41,9 @@ class NarrowResNet(Scaled):
     """A ResNet of two of ResNet-18's blocks, with 16 and 32 channels in place of 64 to 512.
 
     As in a ResNet for CIFAR (He et al. 2016, section 4.2), the first convolution, of 8 channels, keeps the size, no
-    pooling follows, and what goes past a block has no weights. The classifier looks at four means of each channel, one a quarter of the image, not at one: it learns places sooner. The
-    last batch normalisation of a block scales by zero at first, as in
-    :class:`hardsample.training.image_networks.ImageNetwork`.
+    pooling follows, and what goes past a block has no weights. The classifier looks at four means of each channel, one
+    a quarter of the image, not at one: it learns places sooner. The last batch normalisation of a block scales by zero
+    at first, as in :class:`hardsample.training.image_networks.ImageNetwork`.
     """
 
     channels = (8, 16, 32)
