@@ -19,6 +19,19 @@ def test_paper_a_s_parameter_count():
     assert sum(parameter.numel() for parameter in LettersCNN(26).parameters()) == 1_201_946
 
 
+def test_narrow_networks_take_what_the_papers_take():
+    assert networks.parameters("narrow-letters-cnn", 26) == 28_602
+    letters = networks.build("narrow-letters-cnn", 26, 1)
+    masks = [torch.ones(2, *shape, dtype=torch.bool) for _, shape in letters.dropout]
+    assert letters(torch.zeros(2, 1, 28, 28, dtype=torch.uint8), masks).shape == (2, 26)
+    for shape, size in (((2, 3, 16, 16), None), ((2, 1, 28, 28), 16), ((2, 3, 33, 33), None)):
+        images = torch.randint(256, shape, dtype=torch.uint8)
+        network = networks.build("narrow-resnet", 10, 1, size).eval()
+        assert network(images).shape == (2, 10)
+    for block in network.blocks:
+        assert (block.second[1].weight == 0).all()  # so that a block begins as the way past it
+
+
 def test_the_network_computes_what_its_layers_say():
     """Section 4.1's order of layers, written out: ReLU before the pooling, one image at a time."""
     module = networks.build("letters-cnn", 26, 1)

@@ -49,7 +49,7 @@ def differences_axis(
     for end, side in zip(ends, cut, strict=True):
         if side:
             axes.axvline(end, color=QUIET, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
-    ticks = round_ticks(*ends, max(2, int((inches - _MARGIN * sum(cut)) / 0.26)))
+    ticks = _ticks(ends, inches - _MARGIN * sum(cut))
     axes.set_xticks(ticks, [signed(tick) for tick in ticks])
     axes.set_ylim(max(len(methods), 1) - 0.5, -0.5)
     axes.set_yticks(range(len(methods)), methods)
@@ -58,6 +58,16 @@ def differences_axis(
     for place in range(0, len(methods), 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
     axes.axvline(0, color=QUIET, linewidth=0.9, zorder=1)
+
+
+def _ticks(ends: Sequence[float], inches: float) -> Sequence[float]:
+    """As many round numbers as have room for their labels on an axis of that length."""
+    for most in range(max(2, int(inches / 0.26)), 1, -1):
+        ticks = round_ticks(*ends, most)
+        widest = max((len(signed(tick)) for tick in ticks), default=0)
+        if len(ticks) < 3 or (ticks[1] - ticks[0]) / (ends[1] - ends[0]) * inches > 0.08 + 0.062 * widest:
+            break
+    return ticks
 
 
 def signed(value: float) -> str:

@@ -24,7 +24,11 @@ def in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
     Above them that nothing can be significant, where that is so.
     """
     bullets = [f"**{few}**"] if (few := too_few_statement(found)) else []
+    experiment = table.attrs["curves"].experiment
+    held = {setting["budget"] for setting in experiment.settings.values()}
     for budget in BUDGETS:
+        if budget not in held and not (budget == BUDGETS[2] and experiment.timed):
+            continue
         own = found[found.budget == budget]
         sentences = [repeated_statement(table, budget)]
         if own.verdict.isin(VERDICTS[:3]).any() or own.verdict.eq("not compared").any():

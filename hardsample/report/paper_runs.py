@@ -34,20 +34,29 @@ def against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
 
 
 def networks_of(curves: Curves) -> tuple[str, ...]:
-    """The paper's networks in its order, then what else was asked for."""
-    return tuple(dict.fromkeys((*networks.TITLES, *(network for network, _ in curves.experiment.cells.values()))))
+    """The networks that the experiment has cells of, the paper's in its order; all of the paper's where it has none."""
+    asked = dict.fromkeys(network for network, _ in curves.experiment.cells.values())
+    known = [network for network in networks.TITLES if network in asked or not asked]
+    return tuple(dict.fromkeys((*known, *asked)))
 
 
 def curves_of(curves: Curves, network: str, slot: str | None) -> pd.DataFrame:
     """The curves of a network, on one of the paper's data sets or on the only one."""
-    titles = [
-        title for title, cell in curves.experiment.cells.items() if cell[0] == network and slot in (None, cell[1])
-    ]
-    return curves.frame[curves.frame.panel.isin(titles)]
+    return curves.frame[curves.frame.panel.isin(_titles(curves, network, slot))]
+
+
+def _titles(curves: Curves, network: str, slot: str | None) -> list[str]:
+    cells = curves.experiment.cells
+    return [title for title, cell in cells.items() if cell[0] == network and slot in (None, cell[1])]
 
 
 def every_delta(curves: Curves, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
-    return {delta: final_metrics(curves, network, slot, f"δ = {delta:g}") for delta in hard_samples.DELTAS}
+    """The final metrics of each δ that the experiment shows there; of every δ, where it trains nothing."""
+    shown = {name for title in _titles(curves, network, slot) for name in curves.experiment.layout[title]}
+    names = {delta: f"δ = {delta:g}" for delta in hard_samples.DELTAS}
+    return {
+        delta: final_metrics(curves, network, slot, name) for delta, name in names.items() if name in shown or not shown
+    }
 
 
 def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -> pd.DataFrame:
