@@ -15,6 +15,7 @@ import numpy as np
 import papermill
 from jupyter_client import AsyncKernelManager, BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 
 from hardsample import paths
@@ -98,21 +99,28 @@ def run(
             raise RuntimeError(f"notebook {name} failed: its kernel died, perhaps for want of memory.") from None
         notebook = nbformat.read(executed, as_version=4)
     if kernel is not None:
-        _clear(kernel)
+        _execute(kernel, "%reset -f")
     notebook.metadata.pop("papermill", None)  # temporary paths and the time of day
     _relink(notebook, source.parent, output.parent)
     paths.write_atomically(output, nbformat.writes(notebook).encode())
     return output
 
 
-def _clear(kernel: ThisInterpreter) -> None:
-    """Remove every variable of a kernel; what it has imported stays loaded."""
+def started_kernel() -> ThisInterpreter:
+    """A kernel for :func:`run` that has already loaded what the notebooks of figures and tables use."""
+    kernel = ThisInterpreter()
+    run_sync(kernel.start_kernel)()
+    _execute(kernel, "import hardsample.runs.launch, hardsample.report.trajectories, scipy.stats")
+    return kernel
+
+
+def _execute(kernel: ThisInterpreter, code: str) -> None:
     client = BlockingKernelClient()
     client.load_connection_info(kernel.get_connection_info())
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)
-        client.execute_interactive("%reset -f", store_history=False, timeout=60)
+        client.execute_interactive(code, store_history=False, timeout=60)
     finally:
         client.stop_channels()
 

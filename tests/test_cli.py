@@ -439,6 +439,7 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
     monkeypatch.setattr(reproduce, "_time", lambda *_: None)
     monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.setattr(drawing, "_draw", notebook)
+    monkeypatch.setattr(drawing, "_warm", lambda: None)
     assert cli.main([command, "--profile", "smoke"]) == 1
     output, error = capsys.readouterr()
     assert error == "hardsample: notebook base-values/figure-2 failed in this cell\n"

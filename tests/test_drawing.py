@@ -31,6 +31,7 @@ def drawn(monkeypatch):
         names.append(name)
 
     monkeypatch.setattr(drawing, "_draw", draw)
+    monkeypatch.setattr(drawing, "_warm", lambda: None)
     monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     return names
 

@@ -29,9 +29,9 @@ class Drawing:
     """
 
     def __init__(self) -> None:
-        width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
+        self._width = min(SIDE_BY_SIDE, os.cpu_count() or 1)
         spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(width, spawn, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+        self._pool = ProcessPoolExecutor(self._width, spawn, signal.signal, (signal.SIGINT, signal.SIG_IGN))
         self.drawn, self.unchanged, self.failed = 0, 0, 0
 
     def __enter__(self) -> Self:
@@ -39,6 +39,11 @@ class Drawing:
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def warm(self) -> None:
+        """Start the processes and their kernels, where it is known that there will be something to draw."""
+        for _ in range(self._width):
+            self._pool.submit(_warm)
 
     def draw(self, chosen: Sequence[tuple[Experiment, Mapping[str, Any]]]) -> None:
         """Run the notebook of each experiment with its parameters, and say a line of every one as it ends."""
@@ -85,6 +90,14 @@ def _short(path: Path | str) -> str:
     """A path from here, where it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here)) if isinstance(path, Path) and path.is_relative_to(here) else str(path)
+
+
+def _warm() -> None:
+    """In a process of its own: start the kernel that it will keep."""
+    from hardsample import notebooks
+
+    if not _kernels:
+        _kernels.append(notebooks.started_kernel())
 
 
 def _draw(name: str, parameters: dict[str, Any], output: Path, loaded: list[str]) -> None:

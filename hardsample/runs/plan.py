@@ -13,7 +13,7 @@ from hardsample.runs.devices import count_cores
 from hardsample.training.networks import max_cohort_size
 
 PROBES = 6  # configurations timed for the estimate
-WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes takes longer than it saves
+WORTH_WORKERS = 40.0  # seconds of work below which starting worker processes takes longer than it saves
 UNKNOWN = 1e-9  # stands for the seconds of an update where none could be timed: the order of the jobs still holds
 
 
