@@ -88,6 +88,11 @@ def test_the_page_shows_every_file_there_is_and_nothing_else(drawn):
         paths.write_atomically(folder / f"figure-1{suffix}", b"")
     text = gallery.page()
     assert text.index("From real images") < text.index("Trials on generated images")
+    paths.write_atomically(folder.parent / "changed" / "lr0.1" / "figure-4.csv", b"")
+    paths.write_atomically(folder.parent / "ocr-letters" / "figure-1.csv", b"")
+    pages = gallery.page().split("Trials on generated images")
+    assert "base-values-changed-lr0.1-figure-4" not in pages[0] and "base-values-changed-lr0.1-figure-4" in pages[1]
+    assert pages[0].index("base-values-sd19-letters-figure-1") < pages[0].index("base-values-ocr-letters-figure-1")
     assert 'src="base-values/sd19-letters/figure-1.png"' in text and "NIST SD19 letters" in text
     assert 'href="base-values/sd19-letters/figure-1-statistics.md"' in text
 

@@ -24,6 +24,8 @@ from hardsample.report import markup, scales
 from hardsample.report.style import QUIET, RC, Look, handle, in_order, looks
 from hardsample.report.wording import measured_statement, missing_statement, seeds_in_words, sentence
 
+CHANGED = "changed"  # the folder of experiments of which something was changed from their profile
+
 
 def stem(experiment: Experiment, variation: str = "") -> Path:
     """Where the experiment's outputs go, without a suffix; substitute data have a folder of their own.
@@ -32,7 +34,7 @@ def stem(experiment: Experiment, variation: str = "") -> Path:
     """
     paper, name = experiment.name.split("/")
     folder, changed = paths.figures_dir() / paper / experiment.folder, variation or experiment.variation
-    return (folder / "changed" / changed if changed else folder) / name
+    return (folder / CHANGED / changed if changed else folder) / name
 
 
 def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:

@@ -9,7 +9,9 @@ import mistune
 from hardsample import paths
 from hardsample.data import catalogue
 from hardsample.experiments import registry
+from hardsample.experiments.shipped import SHIPPED
 from hardsample.experiments.specs import EXPERIMENTS
+from hardsample.report.figures import CHANGED
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -17,6 +19,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; p
 img { max-width: 100%; height: auto; background: white; }
 section { border-top: 1px solid #8886; padding: 0.5rem 0 1.5rem; }
 nav ul { columns: 20rem; }
+nav li { break-inside: avoid; }
 .table { overflow-x: auto; font-size: 0.85rem; }
 table { border-collapse: collapse; }
 td, th { border: 1px solid #8886; padding: 0.2rem 0.5rem; text-align: left; vertical-align: top; }
@@ -44,7 +47,7 @@ def page() -> str:
             ("From real images", True),
             ("Trials on generated images, and what trains nothing", False),
         )
-        if (found := [stem for stem in _stems() if (stem.parent.parent != paths.figures_dir()) == real])
+        if (found := [stem for stem in _stems() if _is_real(stem) == real])
     ]
     lines = [
         "<!doctype html>",
@@ -62,13 +65,23 @@ def page() -> str:
 
 
 def _stems() -> Iterator[Path]:
-    """Where the files of every figure and table that has been drawn lie, without a suffix, paper by paper."""
-    top = paths.figures_dir()
+    """Where the files of every figure and table that has been drawn lie, without a suffix, paper by paper.
+
+    Of one figure those of shipped runs come first, in the order in which they are listed.
+    """
+    top, order = paths.figures_dir(), [(name, choices["data"]) for name, choices in SHIPPED]
     for name in registry.names():
         paper, figure = name.split("/")
         folder = top / paper
         homes = sorted(path for path in folder.rglob("*") if path.is_dir()) if folder.is_dir() else []
+        homes.sort(key=lambda home: order.index((name, home.name)) if (name, home.name) in order else len(order))
         yield from (home / figure for home in (*homes, folder) if (home / f"{figure}.csv").is_file())
+
+
+def _is_real(stem: Path) -> bool:
+    """Whether the files are of data that have a folder of their own, as all that is not generated has."""
+    _, *folders = stem.parent.relative_to(paths.figures_dir()).parts
+    return bool(folders) and folders[0] != CHANGED
 
 
 def _section(stem: Path) -> str:
