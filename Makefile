@@ -76,7 +76,7 @@ test-all: $(environment) .triton/.complete ## every test, the kernels' too
 	$(python) -m pytest
 	$(kernels)
 
-smoke: $(environment) ## the whole way in about a minute, in a temporary folder
+smoke: $(environment) ## the whole way in a minute or two, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
 	HARDSAMPLE_RUNS=$$folder/runs HARDSAMPLE_FIGURES=$$folder/figures $(hardsample) reproduce $(what) $(where) --profile smoke
 

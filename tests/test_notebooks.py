@@ -255,6 +255,15 @@ def test_what_was_found_is_of_the_figure_that_is_shown():
         assert not [folder for folder in pictures if "figures" in folder.parts] or pictures & tables, name
 
 
+def test_what_somebody_drew_is_not_taken_for_what_is_shipped(tmp_path, monkeypatch):
+    """`make reproduce` leaves trials in figures/, where git does not see them."""
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    for name in ("hard-samples/figure-4", "hard-samples/table-1", "base-values/figure-1"):
+        (tmp_path / "figures" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "figures" / f"{name}.csv").touch()
+        assert found.committed(name) is None and found.NOTHING in found.cell(name)
+
+
 def test_what_was_found_follows_its_table_and_names_what_was_not_run(tmp_path, monkeypatch):
     rows = pd.DataFrame(
         [
@@ -269,13 +278,13 @@ def test_what_was_found_follows_its_table_and_names_what_was_not_run(tmp_path, m
     rows = pd.concat([rows, rows.assign(metric="loss/val")])
     folder = tmp_path / "figures" / "base-values" / "sd19-letters"
     folder.mkdir(parents=True)
-    (folder / "figure-9.csv").touch()
-    (folder / "figure-9-statistics.md").touch()
+    (folder / "figure-2.csv").touch()
+    (folder / "figure-2-statistics.md").touch()
     monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
 
     def told(table):
-        table.to_csv(folder / "figure-9-statistics.csv", index=False)
-        return found.cell("base-values/figure-9")
+        table.to_csv(folder / "figure-2-statistics.csv", index=False)
+        return found.cell("base-values/figure-2")
 
     text = told(rows)
     counts = "significantly above in 1, significantly below in 1, inconclusive in 1 of 3 settings"

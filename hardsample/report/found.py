@@ -12,6 +12,7 @@ import pandas as pd
 
 from hardsample import paths
 from hardsample.data import catalogue
+from hardsample.experiments import registry
 from hardsample.numerals import count, number, p_value, short
 from hardsample.report import markup, stats
 from hardsample.report.tables import READABLE, Tested
@@ -20,7 +21,7 @@ from hardsample.training.networks import find
 
 TAG = "found"  # of the cell
 HEADING = "## What was found"
-FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-jpeg", "")  # of committed outputs: the first that has one is told of
+FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-jpeg")  # of committed outputs: the first that has one is told of
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
 TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
 """What the notebooks that teach, and keep no runs, tell of."""
@@ -60,7 +61,11 @@ def answer(table: Tested, metric: str = READABLE[0]) -> str:
 def committed(name: str) -> Path | None:
     """The stem of the committed files of a figure or table, without a suffix; None where nothing is committed."""
     paper, last = name.split("/")
-    stems = [paths.project_root() / "figures" / paper / folder / last for folder in FOLDERS]
+    experiment = registry.grid(name)
+    folders = (
+        FOLDERS if experiment.runs or experiment.timed else ("",)
+    )  # in "" else lie trials, which are not committed
+    stems = [paths.project_root() / "figures" / paper / folder / last for folder in folders]
     return next((stem for stem in stems if stem.with_name(f"{last}.csv").is_file()), None)
 
 
