@@ -315,6 +315,7 @@ def test_without_a_figure_the_runs_of_all_are_launched_once(launched):
 @pytest.mark.parametrize("report", [LaunchReport(0, 0, (), 3, 1.0), LaunchReport(0, 2, (("run", "trace"),), 0, 1.0)])
 def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
     monkeypatch.setattr(launch, "launch", lambda *_, **__: report)
+    monkeypatch.setattr(drawing.Drawing, "warm", lambda _: None)
     assert cli.main(["run", *SMOKE]) == 1
     assert cli.main(["reproduce", *SMOKE]) == 1
     assert capsys.readouterr().out.startswith("0 of 1 figures drawn; ")
