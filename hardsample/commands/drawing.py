@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
@@ -54,10 +54,10 @@ class Drawing:
                 self._tell(experiment, " (unchanged)")
                 self.unchanged += 1
                 continue
-            output = paths.runs_dir() / "notebooks" / _place(experiment).with_suffix(".ipynb")
+            output = paths.runs_dir() / "notebooks" / figures.place(experiment).with_suffix(".ipynb")
             future = self._pool.submit(_draw, experiment.name, dict(parameters), output, plugins.loaded())
             drawing[future] = experiment, stamp
-        for future in _as_completed({future: experiment.name for future, (experiment, _) in drawing.items()}):
+        for future in _as_completed(drawing):
             experiment, stamp = drawing[future]
             try:
                 future.result()
@@ -65,25 +65,14 @@ class Drawing:
                 print(f"hardsample: {error}", file=sys.stderr)
                 self.failed += 1
             else:
-                stamps.write(experiment, stamp, files(experiment))
+                stamps.write(experiment, stamp, figures.files(figures.stem(experiment)))
                 self._tell(experiment)
 
     def _tell(self, experiment: Experiment, more: str = "") -> None:
-        own = files(experiment)
+        own = figures.files(figures.stem(experiment))
         self.drawn += 1
         first = next((path for kind in (".png", ".md") for path in own if path.suffix == kind), own[0] if own else "")
         print(f"{experiment.name}: {_short(first)}{more}", flush=True)
-
-
-def files(experiment: Experiment) -> list[Path]:
-    """What has been drawn of an experiment."""
-    stem = figures.stem(experiment)
-    return sorted({*stem.parent.glob(f"{stem.name}.*"), *stem.parent.glob(f"{stem.name}-*")})
-
-
-def _place(experiment: Experiment) -> Path:
-    """Where an experiment's files lie, without a suffix, from the folder of all figures."""
-    return figures.stem(experiment).relative_to(paths.figures_dir())
 
 
 def _short(path: Path | str) -> str:
@@ -111,9 +100,10 @@ def _draw(name: str, parameters: dict[str, Any], output: Path, loaded: list[str]
     _kernels.append(kernel)  # one in which a notebook failed is not used again
 
 
-def _as_completed(names: Mapping[Future, str]) -> Iterator[Future]:
-    """The futures as they end; what is waited for is said now and then."""
-    left, total, said = set(names), len(names), time.monotonic()
+def _as_completed(drawing: Iterable[Future]) -> Iterator[Future]:
+    """The futures as they end; how many have is said now and then."""
+    left, said = set(drawing), time.monotonic()
+    total = len(left)
     while left:
         ended, left = wait(left, SAY_EVERY, FIRST_COMPLETED)
         yield from ended

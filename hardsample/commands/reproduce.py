@@ -27,7 +27,8 @@ def do(options: argparse.Namespace) -> int:
         if is_trial := options.profile == TRIAL and options.data == "auto":
             _draw_shipped(drawing, experiments)
         shown = drawing.drawn, drawing.unchanged
-        if any(map(chosen.missing, experiments)):
+        runs, done = chosen.done(experiments)
+        if len(done) < len(runs):
             drawing.warm()
         report, experiments = _launch(options, experiments)
         complete = [experiment for experiment in experiments if not chosen.missing(experiment)]

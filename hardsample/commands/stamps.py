@@ -43,7 +43,7 @@ def is_fresh(experiment: Experiment, stamp: str) -> bool:
     try:
         known = json.loads(_path(experiment).read_bytes())
         return known["inputs"] == stamp and all(
-            _digest(Path(figures.stem(experiment).parent / name).read_bytes()) == digest
+            _digest((figures.stem(experiment).parent / name).read_bytes()) == digest
             for name, digest in known["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -57,8 +57,7 @@ def write(experiment: Experiment, stamp: str, files: Sequence[Path]) -> None:
 
 
 def _path(experiment: Experiment) -> Path:
-    place = figures.stem(experiment).relative_to(paths.figures_dir())
-    return paths.runs_dir() / "drawn" / place.with_suffix(".json")
+    return paths.runs_dir() / "drawn" / figures.place(experiment).with_suffix(".json")
 
 
 def _state(path: Path) -> tuple[str, int, int]:

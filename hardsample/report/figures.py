@@ -37,6 +37,16 @@ def stem(experiment: Experiment, variation: str = "") -> Path:
     return (folder / CHANGED / changed if changed else folder) / name
 
 
+def files(stem: Path) -> list[Path]:
+    """What there is of a figure or table under its :func:`stem`."""
+    return sorted({*stem.parent.glob(f"{stem.name}.*"), *stem.parent.glob(f"{stem.name}-*")})
+
+
+def place(experiment: Experiment) -> Path:
+    """Its :func:`stem` as seen from the folder of all figures."""
+    return stem(experiment).relative_to(paths.figures_dir())
+
+
 def save(figure: Figure, points: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
     """Write ``stem``.pdf, .png (200 dpi) and .csv (the drawn points), each whole or not at all.
 

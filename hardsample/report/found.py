@@ -281,10 +281,15 @@ def _sizes(name: str, stem: Path) -> Iterator[str]:
     yield markup.markdown_table(("network", "parameters", "the paper's", "FLOPs", "the paper's"), lines)
 
 
+def _measured(stem: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table's rows, and those of them that were run."""
+    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
+    return rows, rows[rows.status == "measured"]
+
+
 def _accuracies(name: str, stem: Path) -> Iterator[str]:
     """Every δ that was run against δ = 1, and when it converged."""
-    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
-    run = rows[rows.status == "measured"]
+    rows, run = _measured(stem)
     yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
     lines = [
         (
@@ -304,8 +309,7 @@ def _accuracies(name: str, stem: Path) -> Iterator[str]:
 
 def _best(name: str, stem: Path) -> Iterator[str]:
     """The best δ below 1, chosen on one half of the test set, against δ = 1 on the other."""
-    rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
-    run = rows[rows.status == "measured"]
+    rows, run = _measured(stem)
     yield f"{_seeds_or_counts(run)} {_data(stem, run.n)}"
     lines = [
         (

@@ -11,7 +11,7 @@ from hardsample.data import catalogue
 from hardsample.experiments import registry
 from hardsample.experiments.shipped import SHIPPED
 from hardsample.experiments.specs import EXPERIMENTS
-from hardsample.report.figures import CHANGED
+from hardsample.report.figures import CHANGED, files
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -86,8 +86,7 @@ def _is_real(stem: Path) -> bool:
 
 def _section(stem: Path) -> str:
     """A figure or table with its picture, its table for readers, and links to its files."""
-    own = sorted({*stem.parent.glob(f"{stem.name}.*"), *stem.parent.glob(f"{stem.name}-*")})
-    own = [path for path in own if path.stem == stem.name or path.stem.endswith(_PICTURES)]
+    own = [path for path in files(stem) if path.stem == stem.name or path.stem.endswith(_PICTURES)]
     lines = [f'<section id="{_anchor(stem)}"><h3>{_title(stem)}</h3>']
     lines += [
         f'<p><a href="{_link(path)}"><img src="{_link(path)}" alt="{_title(stem)}" loading="lazy"></a></p>'
@@ -98,8 +97,8 @@ def _section(stem: Path) -> str:
     if any(path.suffix == ".png" for path in own):
         tables = [f"<details><summary>Numbers</summary>{table}</details>" for table in tables]
     lines += [f'<div class="table">{table}</div>' for table in tables]
-    files = ", ".join(f'<a href="{_link(path)}">{html.escape(path.name)}</a>' for path in own)
-    return "\n".join((*lines, f"<p>Files: {files}</p></section>"))
+    links = ", ".join(f'<a href="{_link(path)}">{html.escape(path.name)}</a>' for path in own)
+    return "\n".join((*lines, f"<p>Files: {links}</p></section>"))
 
 
 def _title(stem: Path) -> str:
