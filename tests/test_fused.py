@@ -287,6 +287,7 @@ def test_it_serves_lb_where_its_draws_are_of_a_fixed_number(monkeypatch):
         ({"optimizer": "sgd"}, "sgd"),
         ({"loss": "focal"}, "focal"),
         ({"method": "LB"}, "LB"),
+        ({"method": "P-margin"}, "P-margin"),
         ({"method": "HMB", "options": {"delta": 0.5}}, "HMB"),
         ({"options": {"score": "after"}}, "scored"),
         ({"options": {"score_dropout": False}}, "scored"),

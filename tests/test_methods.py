@@ -10,6 +10,7 @@ from hardsample import randomness
 from hardsample.errors import InputError
 from hardsample.methods import loss_based, persistent, registry
 from hardsample.randomness import Stream
+from hardsample.training.losses import cross_entropy
 
 SEED = torch.tensor([1])
 
@@ -46,6 +47,38 @@ def test_equation_6_the_base_value_is_the_entropy_in_nats():
     assert entropy.tolist() == pytest.approx(by_hand, abs=1e-6)
 
 
+MEASURES = {  # of p = 0.6, 0.3, 0.1 with each class as the label
+    "P-margin": [1 - (0.6 - 0.3)] * 3,
+    "P-confidence": [1 - 0.6] * 3,
+    "P-EL2N": [math.sqrt(x) for x in (0.16 + 0.09 + 0.01, 0.36 + 0.49 + 0.01, 0.36 + 0.09 + 0.81)],
+}
+
+
+@pytest.mark.parametrize("name, by_hand", MEASURES.items())
+def test_other_measures_by_hand(name, by_hand):
+    p = torch.tensor([0.6, 0.3, 0.1]).expand(1, 3, 3)
+    label = torch.arange(3)[None]
+    values = registry.METHODS[name].build.values(p.log() + 7, -p.gather(2, label[..., None])[..., 0].log())
+    assert values.shape == (1, 3) and values[0].tolist() == pytest.approx(by_hand, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_other_measures_keep_their_order_near_0_and_are_bounded(name):
+    """A network that is sure of one class, and right, or wrong, or has no numbers left."""
+    values = registry.METHODS[name].build.values
+    gaps = torch.tensor([10.0, 14.0, 18.0, 22.0, 40.0])
+    logits = torch.stack([gaps, torch.zeros(5), torch.zeros(5)], -1)[None]
+    right = values(logits, cross_entropy(logits, torch.zeros(1, 5, dtype=torch.int64)))[0]
+    times = {"P-margin": 3, "P-confidence": 2, "P-EL2N": math.sqrt(6)}[name]
+    torch.testing.assert_close(right, times * torch.exp(-gaps), rtol=1e-3, atol=0)
+    wrong = values(logits, cross_entropy(logits, torch.ones(1, 5, dtype=torch.int64)))[0]
+    most = math.sqrt(2) if name == "P-EL2N" else 1
+    assert (wrong >= 0).all() and (wrong <= most + 1e-6).all()
+    method = built(name, 4, 2)
+    method.observe(torch.tensor([[1]]), torch.full((1, 1, 3), torch.nan), torch.full((1, 1), torch.nan))
+    assert method.base_values.values[0].tolist() == pytest.approx([1, 1e-8, 1, 1])
+
+
 def test_mini_batches_draw_every_example_once_an_epoch_in_a_new_order():
     method = built("MB", 24, 8, torch.tensor([1, 2]))
     drawn = stream(method, 9).transpose(0, 1).reshape(2, 3, 24)
@@ -66,7 +99,7 @@ def test_uniform_stream_is_uniform_and_repeats():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["PLB", "PEB"])
+@pytest.mark.parametrize("name", ["PLB", "PEB", *MEASURES])
 def test_base_values_start_from_a_pass_over_all_examples(name):
     method = built(name, 6, 2, floor=1e-8)
     losses = torch.arange(1.0, 7.0)[None]
@@ -266,7 +299,7 @@ def test_lb_refuses_a_mini_batch_larger_than_the_data():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MB", "SMB", "LB", "PLB", "PEB", "HMB", "RMB", "FMB", "HE"])
+@pytest.mark.parametrize("name", ["MB", "SMB", "LB", "PLB", "PEB", *MEASURES, "HMB", "RMB", "FMB", "HE"])
 def test_a_seed_alone_draws_what_it_draws_in_a_cohort_of_twelve(name):
     seeds = torch.arange(1, 13)
 

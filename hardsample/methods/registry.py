@@ -7,11 +7,14 @@ from torch import Tensor
 
 from hardsample.errors import check_choice
 from hardsample.methods import (
+    el2n,
     hard_mini_batches,
     infobatch,
     kakurenbo,
+    least_confidence,
     loss_based,
     loss_proportional,
+    margin,
     mercury,
     ohem,
     persistent,
@@ -39,8 +42,8 @@ __all__ = [
 ]
 
 _MODULES = (  # in the order of tables and legends
-    *(uniform, loss_based, persistent, hard_mini_batches, selective_backprop, kakurenbo, infobatch, mercury, ohem),
-    loss_proportional,
+    *(uniform, loss_based, persistent, margin, least_confidence, el2n),
+    *(hard_mini_batches, selective_backprop, kakurenbo, infobatch, mercury, ohem, loss_proportional),
 )
 for _module in _MODULES:
     for _spec in _module.SPECS:
