@@ -98,6 +98,7 @@ def far_apart(one, other):
     [
         ("PEB", 4, 1100, 26, (1, 7), {"learning_rate_decay": 0.5}),
         ("PLB", 3, 40, 33, (7,), {"options": {"uniform": 0.5, "refresh_every": 5}, "label_noise": 0.5}),
+        ("PEB", 4, 1100, 26, (1, 7), {"options": {"distinct": True}}),
         ("SMB", 5, 40, 2, (7,), {"learning_rate_schedule": "cosine"}),
         ("LB", 4, 40, 26, (1, 7), {"options": {"draws": "keys", "write": "raw", "monitor": "mini-batch"}}),
         ("MB", 9, 7, 26, (1,), {}),  # mini-batches longer than the data

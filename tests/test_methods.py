@@ -139,14 +139,24 @@ def test_lb_draws_without_replacement_and_never_what_it_monitors():
 def test_lb_draws_one_after_another_in_proportion_to_what_is_left(options, fill):
     """Chi-square at the 0.1 % level over ordered pairs, for weights so uneven that most steps take several rounds."""
     method = built("LB", 6, 2, torch.tensor([1, 2]), **options)
-    weights = torch.tensor([16.0, 4.0, 2.0, 1.0, 1.0])
+
+    def draw(step):
+        fill(method._weights, UNEVEN.expand(2, -1))
+        method.draw(step)
+        return method._drawn
+
+    assert_drawn_one_after_another(draw, UNEVEN / UNEVEN.sum())
+
+
+UNEVEN = torch.tensor([16.0, 4.0, 2.0, 1.0, 1.0])
+
+
+def assert_drawn_one_after_another(draw, p):
+    """Pairs of different examples, [2, 2] a step, with p of five and then of the four that are left."""
     counts = torch.zeros(2, 5, 5)
     for step in range(3000):
-        fill(method._weights, weights.expand(2, -1))
-        method.draw(step)
-        first, second = method._drawn.unbind(1)
+        first, second = draw(step).unbind(1)
         counts[torch.arange(2), first, second] += 1
-    p = weights / weights.sum()
     pairs = p[:, None] * p / (1 - p[:, None])
     off = ~torch.eye(5, dtype=torch.bool)
     assert (counts[:, ~off] == 0).all()
@@ -321,6 +331,28 @@ def test_a_share_of_uniform_draws_is_mixed_in():
     assert stats.chisquare(torch.bincount(drawn.flatten(), minlength=size), expected).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("uniform", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["PLB", "PEB", "P-margin"])
+def test_distinct_examples_are_drawn_one_after_another(name, uniform):
+    method = built(name, 5, 2, torch.tensor([1, 2]), distinct=True, uniform=uniform)
+    assert method.capturable
+    method.fill(UNEVEN.expand(2, -1))
+    p = (1 - uniform) * UNEVEN / UNEVEN.sum() + uniform / 5
+    assert_drawn_one_after_another(lambda step: method.draw(step).indices, p)
+    assert torch.equal(method.base_values.values, UNEVEN.expand(2, -1))  # to draw changes nothing
+
+
+def test_distinct_examples_are_all_there_are_at_most_and_each_is_scored():
+    method = built("PLB", 6, 6, distinct=True)
+    indices, weights = method.draw(3)
+    assert weights is None and sorted(indices[0].tolist()) == [*range(6)]
+    assert torch.equal(method.draw(torch.tensor(3)).indices, indices)
+    assert len({tuple(method.draw(step).indices[0].tolist()) for step in range(9)}) > 6
+    losses = indices + 1.0
+    method.observe(indices, torch.zeros(1, 6, 3), losses)
+    assert method.base_values.values[0].tolist() == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("uniform", [0.0, 0.25])
 def test_weights_of_beta_1_make_any_mean_unbiased(uniform):
     size, n = 6, 20_000
@@ -353,8 +385,11 @@ def test_base_values_are_refreshed_every_so_many_steps():
         ({"uniform": 1.5}, "uniform is 1.5: give the share of uniform draws, 0 to 1"),
         ({"beta": -1.0}, "beta is -1.0: give 0"),
         ({"refresh_every": -1}, "refresh_every is -1: give a number of steps, or 0"),
+        ({"distinct": "yes"}, "distinct is yes: give True or False"),
+        ({"distinct": True, "beta": 1.0}, "beta is 1.0: give 0 where distinct is True: such a draw has no simple prob"),
+        ({"distinct": True, "n": 11}, "a mini-batch of 11 cannot be drawn from 10 examples without replacement: give"),
     ],
 )
 def test_bad_options_of_base_values_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        built("PLB", 10, 4, **options)
+        built("PLB", 10, **({"n": 4} | options))

@@ -91,3 +91,35 @@ class BaseValues:
             values: float [S, n] without a gradient. NaN is stored as the floor, infinity as ``LARGEST``.
         """
         self._trees.update(indices, values)
+
+
+def draw_distinct(weights: Tensor, seeds: Tensor, step: int | Tensor, n: int) -> Tensor:
+    """Draw ``n`` different examples for every seed, one after another, each in proportion to the weights of those left.
+
+    They are the n smallest of e_i / w_i with e_i exponential (Efraimidis and Spirakis 2006): a fixed number of
+    operations, O(N), which a CUDA graph can hold.
+
+    Args:
+        weights: float64 [S, N], above 0.
+        seeds: int64 [S].
+        step: the counter of the random numbers, an int or an int64 tensor [].
+
+    Returns:
+        int64 [S, n], in the order drawn.
+    """
+    numbers = randomness.uniforms(seeds, randomness.Stream.DRAW, step, weights.shape[1])
+    keys = numbers.neg_().log1p_().neg_().div_(weights)
+    return keys.topk(n, dim=1, largest=False).indices
+
+
+def check_distinct(n: int, size: int) -> None:
+    """Refuse a mini-batch of more different examples than there are.
+
+    Raises:
+        InputError: says so.
+    """
+    if size < n:
+        raise InputError(
+            f"a mini-batch of {n} cannot be drawn from {size} examples without replacement: give a smaller batch_size"
+            " or more examples."
+        )

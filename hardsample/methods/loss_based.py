@@ -16,7 +16,7 @@ from torch import Tensor
 from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
-from hardsample.methods.base_values import BaseValues
+from hardsample.methods.base_values import BaseValues, check_distinct, draw_distinct
 from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.methods.trees import LARGEST
 from hardsample.randomness import Stream
@@ -120,8 +120,7 @@ class LossBased(FullMiniBatches):
         monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
         fits = not monitored or (0 < held_out < 1 and size - monitored >= n)
         check_value("held_out", held_out, fits, f"a share above 0 that leaves {n} of {size} examples to draw")
-        if size < n:
-            raise InputError(f"a mini-batch of {n} cannot be drawn from {size} examples without replacement.")
+        check_distinct(n, size)
         self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every
         self.write, self.monitor, self.alarm = write, monitor, alarm
         self._function, _, self._count = utility.partition("/")
@@ -255,9 +254,7 @@ class _ByKeys:
             self.values.mul_(torch.exp2(-self.values.mean(1, keepdim=True).log2().floor()))
 
     def draw(self, step: int | Tensor) -> Tensor:
-        numbers = randomness.uniforms(self._seeds, Stream.DRAW, step, self.values.shape[1])
-        keys = numbers.neg_().log1p_().neg_().div_(self.values)
-        self._drawn = keys.topk(self._n, dim=1, largest=False).indices
+        self._drawn = draw_distinct(self.values, self._seeds, step, self._n)
         return self._drawn
 
     def mass(self, of_drawn: bool) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from hardsample import randomness
 from hardsample.errors import check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
-from hardsample.methods.base_values import BaseValues
+from hardsample.methods.base_values import BaseValues, check_distinct, draw_distinct
 from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.randomness import Stream
 
@@ -25,9 +25,11 @@ class PersistentLoss(FullMiniBatches):
             is the paper's (the exponent of Schaul et al. 2016, section 3.4).
         refresh_every: steps after which all base values are computed anew, by a forward pass; 0 for never, as in the
             paper.
+        distinct: no example comes twice in a mini-batch: n are drawn one after another, each in proportion to the p_i
+            of those left, which takes O(N). In the paper (equation 3) draws are independent.
 
     Raises:
-        InputError: an option is out of its range.
+        InputError: an option is out of its range, or distinct examples are to be weighted, or are too few.
     """
 
     def __init__(
@@ -43,16 +45,22 @@ class PersistentLoss(FullMiniBatches):
         uniform: float = 0.0,
         beta: float = 0.0,
         refresh_every: int = 0,
+        distinct: bool = False,
     ) -> None:
         super().__init__(size, n)
         check_choice("score", score, ("before", "after"))
         check_value("uniform", uniform, 0 <= uniform <= 1, "the share of uniform draws, 0 to 1")
         check_value("beta", beta, 0 <= beta < math.inf, "0 for equal weights, 1 for unbiased ones, or a number between")
         check_value("refresh_every", refresh_every, refresh_every >= 0, "a number of steps, or 0 for never")
+        check_value("distinct", distinct, isinstance(distinct, bool), "True or False")
+        if distinct:
+            check_value("beta", beta, not beta, "0 where distinct is True: such a draw has no simple probability")
+            check_distinct(n, size)
         self.scored = (score, score == "before" if score_dropout is None else score_dropout)
         self.base_values = BaseValues(size, seeds, floor=floor)
         self._n, self._first_step = n, first_step
         self._uniform, self._beta, self._refresh_every = uniform, beta, refresh_every
+        self.distinct = distinct
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         if self.due(step):
@@ -65,7 +73,8 @@ class PersistentLoss(FullMiniBatches):
         self.base_values.fill(values)
 
     def prepare(self, step: int) -> None:
-        self.base_values.prepare(step, self._n)
+        if not self.distinct:
+            self.base_values.prepare(step, self._n)
 
     def due(self, step: int) -> bool:
         """Are all base values to be computed before this step?"""
@@ -74,6 +83,8 @@ class PersistentLoss(FullMiniBatches):
 
     def draw(self, step: int | Tensor) -> Draw:
         store, share = self.base_values, self._uniform
+        if self.distinct:
+            return Draw(draw_distinct(self._probabilities(store.values), store.seeds, step, self._n))
         indices = store.draw(step, self._n)
         if share:
             numbers = randomness.uniforms(store.seeds, Stream.MIXTURE, step, self._n)
@@ -81,11 +92,14 @@ class PersistentLoss(FullMiniBatches):
             indices = torch.where(numbers < share, evenly, indices)
         return Draw(indices, self._weights(indices) if self._beta else None)
 
-    def _weights(self, indices: Tensor) -> Tensor:
+    def _probabilities(self, values: Tensor) -> Tensor:
+        """Those of examples with such base values, float [S, m]: float64 [S, m]."""
         store, share = self.base_values, self._uniform
-        p = store.values.gather(1, indices).double().div_(store.totals[:, None])
-        p = p.mul_(1 - share).add_(share / store.size)
-        return p.mul_(store.size).pow_(-self._beta).float()
+        return values.double().div_(store.totals[:, None]).mul_(1 - share).add_(share / store.size)
+
+    def _weights(self, indices: Tensor) -> Tensor:
+        p = self._probabilities(self.base_values.values.gather(1, indices))
+        return p.mul_(self.base_values.size).pow_(-self._beta).float()
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self.base_values.update(indices, self.values(logits, losses))

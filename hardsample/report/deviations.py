@@ -107,7 +107,10 @@ DEVIATIONS = (
         "A",
         "An example twice in a mini-batch",
         "draws are independent (eq. 3); which of two scores stays is not said",
-        "the last one's",
+        "the last one's; or none comes twice, drawn one after another in proportion to what is left",
+        {"distinct": False},
+        ({"distinct": True},),
+        _PERSISTENT,
     ),
     Deviation(
         "A",

@@ -99,7 +99,11 @@ class FusedStep:
             kernels.shuffled[grid](orders, step, self.index, n, method.size, orders.shape[1], BLOCK=16)
         elif type(method) is uniform.UniformStream:
             kernels.uniform[grid](seeds, step, self.index, n, method.size, STREAM=int(Stream.DRAW), BLOCK=16)
-        elif isinstance(method, persistent.PersistentLoss) and self._two_levels and not method._uniform:
+        elif (
+            isinstance(method, persistent.PersistentLoss)
+            and self._two_levels
+            and not (method._uniform or method.distinct)
+        ):
             leaves, sums = method.base_values._trees._levels
             numbers, blocks = method.base_values._trees._numbers, leaves.shape[1]
             kernels.draw[-(-n // 4), len(leaves)](
