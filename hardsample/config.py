@@ -18,6 +18,7 @@ AVERAGES = ("examples", "mini-batches")
 LOSSES = ("cross-entropy", "focal")
 SCHEDULES = ("constant", "cosine")
 INITIALIZATIONS = ("torchvision", "timm")
+INPUT_SCALINGS = ("unit", "standard")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -64,6 +65,7 @@ class Run:
     label_noise: float = 0.0  # share of the training labels that are exchanged for another class's
     learning_rate_schedule: str = "constant"  # or "cosine": to 0 over the updates after the pre-training
     initialization: str = "torchvision"  # by whose rule an EfficientNet or MobileNet is initialised; or "timm"
+    input_scaling: str = "unit"  # pixels from 0 to 1; or "standard": less the training set's mean, by its deviation
 
     def __post_init__(self) -> None:
         for name, wanted in _TYPES.items():
@@ -76,6 +78,7 @@ class Run:
         check_choice("loss", self.loss, LOSSES)
         check_choice("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
+        check_choice("input_scaling", self.input_scaling, INPUT_SCALINGS)
         check_choice("pretrain_start", self.pretrain_start, STARTS)
         check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
         for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
@@ -121,7 +124,8 @@ class Run:
         what = [self.method] if self.network == _DEFAULTS["network"] else [self.network, self.method]
         share = [f"d{self.options['delta']}"] if "delta" in self.options else []
         numbers = [f"n{self.batch_size}", f"lr{self.learning_rate:g}", f"pre{self.pretrain_epochs:g}"]
-        chosen = {name: getattr(self, name) for name in ("loss", "learning_rate_schedule", "initialization")}
+        names = ("loss", "learning_rate_schedule", "initialization", "input_scaling")
+        chosen = {name: getattr(self, name) for name in names}
         rest = [value for name, value in chosen.items() if value != _DEFAULTS[name]]
         rest += [f"noise{self.label_noise:g}"] if self.label_noise else []
         return "-".join((self.data, *what, *share, *numbers, *rest))

@@ -29,6 +29,7 @@ def test_every_field_is_in_the_key():
         "precision": "bf16", "momentum": 0.5, "image_size": 64, "evaluation_statistics": "batch",
         "evaluation_average": "mini-batches", "loss": "focal", "focal_gamma": 1.0, "label_noise": 0.1,
         "learning_rate_schedule": "cosine", "initialization": "timm",
+        "input_scaling": "standard",
     }  # fmt: skip
     assert changes.keys() == {field.name for field in dataclasses.fields(Run)}
     keys = {dataclasses.replace(RUN, **{name: value}).key for name, value in changes.items()}
@@ -63,6 +64,7 @@ def test_the_start_forgets_the_method_and_keeps_the_seed():
         ({"label_noise": 1.5}, "label_noise is 1.5: give a share of the labels, 0 to 1"),
         ({"focal_gamma": -1}, "focal_gamma is -1.0: give 0"),
         ({"initialization": "keras"}, "unknown initialization 'keras': choose one of torchvision, timm"),
+        ({"input_scaling": "zscore"}, "unknown input_scaling 'zscore': choose one of unit, standard"),
         ({"loss": "hinge"}, "unknown loss 'hinge': choose one of cross-entropy, focal"),
         ({"batch_size": 0}, "batch_size is 0: give a value above 0"),
         ({"pretrain_epochs": 11}, "pretrain_epochs is 11.0: give 0 to 10.0"),

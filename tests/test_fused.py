@@ -287,6 +287,7 @@ def test_it_serves_lb_where_its_draws_are_of_a_fixed_number(monkeypatch):
         ({"network": "resnet18"}, "resnet18"),
         ({"optimizer": "sgd"}, "sgd"),
         ({"loss": "focal"}, "focal"),
+        ({"input_scaling": "standard"}, "input_scaling unit alone, and this is standard"),
         ({"method": "LB"}, "LB"),
         ({"method": "P-margin"}, "P-margin"),
         ({"method": "HMB", "options": {"delta": 0.5}}, "HMB"),

@@ -32,6 +32,19 @@ def test_narrow_networks_take_what_the_papers_take():
         assert (block.second[1].weight == 0).all()  # so that a block begins as the way past it
 
 
+@pytest.mark.parametrize("network", ["letters-cnn", "narrow-letters-cnn"])
+def test_pixels_standardised_are_pixels_less_the_mean_by_the_deviation(network):
+    """The first convolution can do the same by its weights: w / sd, and a bias less by mean / sd times their sum."""
+    one, other = (networks.build(network, 26, 1).eval() for _ in range(2))
+    one.moments = mean, deviation = 0.2, 0.5
+    with torch.no_grad():
+        first = other.convolution_1
+        first.weight.div_(deviation)
+        first.bias.sub_(mean * first.weight.sum((1, 2, 3)))
+        torch.testing.assert_close(one(IMAGES[0]), other(IMAGES[0]), rtol=1e-4, atol=1e-5)
+    assert one.state_dict().keys() == other.state_dict().keys()
+
+
 def test_the_network_computes_what_its_layers_say():
     """Section 4.1's order of layers, written out: ReLU before the pooling, one image at a time."""
     module = networks.build("letters-cnn", 26, 1)

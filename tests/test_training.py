@@ -240,6 +240,33 @@ def test_a_flipped_label_is_any_other_with_equal_chances():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_pixels_standardised_by_the_training_set_s_moments(letters, precision):
+    runs = [dataclasses.replace(RUN, input_scaling="standard", precision=precision, seed=seed) for seed in (1, 2)]
+    pixels = letters.x_train.double() / 255
+    moments = pytest.approx((pixels.mean().item(), pixels.std(correction=0).item()), rel=1e-9)
+    step = TrainingStep([run.start for run in runs], letters, torch.device("cpu"))
+    assert step.cohort.module.moments == moments and letters.pixel_moments == moments
+    alone = outcome(runs[0], letters)
+    together = training.train(runs, letters, starts=training.pretrain([run.start for run in runs], letters))
+    exact = {"rel": 1e-3} if precision == "float32" else {"rel": 0.2}
+    assert column(together[0], "loss/val") == pytest.approx(column(alone, "loss/val"), **exact)
+    unit = outcome(dataclasses.replace(runs[0], input_scaling="unit"), letters)
+    assert column(unit, "loss/val")[0] != column(alone, "loss/val")[0]  # evaluated so, too
+    assert "-standard" in runs[0].label and runs[0].start.input_scaling == "standard"
+
+
+def test_pixels_that_cannot_be_standardised_are_refused(letters, digits):
+    standard = {"input_scaling": "standard"}
+    with pytest.raises(InputError, match="input_scaling is 'standard', but narrow-resnet scales its images in its own"):
+        training.check(dataclasses.replace(RUN, network="narrow-resnet", **standard), digits)
+    blank = dataclasses.replace(letters, x_train=torch.full_like(letters.x_train, 7))
+    for refusing in (training.check, lambda run, data: training.train([run], data)):
+        with pytest.raises(InputError, match="but all those of glyphs are alike: leave it out"):
+            refusing(dataclasses.replace(RUN, pretrain_epochs=0.0, **standard), blank)
+
+
+@pytest.mark.slow
 def test_the_cosine_falls_from_the_learning_rate_to_0_after_the_pre_training(letters, monkeypatch):
     rates = []
     step = optimizers.Adadelta.step

@@ -45,6 +45,14 @@ class Dataset:
         """:func:`hardsample.data.fingerprints.fingerprint` of the four arrays."""
         return fingerprints.fingerprint(tuple(getattr(self, name).cpu().numpy() for name in formats.ARRAYS))
 
+    @functools.cached_property
+    def pixel_moments(self) -> tuple[float, float]:
+        """Mean and standard deviation of all pixels of the training images, from 0 to 1; on every device the same."""
+        counts = torch.bincount(self.x_train.flatten(), minlength=256).double().cpu()
+        share, values = counts / counts.sum(), torch.arange(256, dtype=torch.float64) / 255
+        mean = (share * values).sum()
+        return mean.item(), (share * (values - mean).square()).sum().sqrt().item()
+
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data on ``device``."""
         return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in formats.ARRAYS})

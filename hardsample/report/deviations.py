@@ -61,7 +61,14 @@ DEVIATIONS = (
         ({"learning_rate_schedule": "cosine"},),
     ),
     Deviation("A", "Augmentation, weight decay", "none is named", "none"),
-    Deviation("A", "Input scaling", "nothing", "pixels from 0 to 1, no mean or deviation taken out"),
+    Deviation(
+        "A",
+        "Input scaling",
+        "nothing",
+        "pixels from 0 to 1, no mean or deviation taken out",
+        {"input_scaling": "unit"},
+        ({"input_scaling": "standard"},),
+    ),
     Deviation(
         "A",
         "Ends of epochs (MB)",

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from hardsample.jit import uses_numba
 from hardsample.training import pooling
+from hardsample.training.input_scaling import Pixels
 from hardsample.training.network_spec import NetworkSpec
 
 
-class LettersCNN(nn.Module):
+class LettersCNN(Pixels):
     """Paper A's network (section 4.1): 1,201,946 parameters for 28x28 grey images and 26 classes.
 
     Convolutions 32 and 64 of 3x3, max-pooling 2, dropout 0.25, linear 128, dropout 0.5, linear to the classes, and ReLU
@@ -32,7 +33,7 @@ class LettersCNN(nn.Module):
 
     def forward(self, images: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
         """uint8 [n, 1, 28, 28], and masks bool [n, 12, 12, 64] and [n, 128] in training -> logits [n, classes]."""
-        x = images.to(self.linear_1.weight.dtype).div(255)
+        x = self.pixels(images, self.linear_1.weight)
         x = F.relu(self.convolution_1(x), inplace=True)
         x = self.pool_relu_dropout(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
         x = F.relu(self.linear(x.flatten(1), self.linear_1.weight, self.linear_1.bias), inplace=True)
@@ -65,6 +66,7 @@ SPEC = NetworkSpec(
     image_shape=(1, 28, 28),
     max_cohort_size=12,
     images_on_gpu=2_400,  # of twelve networks, which 500 would not fill the GPU with
+    standardizes=True,
     specialize=specialize,
     paper="base-values",
 )

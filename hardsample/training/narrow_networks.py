@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from hardsample.training import pooling
 from hardsample.training.image_networks import Scaled
+from hardsample.training.input_scaling import Pixels
 from hardsample.training.network_spec import NetworkSpec
 
 
-class NarrowLettersCNN(nn.Module):
+class NarrowLettersCNN(Pixels):
     """Paper A's network on halved images, with a quarter of its channels and half of its hidden layer.
 
     Mean-pooling 2, convolutions 8 and 16 of 3x3, max-pooling 2, dropout 0.25, linear 64, dropout 0.5, linear to the
@@ -28,7 +29,7 @@ class NarrowLettersCNN(nn.Module):
 
     def forward(self, images: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
         """uint8 [n, 1, 28, 28], and masks bool [n, 5, 5, 16] and [n, 64] in training -> logits [n, classes]."""
-        x = F.avg_pool2d(images.to(self.linear_1.weight.dtype).div(255), 2)
+        x = F.avg_pool2d(self.pixels(images, self.linear_1.weight), 2)
         x = F.relu(self.convolution_1(x), inplace=True)
         x = pooling.plain(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
         x = F.relu(self.linear_1(x.flatten(1)), inplace=True)
@@ -91,6 +92,7 @@ SPECS = (
         lambda classes, image_size: NarrowLettersCNN(classes),
         image_shape=(1, 28, 28),
         max_cohort_size=12,
+        standardizes=True,
         paper="base-values",
     ),
     NetworkSpec("narrow-resnet", "narrow ResNet", NarrowResNet, batch_normalized=True, paper="hard-samples"),

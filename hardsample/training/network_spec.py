@@ -31,6 +31,8 @@ class NetworkSpec:
         batch_normalized: has it batch normalisation, which cannot be trained on a single image?
         max_cohort_size: how many seeds one GPU trains together: as many as it takes to fill it.
         images_on_gpu: how many images of each seed pass together on a GPU, without gradients.
+        standardizes: do its modules subtract and divide by the mean and the deviation of pixels from 0 to 1 that their
+            attribute ``moments`` holds, if it is not None?
         initialize_as_timm: draws a module's weights anew by timm's rule; None where there is one initialisation alone.
         specialize: makes a module compute the same faster, alone or stacked, on a device.
         paper: whose network it is, ``base-values`` or ``hard-samples``, which is where its runs are stored.
@@ -43,6 +45,7 @@ class NetworkSpec:
     batch_normalized: bool = False
     max_cohort_size: int = 1
     images_on_gpu: int = 500
+    standardizes: bool = False
     initialize_as_timm: Callable[[nn.Module], None] | None = None
     specialize: Callable[[nn.Module, bool, torch.device], None] = _as_built
     paper: str = OWN

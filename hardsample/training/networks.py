@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from hardsample import randomness
-from hardsample.config import INITIALIZATIONS
+from hardsample.config import INITIALIZATIONS, INPUT_SCALINGS
+from hardsample.data.dataset import Dataset
 from hardsample.errors import InputError, check_choice
 from hardsample.training import image_networks, letters_cnn, narrow_networks
 from hardsample.training.network_spec import NETWORKS, NetworkSpec
@@ -66,6 +67,27 @@ def check_initialization(network: str, initialization: str) -> None:
         raise InputError(
             f"initialization is {initialization!r}, but {network} has one initialisation alone: leave it out; it is a"
             f" choice for {choices}."
+        )
+
+
+def check_input_scaling(network: str, scaling: str, data: Dataset) -> None:
+    """Refuse another scaling of the pixels for a network that scales them in its own way alone, or of pixels all alike.
+
+    Raises:
+        InputError: says so.
+    """
+    if scaling == INPUT_SCALINGS[0]:
+        return
+    if not find(network).standardizes:
+        choices = ", ".join(name for name, spec in NETWORKS.items() if spec.standardizes)
+        raise InputError(
+            f"input_scaling is {scaling!r}, but {network} scales its images in its own way alone: leave it out; it is a"
+            f" choice for {choices}."
+        )
+    if not data.pixel_moments[1]:
+        raise InputError(
+            f"input_scaling is {scaling!r}, which divides by the deviation of the pixels, but all those of {data.name}"
+            " are alike: leave it out."
         )
 
 

@@ -61,6 +61,7 @@ class TrainingStep:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
         networks.check_images(run.network, data.x_train.shape[1:])
         networks.check_initialization(run.network, run.initialization)
+        networks.check_input_scaling(run.network, run.input_scaling, data)
         check_precision(run.precision, device.type)
         self.data, self.device = data.to(device), device
         size, n = len(data.x_train), run.batch_size
@@ -83,6 +84,8 @@ class TrainingStep:
             run.image_size,
             run.initialization,
         )
+        if run.input_scaling == "standard":
+            self.cohort.module.moments = data.pixel_moments
 
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)

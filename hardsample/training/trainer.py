@@ -80,6 +80,7 @@ def check(run: Run, data: Dataset) -> None:
     """
     networks.check_images(run.network, data.x_train.shape[1:])
     networks.check_initialization(run.network, run.initialization)
+    networks.check_input_scaling(run.network, run.input_scaling, data)
     size, n = len(data.x_train), run.batch_size
     method = registry.build(run.method, size, n, torch.tensor([run.seed]), options=run.options)
     tail = size % n if isinstance(method.updates_per_epoch, int) and not run.options.get("drop_last") else n

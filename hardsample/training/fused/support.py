@@ -40,6 +40,7 @@ def unserved(run: Run, method: Method, classes: int) -> str:
             f"it knows {_NETWORK} alone, and this is {run.network}": run.network != _NETWORK,
             f"it knows Adadelta alone, and this is {run.optimizer}": run.optimizer != "adadelta",
             f"it knows the cross-entropy alone, and the loss is {run.loss}": run.loss != "cross-entropy",
+            f"it knows input_scaling unit alone, and this is {run.input_scaling}": run.input_scaling != "unit",
             f"it has no arithmetic for {run.precision}": run.precision not in PRECISIONS,
             f"it knows no step of {run.method}": type(method) not in METHODS,
             f"{run.method} does not draw in a fixed number of operations": not method.capturable,
