@@ -19,6 +19,7 @@ LOSSES = ("cross-entropy", "focal")
 SCHEDULES = ("constant", "cosine")
 INITIALIZATIONS = ("torchvision", "timm")
 INPUT_SCALINGS = ("unit", "standard")
+DETAILS = ("metrics", "examples")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -66,6 +67,7 @@ class Run:
     learning_rate_schedule: str = "constant"  # or "cosine": to 0 over the updates after the pre-training
     initialization: str = "torchvision"  # by whose rule an EfficientNet or MobileNet is initialised; or "timm"
     input_scaling: str = "unit"  # pixels from 0 to 1; or "standard": less the training set's mean, by its deviation
+    detail: str = "metrics"  # what is kept; or "examples": hardsample.training.details, too
 
     def __post_init__(self) -> None:
         for name, wanted in _TYPES.items():
@@ -79,6 +81,7 @@ class Run:
         check_choice("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
         check_choice("input_scaling", self.input_scaling, INPUT_SCALINGS)
+        check_choice("detail", self.detail, DETAILS)
         check_choice("pretrain_start", self.pretrain_start, STARTS)
         check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
         for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
@@ -147,6 +150,7 @@ class Run:
             pretrain_start="own",
             pretrain_optimizer_state="fresh",
             learning_rate_schedule="constant",
+            detail="metrics",
             seed=self.seed if self.pretrain_start == "own" else 0,
         )
 

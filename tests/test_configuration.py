@@ -29,7 +29,7 @@ def test_every_field_is_in_the_key():
         "precision": "bf16", "momentum": 0.5, "image_size": 64, "evaluation_statistics": "batch",
         "evaluation_average": "mini-batches", "loss": "focal", "focal_gamma": 1.0, "label_noise": 0.1,
         "learning_rate_schedule": "cosine", "initialization": "timm",
-        "input_scaling": "standard",
+        "input_scaling": "standard", "detail": "examples",
     }  # fmt: skip
     assert changes.keys() == {field.name for field in dataclasses.fields(Run)}
     keys = {dataclasses.replace(RUN, **{name: value}).key for name, value in changes.items()}

@@ -1,4 +1,4 @@
-"""The store of finished runs, one JSON file each, written once and whole and never changed; and of measured times."""
+"""The store of finished runs, a JSON file each, and details beside some, written once and whole; and measured times."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.curves import Curves, join_runs
-from hardsample.records import StoredRun, check_fingerprints, stem
-from hardsample.runs import files
+from hardsample.records import StoredRun, stem
+from hardsample.runs import details, files, soundness
 from hardsample.training import networks
 from hardsample.training.results import COLUMNS, State, TrainingResult
 
@@ -48,7 +50,7 @@ class Store:
         return {run: values["provenance"] for run, values in found if values is not None}
 
     def has(self, run: Run) -> bool:
-        """Whether ``run`` is done: its file exists, parses and is its own."""
+        """Whether ``run`` is done: its file exists, parses and is its own, and so are the details that it keeps."""
         return self._values(run) is not None
 
     def read(self, run: Run) -> StoredRun:
@@ -62,12 +64,23 @@ class Store:
             raise InputError(f"no finished run at {self.path(run)}: launch it first, or see `hardsample verify`.")
         return record
 
+    def read_detail(self, run: Run) -> dict[str, np.ndarray]:
+        """What ``run`` keeps of single examples, by the names of :mod:`hardsample.training.details`.
+
+        Raises:
+            InputError: it keeps nothing of them, or is not done.
+        """
+        if run.detail == "metrics":
+            raise InputError(f'{run.label} keeps no single examples: train it with detail="examples".')
+        record = self.read(run)
+        return details.read(details.path(self.path(run)), record.provenance)
+
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not done, in their order."""
         return [run for run in runs if not self.has(run)]
 
     def write(self, run: Run, outcome: TrainingResult, provenance: Mapping[str, Any]) -> bool:
-        """Store a finished run; False if another writer was first, whose record stays.
+        """Store a finished run, its details first; False if another writer was first, whose record stays.
 
         A broken file in its place is kept beside it as ``<name>.broken``.
 
@@ -76,12 +89,14 @@ class Store:
         """
         if self.has(run):
             return False
-        path = self.path(run)
+        path, detail = self.path(run), b""
+        if run.detail != "metrics":
+            detail, provenance = details.encode(outcome.detail, provenance)
         content = files.encode_run(StoredRun(run, provenance, outcome.columns, outcome.rows))
-        paths.write_atomically(path, content, overwrite=False)
+        details.write_both(path, content, detail)
         if not self.has(run):
             os.replace(path, path.with_name(f"{path.name}.broken"))
-            paths.write_atomically(path, content, overwrite=False)
+            details.write_both(path, content, detail)
         return path.read_bytes() == content
 
     def records(self) -> list[StoredRun]:
@@ -90,29 +105,8 @@ class Store:
 
     def verify(self) -> list[str]:
         """What is wrong in the store, one sentence a problem; empty if all is well."""
-        problems, sound = [], []
-        for path in self.run_files():
-            try:
-                run, values = files.read_run(path)
-            except InputError as error:
-                problems.append(str(error))
-                continue
-            sound.append((run, values["provenance"]))
-            if path != self.path(run):
-                problems.append(f"{path} holds the run of {self.path(run).name}: rename or delete it.")
-        for path in self._timing_files():
-            try:
-                files.read_timing(path)
-            except InputError as error:
-                problems.append(str(error))
-        problems += [
-            f"{path} was unreadable and set aside: delete it." for path in sorted(self.root.glob("*/*/*.broken"))
-        ]
-        try:
-            check_fingerprints(sound)
-        except InputError as error:
-            problems.append(str(error))
-        return problems
+        aside = sorted(self.root.glob("*/*/*.broken"))
+        return soundness.problems(self.run_files(), self.path, self._timing_files(), aside)
 
     def clean(self, age: float = LEFTOVER_AGE) -> None:
         """Remove the temporary files that killed writers left more than ``age`` seconds ago."""
@@ -129,8 +123,9 @@ class Store:
         return found
 
     def unfinished(self) -> list[Path]:
-        """Checkpoints of runs that were interrupted or go on, and unreadable files that were set aside."""
-        return sorted((*self.root.glob("checkpoints/*.npz"), *self.root.glob("*/*/*.broken")))
+        """Checkpoints of runs that were interrupted or go on, unreadable files set aside, and details of no run."""
+        alone = (path for path in self.root.glob("*/*/*.npz") if not path.with_suffix(".json").exists())
+        return sorted((*self.root.glob("checkpoints/*.npz"), *self.root.glob("*/*/*.broken"), *alone))
 
     def curves(self, experiment: "Experiment") -> Curves:
         """The stored metrics of an experiment, as :func:`hardsample.experiments.curves.join_runs` gives them.
@@ -204,6 +199,7 @@ class Store:
         """What the file of ``run`` holds, checked; None if it is absent, unreadable or that of another run."""
         try:
             found, values = files.read_run(self.path(run), run)
+            details.check(self.path(run), run, values["provenance"])
         except (FileNotFoundError, InputError):
             return None
         return values if found == run else None

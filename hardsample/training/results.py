@@ -31,7 +31,8 @@ class TrainingResult:
     pre-training's included and those evaluated left out. Train metrics are of the labels trained on.
     ``computed`` says how: ``way`` of the steps ("fused" or "plain"), ``captured`` in a CUDA graph or not, the
     ``arithmetic`` of products; where it applies ``check``, how the fused way agreed with the plain one, and ``reason``,
-    why a faster way was not taken.
+    why a faster way was not taken. ``detail`` are the arrays of :mod:`hardsample.training.details`, where the run keeps
+    them.
     """
 
     columns: tuple[str, ...]
@@ -39,6 +40,7 @@ class TrainingResult:
     seconds: dict[str, float]
     state: State | None = None
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    detail: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         last = dict(zip(self.columns, self.rows[-1], strict=True)) if self.rows else {}

@@ -16,6 +16,7 @@ from hardsample.methods import registry
 from hardsample.methods.base import Method
 from hardsample.training import checkpoint, networks, optimizers, schedule
 from hardsample.training.cohort import Cohort
+from hardsample.training.drawn import Drawn
 from hardsample.training.fused import support
 from hardsample.training.fused.cohort import FusedCohort
 from hardsample.training.fused.step import FusedStep
@@ -89,6 +90,7 @@ class TrainingStep:
 
         self.counts = torch.zeros(len(runs), size, dtype=torch.int32, device=device)
         self.one = torch.ones(len(runs), n, dtype=torch.int32, device=device)
+        self.drawn = Drawn(self.counts) if run.detail == "examples" else None
         if self.way == "fused":
             self.optimizer = self.cohort.adadelta(run.rho)
             self._fused = FusedStep(run, self.cohort, self.optimizer, self.method, self.data, self.labels, self.counts)
@@ -147,7 +149,10 @@ class TrainingStep:
             if when == "after":
                 logits = self.cohort.logits(images, masks if dropout else (), training=dropout)
                 losses = cross_entropy(logits, labels)
-            self.counts.scatter_add_(1, indices, self.one[:, : indices.shape[1]])
+            ones = self.one[:, : indices.shape[1]]
+            self.counts.scatter_add_(1, indices, ones)
+            if self.drawn is not None:
+                self.drawn.count(indices, ones, step)
             self.method.observe(indices, logits, losses)
         return indices.shape[1]
 
@@ -193,6 +198,7 @@ class TrainingStep:
     def tensors(self) -> dict[str, Tensor]:
         """All that a step changes, by name: the very tensors."""
         parts = {"network": self.cohort.tensors, "optimizer": self.optimizer.tensors, "method": self.method.tensors}
+        parts |= {"drawn": self.drawn.tensors} if self.drawn is not None else {}
         named = {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
         return named | {"counts": self.counts}
 

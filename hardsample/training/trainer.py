@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
@@ -14,6 +16,7 @@ from hardsample.errors import InputError
 from hardsample.methods import registry
 from hardsample.training import checkpoint as checkpoints
 from hardsample.training import evaluation, networks
+from hardsample.training.details import Details
 from hardsample.training.process import flushed_denormals
 from hardsample.training.results import COLUMNS, DeadlineError, Progress, State, TrainingResult
 from hardsample.training.step import TrainingStep
@@ -99,7 +102,7 @@ def _trained(trainer: "Trainer", checkpoint: State | None = None, **hooks: Any) 
 
 
 class Trainer:
-    """A cohort in training; everything that changes is in ``parts``, ``step`` and ``rows``.
+    """A cohort in training; everything that changes is in ``parts``, ``details``, ``step`` and ``rows``.
 
     Args:
         parts: what makes its steps.
@@ -112,6 +115,8 @@ class Trainer:
         if parts.run.start is not None and starts is not None:
             self.rows = [list(start.rows) for start in starts]
         self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self.details = Details(parts) if parts.run.detail == "examples" else None
+        self.kept: list[dict[str, np.ndarray]] = [{} for _ in parts.labels]
 
     def advance(
         self,
@@ -126,6 +131,7 @@ class Trainer:
         one_step = fastest(self.parts, self.step)
         saved = time.monotonic()
         while self.step < self.parts.schedule.steps and not self._diverged():
+            self._look()
             now = time.monotonic()
             late = deadline is not None and deadline < now
             if save_checkpoint is not None and (late or now > saved + checkpoint_seconds):
@@ -141,6 +147,7 @@ class Trainer:
                 self.evaluate()
                 if report is not None:
                     report(Progress(self.step, self.parts.schedule.steps, self.rows[0][-1]))
+        self._look(ended=True)
 
     def evaluate(self) -> None:
         """Add a row for each seed."""
@@ -154,7 +161,7 @@ class Trainer:
         """The whole cohort, to go on from bit for bit."""
         rest = {"step": self.step, "rows": self.rows, "seconds": self.seconds}
         passes = {"forwards": self.parts.forwards, "backwards": self.parts.backwards}
-        return checkpoints.save(self.parts.tensors, rest | passes)
+        return checkpoints.save(self._tensors, rest | passes)
 
     def load(self, state: State) -> None:
         """Go on from what :meth:`save` gave.
@@ -162,7 +169,7 @@ class Trainer:
         Raises:
             StateMismatchError: the state is of other runs.
         """
-        rest = checkpoints.load(state, self.parts.tensors)
+        rest = checkpoints.load(state, self._tensors)
         self.parts.cohort.refresh()
         self.step, self.seconds, self.parts.refreshed = rest["step"], rest["seconds"], None
         self.parts.forwards, self.parts.backwards = rest["forwards"], rest["backwards"]
@@ -177,9 +184,25 @@ class Trainer:
             for place in range(len(self.rows))
         ]
         return [
-            TrainingResult(COLUMNS, tuple(rows), share, state, parts.computed)
-            for rows, state in zip(self.rows, states, strict=True)
+            TrainingResult(COLUMNS, tuple(rows), share, state, parts.computed, detail)
+            for rows, state, detail in zip(self.rows, states, self.kept, strict=True)
         ]
+
+    @property
+    def _tensors(self) -> dict[str, Tensor]:
+        """All that a training goes on from."""
+        return self.parts.tensors | (self.details.tensors if self.details is not None else {})
+
+    def _look(self, *, ended: bool = False) -> None:
+        """Measure what the run keeps of single examples, where it keeps any and this is a moment for it."""
+        if self.details is None or not (ended or self.details.due(self.step)):
+            return
+        with self._timed("train"):
+            self.parts.wait()
+        with self._timed("evaluate"):
+            self.details.measure(self.step)
+            if ended:
+                self.kept = self.details.arrays(self.step)
 
     def _diverged(self) -> bool:
         """Has no seed a network of numbers left? No update brings one back.

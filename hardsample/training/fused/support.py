@@ -46,6 +46,7 @@ def unserved(run: Run, method: Method, classes: int) -> str:
             f"{run.method} does not draw in a fixed number of operations": not method.capturable,
             "examples are not scored by the step's own logits": method.scored != ("before", True),
             "losses are weighted (beta)": bool(run.options.get("beta")),
+            "it does not count the draws of single examples (detail)": run.detail != "metrics",
             f"it takes at most {MOST_CLASSES} classes, and there are {classes}": classes > MOST_CLASSES,
         }
     )
