@@ -82,7 +82,7 @@ def test_what_is_kept_of_the_examples_is_what_the_metrics_are_means_of(letters):
     assert first["step"] == 6 and first["acc/val"] == pytest.approx((kept["test/predicted-before"] == labels).mean())
     assert (kept["train/predicted"] == kept["train/label"]).mean() == pytest.approx(last["acc/train"])
     assert kept["train/loss"].mean(dtype=float) == pytest.approx(last["loss/train"], rel=1e-3)
-    assert np.array_equal(kept["train/label"], letters.y_train.numpy())
+    assert np.array_equal(kept["train/label"], letters.y_train.numpy()) and np.array_equal(kept["test/label"], labels)
     assert kept["train/drawn"].sum() == 2 * 96
     hardest = kept["hardest/index"]
     assert set(hardest) == set(np.argsort(-kept["train/loss"], kind="stable")[: len(hardest)])

@@ -4,6 +4,7 @@ Losses are nats in float16, clipped to its range, and every prediction is made i
 
 ``test/loss-before``, ``test/predicted-before``: of the test examples, before the method's first step [M].
 ``test/loss``, ``test/predicted``: the same at the end.
+``test/label``: what they are, so that figures can be drawn where the data are not at hand [M].
 ``train/loss``, ``train/predicted``: of the run's training examples, at the end [N].
 ``train/label``: what they were trained as [N].
 ``train/drawn``: how often each was trained on since the pre-training [N].
@@ -76,6 +77,7 @@ class Details:
         hardest = losses.topk(min(SHOWN, losses.shape[1]), dim=1).indices
         test, train = self._test(), self._short(logits, losses)
         kept = self.tensors | {"test/loss": test[0], "test/predicted": test[1]}
+        kept |= {"test/label": step.data.y_test.to(self._class).expand(len(step.labels), -1)}
         kept |= {"train/loss": train[0], "train/predicted": train[1], "train/label": step.labels.to(self._class)}
         kept |= {"train/drawn": step.drawn.times, "hardest/index": hardest.int()}
         kept |= {"hardest/image": step.data.x_train[hardest]}
