@@ -5,6 +5,7 @@ some months behind; where it cannot be imported the plain torch operations do th
 A compiled function calls no other module's, or a change there would leave the kept code as it was.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 
@@ -27,11 +28,19 @@ def uses_numba(device: torch.device) -> bool:
     return AVAILABLE and device.type == "cpu"
 
 
-def compiled(function: Callable) -> Callable:
-    """``function`` compiled for the types it is called with, division by zero as in NumPy; itself without Numba."""
+def compiled(function: Callable | None = None, *, multiply_add: bool = False) -> Callable:
+    """``function`` compiled for the types it is called with, division by zero as in NumPy; itself without Numba.
+
+    Args:
+        function: None gives a decorator with the option.
+        multiply_add: may a product be added without being rounded first? Where the processor can, that is faster.
+    """
+    if function is None:
+        return functools.partial(compiled, multiply_add=multiply_add)
     if numba is None:
         return function
+    options = {"error_model": "numpy", "fastmath": {"contract"} if multiply_add else False}
     try:
-        return numba.njit(function, error_model="numpy", cache=True)
+        return numba.njit(function, cache=True, **options)
     except RuntimeError:  # no folder to keep it in can be written
-        return numba.njit(function, error_model="numpy")
+        return numba.njit(function, **options)

@@ -43,7 +43,7 @@ class Cohort:
         self.module, self.device, self.precision = modules[0], device, precision
         self.seeds = torch.tensor(seeds, device=device)
         self.stacked = len(modules) > 1
-        self.spec.specialize(self.module, self.stacked, device)
+        self.spec.specialize(self.module, self.stacked, device, precision)
         self.images_at_once = self.spec.images_on_gpu if device.type == "cuda" else IMAGES_AT_ONCE
         named = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
         trained = {name for name, _ in self.module.named_parameters()}

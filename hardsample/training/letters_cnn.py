@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardsample.jit import uses_numba
-from hardsample.training import pooling
+from hardsample.training import pooling, sparse_backward
 from hardsample.training.input_scaling import Pixels
 from hardsample.training.network_spec import NetworkSpec
 
@@ -26,6 +26,7 @@ class LettersCNN(Pixels):
         super().__init__()
         self.pool_relu_dropout = pooling.plain  # or pooling.pool_relu_dropout
         self.linear = F.linear  # or weight_first
+        self.sparse_backward = False  # or True, where gradients come from loops that skip zeros
         self.convolution_1 = nn.Conv2d(1, 32, 3)
         self.convolution_2 = nn.Conv2d(32, 64, 3)
         self.linear_1 = nn.Linear(9216, 128)
@@ -34,8 +35,12 @@ class LettersCNN(Pixels):
     def forward(self, images: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
         """uint8 [n, 1, 28, 28], and masks bool [n, 12, 12, 64] and [n, 128] in training -> logits [n, classes]."""
         x = self.pixels(images, self.linear_1.weight)
-        x = F.relu(self.convolution_1(x), inplace=True)
-        x = self.pool_relu_dropout(self.convolution_2(x), masks[0] if masks else None, self.dropout[0][0])
+        keep, rate = masks[0] if masks else None, self.dropout[0][0]
+        if self.sparse_backward and torch.is_grad_enabled():
+            x = sparse_backward.features(x, self.convolution_1, self.convolution_2, keep, rate)
+        else:
+            x = F.relu(self.convolution_1(x), inplace=True)
+            x = self.pool_relu_dropout(self.convolution_2(x), keep, rate)
         x = F.relu(self.linear(x.flatten(1), self.linear_1.weight, self.linear_1.bias), inplace=True)
         if masks:
             x = pooling.dropped(x, masks[1], self.dropout[1][0])
@@ -51,12 +56,13 @@ def weight_first(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return (weight @ x.mT).mT + bias
 
 
-def specialize(module: LettersCNN, stacked: bool, device: torch.device) -> None:
+def specialize(module: LettersCNN, stacked: bool, device: torch.device, precision: str) -> None:
     """Have the module compute the same in the operations that are fastest."""
     if stacked:
         module.linear = weight_first
     elif uses_numba(device):
         module.pool_relu_dropout = pooling.pool_relu_dropout
+        module.sparse_backward = precision == "float32"
 
 
 SPEC = NetworkSpec(

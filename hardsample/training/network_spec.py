@@ -11,7 +11,7 @@ from hardsample.errors import InputError
 OWN = "own"  # in place of a paper's name, for a network that is of neither
 
 
-def _as_built(module: nn.Module, stacked: bool, device: torch.device) -> None:
+def _as_built(module: nn.Module, stacked: bool, device: torch.device, precision: str) -> None:
     """Leave the module as it is."""
 
 
@@ -34,7 +34,7 @@ class NetworkSpec:
         standardizes: do its modules subtract and divide by the mean and the deviation of pixels from 0 to 1 that their
             attribute ``moments`` holds, if it is not None?
         initialize_as_timm: draws a module's weights anew by timm's rule; None where there is one initialisation alone.
-        specialize: makes a module compute the same faster, alone or stacked, on a device.
+        specialize: makes a module compute the same faster, alone or stacked, on a device, in a precision.
         paper: whose network it is, ``base-values`` or ``hard-samples``, which is where its runs are stored.
     """
 
@@ -47,7 +47,7 @@ class NetworkSpec:
     images_on_gpu: int = 500
     standardizes: bool = False
     initialize_as_timm: Callable[[nn.Module], None] | None = None
-    specialize: Callable[[nn.Module, bool, torch.device], None] = _as_built
+    specialize: Callable[[nn.Module, bool, torch.device, str], None] = _as_built
     paper: str = OWN
 
     def register(self) -> None:

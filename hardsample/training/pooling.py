@@ -45,17 +45,26 @@ def pool_relu_dropout(x: Tensor, keep: Tensor | None, rate: float) -> Tensor:
     return _PoolReluDropout.apply(x, keep, rate)
 
 
+def pooled(x: Tensor, keep: Tensor | None, rate: float) -> tuple[Tensor, np.ndarray, float]:
+    """What :func:`pool_relu_dropout` gives, and of each of its numbers where in its 2x2 it came from, and its factor.
+
+    Places, uint8 [n, H/2, W/2, C], are 2 * row + column, and 4 where no gradient goes.
+    """
+    x = x.detach().permute(0, 2, 3, 1).contiguous()
+    n, height, width, channels = x.shape
+    out = x.new_empty(n, height // 2, width // 2, channels)
+    place = np.empty(out.shape, np.uint8)
+    mask = place[:0] if keep is None else keep.view(torch.uint8).numpy()
+    _pool(_bits(x), mask, *_SPECIAL[x.dtype], _bits(out), place)
+    scale = 1.0 if keep is None else 1 / (1 - rate)
+    return (out if keep is None else out.mul_(scale)), place, scale
+
+
 class _PoolReluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, keep: Tensor | None, rate: float) -> Tensor:
-        x = x.permute(0, 2, 3, 1).contiguous()
-        n, height, width, channels = x.shape
-        out = x.new_empty(n, height // 2, width // 2, channels)
-        place = np.empty(out.shape, np.uint8)
-        mask = place[:0] if keep is None else keep.view(torch.uint8).numpy()
-        _pool(_bits(x), mask, *_SPECIAL[x.dtype], _bits(out), place)
-        ctx.place, ctx.scale = place, 1.0 if keep is None else 1 / (1 - rate)
-        return out if keep is None else out.mul_(ctx.scale)
+        out, ctx.place, ctx.scale = pooled(x, keep, rate)
+        return out
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:

@@ -160,7 +160,12 @@ class TrainingStep:
     def computed(self) -> dict[str, Any]:
         """How, as :attr:`TrainingResult.computed` says it."""
         about = {"way": self.way, "captured": self.captured, "arithmetic": ARITHMETIC[self.run.precision]}
-        maybe = {"check": self.check and self.check.to_dict(), "reason": self.reason}
+        sparse = getattr(self.cohort.module, "sparse_backward", False)
+        maybe = {
+            "backward": "sparse" if sparse else "",
+            "check": self.check and self.check.to_dict(),
+            "reason": self.reason,
+        }
         return about | {name: value for name, value in maybe.items() if value}
 
     def evaluate(self, images: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
