@@ -42,7 +42,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures tables lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
+.PHONY: help reproduce figures shipped tables lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -56,6 +56,10 @@ reproduce: $(environment) ## compute the runs that are not stored yet, then draw
 
 figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
 	$(hardsample) figures $(what)
+
+shipped: $(environment) ## draw all whose runs come with the package, each at its own size, and the tables over all runs; compute nothing
+	$(hardsample) figures --shipped $(call flag,FIGURE,figure) $(call flag,DATA,data)
+	$(hardsample) tables
 
 tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024
 	$(hardsample) tables

@@ -10,6 +10,7 @@ from hardsample.experiments import rivals
 from hardsample.experiments.hard_samples import PROTOCOLS
 from hardsample.experiments.overrides import OVERRIDES
 from hardsample.experiments.registry import Experiment, grid, grids
+from hardsample.experiments.shipped import shipped
 from hardsample.experiments.specs import EXPERIMENTS
 from hardsample.runs import launch, timing
 from hardsample.runs.store import Store
@@ -31,6 +32,20 @@ def parameters(options: argparse.Namespace, experiment: Experiment, *, compute: 
     """
     names = [name for name in (*KNOBS, *_WHERE) if experiment.runs or name not in OVERRIDES]
     return {name: value for name in names if (value := getattr(options, name, None))} | {"compute": compute}
+
+
+def shipped_begun(names: Sequence[str], data: str = "") -> list[tuple[Experiment, dict[str, Any]]]:
+    """The figures and tables of these names whose runs the package ships, each with the parameters of its notebook.
+
+    Only those of the data set of that name, if one is given.
+    """
+    found = [(experiment, choices) for experiment, choices in shipped(names) if data in ("", choices["data"])]
+    whole = with_clocked([experiment for experiment, _ in found])
+    return [
+        (experiment, choices | {"compute": False})
+        for experiment, (_, choices) in zip(whole, found, strict=True)
+        if begun(experiment)
+    ]
 
 
 def uses(run: Run) -> list[str]:

@@ -112,6 +112,12 @@ GPU: Options = {
     },
 }
 BROUGHT: Options = {"folder": {"type": Path, "metavar": "FOLDER", "help": "what `gpu` was given as --out"}}
+SHIPPED: Options = {
+    "--shipped": {
+        "action": "store_true",
+        "help": "all whose runs come with the package, each at its own profile, data and precision",
+    },
+}
 LAB: Options = {
     "jupyter": {"nargs": "*", "metavar": "OPTION", "help": "options of JupyterLab, after --, such as -- --no-browser"},
 }
@@ -156,7 +162,7 @@ COMMANDS: dict[str, tuple[Options, str]] = {
     "list": (_CHOSEN, "list every figure and table: what it needs, what of it is stored, and its minutes"),
     "status": (_CHOSEN, "count the runs of each figure and table, and the minutes that those done took"),
     "run": (_COMPUTED, "compute the runs that are not stored yet"),
-    "figures": (_CHOSEN, "draw figures and tables from what is stored, and say what is missing"),
+    "figures": (_CHOSEN | SHIPPED, "draw figures and tables from what is stored, and say what is missing"),
     "reproduce": (_COMPUTED, "compute what is missing, then draw every figure and table"),
     "lab": (LAB, "open copies of the notebooks in JupyterLab"),
     "tables": (TABLES, "write the tables over all stored runs"),

@@ -11,7 +11,6 @@ from hardsample.commands import chosen
 from hardsample.commands.drawing import Drawing
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.registry import grids
-from hardsample.experiments.shipped import shipped
 from hardsample.report import gallery, summary
 from hardsample.runs import timing
 from hardsample.runs.launch import LaunchReport
@@ -48,13 +47,7 @@ def do(options: argparse.Namespace) -> int:
 
 def _draw_shipped(drawing: Drawing, experiments: Sequence[Experiment]) -> None:
     """Draw the figures and tables of these names whose runs come with the package."""
-    found = shipped([experiment.name for experiment in experiments])
-    whole = chosen.with_clocked([experiment for experiment, _ in found])
-    begun = [
-        (experiment, choices | {"compute": False})
-        for experiment, (_, choices) in zip(whole, found, strict=True)
-        if chosen.begun(experiment)
-    ]
+    begun = chosen.shipped_begun([experiment.name for experiment in experiments])
     if begun:
         print(
             f"First {len(begun)} figures and tables of real images, from the runs that the package ships:", flush=True

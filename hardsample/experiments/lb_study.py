@@ -2,11 +2,11 @@
 
 from hardsample.data.dataset import name_of
 from hardsample.experiments import base_values, profiles
-from hardsample.experiments.panels import Experiment, amount, named
+from hardsample.experiments.base_values_studies import size_in_words
+from hardsample.experiments.panels import Experiment, named
 from hardsample.experiments.profiles import LBReadingsProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import READINGS
-from hardsample.numerals import count, short
 
 NAME = "base-values/lb-readings"
 DEFAULT, SMALL_BATCH, LARGE_BATCH, LARGE_RATE, SMALL_RATE = "default", "n = 4", "n = 1024", "α = 0.1", "α = 0.001"
@@ -24,7 +24,6 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
     """MB, every reading of LB and, where the paper ranks all methods, PEB."""
     chosen = base_values.DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     common = profile.fields | {"data": name_of(*chosen.values()), "precision": precision}
-    common |= {"evaluations_per_epoch": profile.evaluations_per_epoch}
     tried = profile.readings or tuple(READINGS)
     readings = {f"LB, {reading}": ("LB", READINGS[reading]) for reading in READINGS if reading in tried}
     ranked = {"MB": ("MB", {}), "PEB": ("PEB", {})}
@@ -45,7 +44,7 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
         profile.name,
         sources=named(chosen),
         own=tuple(chosen),
-        note=_note(profile, precision),
+        note=size_in_words(profile, precision),
         baseline=base_values.BASELINE,
         folder=base_values.DATA.substitute(chosen, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
@@ -69,17 +68,4 @@ def sizes(experiment: Experiment) -> tuple[Experiment, ...]:
         if profile.name == experiment.profile
         else build_grid(SPEC, profile, source, 0, profile.choose_precision("auto"))
         for profile in together
-    )
-
-
-def _note(profile: LBReadingsProfile, precision: str) -> str:
-    """The size of the runs in words, for the foot of a figure."""
-    defaults = profile.defaults
-    return (
-        f"profile {profile.name}: {amount(profile.train_examples, 'training examples')}, "
-        f"{amount(profile.test_examples, 'test examples')}, train metrics on "
-        f"{amount(profile.evaluate_train_examples, 'training examples')}; {count(profile.epochs, 'epoch')}, the "
-        f"pre-training of {short(defaults['pretrain_epochs'])} included; unless said otherwise "
-        f"n = {defaults['batch_size']}, "
-        f"α = {short(defaults['learning_rate'])}; {precision}"
     )

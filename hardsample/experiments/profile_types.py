@@ -37,21 +37,37 @@ class BaseValuesProfile(Profile):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LBReadingsProfile(BaseValuesProfile):
-    """A size of the study of LB's readings: ``every_setting`` of the paper's, or its defaults alone.
+class StudyProfile(BaseValuesProfile):
+    """A size of what goes beyond paper A's figures: its own number of evaluations, ``long_epochs`` to see
+    whether a gain lasts, and ``every_choice`` that the paper leaves open or the first alone.
 
     ``precision`` is that of its runs unless another is asked for; "" for :meth:`Profile.choose_precision`'s.
+    """
+
+    precision: str = ""
+    evaluations_per_epoch: float = 1.0
+    long_epochs: float = 30.0
+    every_choice: bool = True
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As of paper A's, with the evaluations of an epoch."""
+        return super().fields | {"evaluations_per_epoch": self.evaluations_per_epoch}
+
+    def choose_precision(self, asked: str) -> str:
+        """The precision asked for, or for "auto" the study's own, where it has one."""
+        return super().choose_precision(self.precision if asked == "auto" and self.precision else asked)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LBReadingsProfile(StudyProfile):
+    """A size of the study of LB's readings: ``every_setting`` of the paper's, or its defaults alone.
+
     ``readings`` are those tried; all, where there are none.
     """
 
     every_setting: bool
     readings: tuple[str, ...] = ()
-    precision: str
-    evaluations_per_epoch: float
-
-    def choose_precision(self, asked: str) -> str:
-        """The precision asked for, or for "auto" the study's own, where it has one."""
-        return super().choose_precision(self.precision if asked == "auto" and self.precision else asked)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from hardsample.experiments.profile_types import (
     ContestProfile,
     HardSamplesProfile,
     LBReadingsProfile,
+    StudyProfile,
 )
 from hardsample.experiments.specs import Profile
 from hardsample.methods.loss_based import NEAREST
@@ -100,6 +101,20 @@ LB_READINGS = (
     ),
     # The paper's size, in bf16 for a GPU: what of it is stored is read beside the study.
     _study_of_lb(_PAPER, every_setting=True, evaluations_per_epoch=2.0, precision="bf16"),
+)
+
+
+def _study(like: BaseValuesProfile, **changes: Any) -> StudyProfile:
+    """The size of what goes beyond paper A's figures that a size of the figures gives, with some changes."""
+    return StudyProfile(**(vars(like) | {"of": "base-values/studies"} | changes))
+
+
+STUDIES = (
+    _study(_SMOKE, long_epochs=6.0),
+    _study(_QUICK, evaluations_per_epoch=2.0, long_epochs=10.0, every_choice=False),
+    # As the study of LB at this size, so that runs are shared, with the seeds of the paper.
+    _study(_HOUR, test_examples=4_000, evaluate_train_examples=2_000, precision="float32"),
+    _study(_PAPER),
 )
 
 # Paper B. Short budgets take a larger learning rate and smaller mini-batches, and images as small as CIFAR's.
@@ -298,6 +313,6 @@ IMAGES = (
     ),
 )
 
-EVERY: tuple[Profile, ...] = (*BASE_VALUES, *LB_READINGS, *HARD_SAMPLES, *LETTERS, *IMAGES)
+EVERY: tuple[Profile, ...] = (*BASE_VALUES, *LB_READINGS, *STUDIES, *HARD_SAMPLES, *LETTERS, *IMAGES)
 for _profile in EVERY:
     _profile.register()

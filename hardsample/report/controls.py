@@ -77,7 +77,7 @@ def figure(curves: Curves, metrics: Sequence[str] = METRICS) -> Figure:
             left=0.3 + 0.075 * longest,
             heading=data_statement(curves.experiment),
             notice=curves.experiment.in_place,
-            handles=_handles(),
+            handles=handles(),
             caption=caption_of(curves, " ".join(filter(None, statements)), metrics),
         )
         for panel, row in zip(panels, grid, strict=True):
@@ -122,7 +122,8 @@ def _drawn(points: pd.DataFrame) -> np.ndarray:
     return points[kept].to_numpy(float).ravel()
 
 
-def _handles() -> list[Line2D]:
+def handles() -> list[Line2D]:
+    """The legend of paired differences: a seed, the mean and its interval."""
     quiet = {"color": QUIET, "linestyle": ""}
     return [
         Line2D([], [], marker=".", markersize=5.5, markeredgewidth=0, alpha=0.75, label="a seed", **quiet),
