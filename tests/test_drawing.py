@@ -1,6 +1,7 @@
 """What is drawn again, and what is not; the page of all outputs, the table of final accuracies, and what is shipped."""
 
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -147,3 +148,34 @@ def test_quick_can_show_what_it_asks(name):
 
 def test_an_empty_table_of_accuracies_has_its_columns():
     assert list(pd.DataFrame(summary.table([])).columns) == list(summary.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        (("--figure", "table-3"), {"hard-samples/table-3"}),
+        (("--figure", "base-values", "--data", "ocr-letters"), {"base-values/figure-1", "base-values/draws"}),
+    ],
+)
+def test_what_is_shipped_is_drawn_by_one_command_at_its_own_size(typed, names, monkeypatch, tmp_path, capsys):
+    root, shown = paths.project_root(), []
+    store = store_of_committed(root, tmp_path)
+    monkeypatch.setenv("HARDSAMPLE_RUNS", str(store.root))
+    monkeypatch.setattr(drawing.Drawing, "draw", lambda self, begun: shown.extend(begun))
+    cli.main(["figures", "--shipped", *typed])
+    assert {experiment.name for experiment, _ in shown} == names
+    assert all(choices["compute"] is False and choices["profile"] != "quick" for _, choices in shown)
+    assert "nothing computed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (("--profile", "hour"), "leave out --profile, or --shipped"),
+        (("--learning-rate", "0.1"), "leave out --learning-rate, or --shipped"),
+        (("--data", "mnist"), "no runs of any figure on mnist come with the package.*sd19-letters"),
+    ],
+)
+def test_what_is_shipped_has_its_own_size(typed, told, capsys):
+    assert cli.main(["figures", "--shipped", *typed]) == 2
+    assert re.search(told, capsys.readouterr().err)

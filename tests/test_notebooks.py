@@ -21,12 +21,15 @@ from hardsample.report import found, stats
 PROJECT = (
     "00-tutorial",
     "01-your-own-training",
+    "base-values/choices",
     "base-values/draws",
     "base-values/figure-1",
     "base-values/figure-2",
     "base-values/figure-3",
     "base-values/figure-4",
+    "base-values/lasting",
     "base-values/lb-readings",
+    "base-values/measures",
     "hard-samples/audit",
     "hard-samples/controls",
     *(f"hard-samples/figure-{number}" for number in range(1, 6)),
@@ -321,7 +324,7 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     if "/" not in name:  # they teach, and save nothing
         return
     ends = (".md", ".csv", ".tex") if name in TABLES else (".pdf", ".png", ".csv")
-    if name not in (*TABLES, "hard-samples/figure-2", "base-values/lb-readings"):
+    if name not in (*TABLES, "hard-samples/figure-2", "base-values/lb-readings", "base-values/choices"):
         assert len(images) == 1
         ends += ("-statistics.csv", "-statistics.md")
     written = {f"{Path(name).name}{end}" for end in ends}

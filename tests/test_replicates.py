@@ -143,3 +143,23 @@ def test_the_command_writes_every_table_that_has_runs(stores, capsys):
 def test_a_folder_without_runs_is_one_sentence(tmp_path, capsys):
     assert cli.main(["tables", "--replicates", str(tmp_path)]) == 2
     assert "no finished run was computed twice: give a folder of runs" in capsys.readouterr().err
+
+
+def test_whether_a_gain_depends_on_the_device_is_told_by_seed(stores):
+    here, there = stores
+    baseline = dataclasses.replace(RUN, method="MB")
+    for seed, last in ((1, 0.6), (2, 0.7)):
+        store(here, dataclasses.replace(baseline, seed=seed), (0.1, 0.5, last))
+        store(there, dataclasses.replace(baseline, seed=seed), (0.1, 0.5, last - 0.1), "CPU")
+        store(there, dataclasses.replace(RUN, seed=seed), (0.1, 0.5, 0.9), "CPU")
+    table = replicates.compare(here.records(), there.records())
+    found = replicates.gains(table).set_index(["metric", "seed"])
+    assert list(found.loc["acc/val"].stored) == pytest.approx([0.9 - 0.6, 0.8 - 0.7])
+    assert list(found.loc["acc/val"].replicate) == pytest.approx([0.9 - 0.5, 0.9 - 0.6])
+    assert list(found.loc["loss/val"].apart) == pytest.approx([0.1, 0.2])
+    text = replicates.markdown(table)
+    assert "| PEB - MB, acc/val, points | 1 | +30.00 (GPU, bf16) | +40.00 (CPU, bf16) | +10.00 |" in text
+    assert "PEB - MB in acc/val: +15.00 [-48.53, +78.53]: inconclusive, 6 seeds are needed (n = 2)." in text
+    alone = table[table.method == "PEB"]
+    alone.attrs = table.attrs
+    assert replicates.gains(alone).empty and "depend on the device" not in replicates.markdown(alone)

@@ -5,7 +5,7 @@ compares it with ``runs/``.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,14 @@ from hardsample.experiments.curves import METRICS
 from hardsample.numerals import count, number, p_value, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
 from hardsample.report import markup, stats
+from hardsample.report.wording import with_interval
 
 COLUMNS = (
     *("data", "method", "batch_size", "learning_rate", "pretrain_epochs", "seed"),
     *("precision", "device", "other_precision", "other_device", "metric"),
     *("evaluations", "value", "other_value", "end", "largest", "largest_epoch", "sd", "seeds"),
 )
+_HELD_OUT = ("acc/val", "loss/val")
 _SETTING = ("data", "method", "batch_size", "learning_rate", "pretrain_epochs")
 
 
@@ -78,7 +80,28 @@ def markdown(table: pd.DataFrame) -> str:
         )
     names = ", ".join(catalogue.label(name) or name for name in table.data.unique())
     body = markup.markdown_table(head, lines)
-    return f"**The same runs computed twice. {names}.**\n\n{body}\n\n{_notes(table)}\n"
+    blocks = (f"**The same runs computed twice. {names}.**", body, _notes(table), *_gains_blocks(gains(table)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def gains(table: pd.DataFrame, baseline: str = "MB") -> pd.DataFrame:
+    """Each method minus the baseline on either side, a row for each setting, seed and metric held out.
+
+    ``stored`` and ``replicate`` are the method minus the baseline of the same seed and device at the end; ``apart`` is
+    the second minus the first: 0 where the gain does not depend on the device.
+    """
+    setting = [name for name in _SETTING if name != "method"]
+    index = [*setting, "precision", "device", "other_precision", "other_device", "seed", "metric"]
+    wanted = table[table.metric.isin(_HELD_OUT)]
+    sides = wanted.pivot(index=index, columns="method", values=["value", "other_value"])
+    rows = []
+    for method in sides.columns.unique("method").drop(baseline, errors="ignore"):
+        if baseline in sides["value"]:
+            here, there = (sides[side][method] - sides[side][baseline] for side in ("value", "other_value"))
+            own = pd.DataFrame({"stored": here, "replicate": there, "apart": there - here}).dropna().reset_index()
+            rows.append(own.assign(method=method, baseline=baseline))
+    columns = [*index, "method", "baseline", "stored", "replicate", "apart"]
+    return pd.concat(rows)[columns] if rows else pd.DataFrame(columns=columns)
 
 
 def save(table: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
@@ -149,6 +172,31 @@ def _metrics(record: StoredRun) -> pd.DataFrame:
 def _cell(row: pd.Series) -> str:
     scaled = f" = {number(row.end / row.sd, 1, '+')} sd" if row.sd > 0 else ""
     return f"{number(row.end, 4, '+')}{scaled} ({number(row.largest, 4, '+')} at {short(row.largest_epoch)})"
+
+
+def _gains_blocks(found: pd.DataFrame) -> Iterator[str]:
+    """Whether the gains depend on the device: a line each, and what so few of them can tell."""
+    if found.empty:
+        return
+    yield "**Does a method's difference from its baseline depend on the device?**"
+    lines, said = [], []
+    for (method, baseline, metric), own in found.groupby(["method", "baseline", "metric"], sort=False):
+        accuracy = metric.startswith("acc")
+        scale, digits = (100, 2) if accuracy else (1, 4)
+        for row in own.itertuples():
+            values = [number(scale * value, digits, "+") for value in (row.stored, row.replicate, row.apart)]
+            sides = f"{row.device}, {row.precision}", f"{row.other_device}, {row.other_precision}"
+            what = f"{method} - {baseline}, {metric}{', points' if accuracy else ''}"
+            here, there, apart = values
+            lines.append((what, str(row.seed), f"{here} ({sides[0]})", f"{there} ({sides[1]})", apart))
+        found_apart = stats.summary(scale * own.apart)
+        ends = found_apart.interval
+        mean = with_interval(found_apart.mean, ends.low, ends.high, "+", digits)
+        needed = stats.seeds_needed(1)
+        few = f": inconclusive, {count(needed, 'seed')} are needed" if found_apart.n < needed else ""
+        said.append(f"{method} - {baseline} in {metric}: {mean}{few} (n = {found_apart.n}).")
+    yield markup.markdown_table(("difference", "seed", "stored", "replicate", "replicate - stored"), lines)
+    yield f"Replicate minus stored, mean over seeds [95 % t interval]: {' '.join(said)}"
 
 
 def _notes(table: pd.DataFrame) -> str:
