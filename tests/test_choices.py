@@ -57,7 +57,7 @@ def test_the_finding_counts_choices_and_names_those_that_matter(made, table):
     assert (
         "PEB is significantly above MB under 2, significantly below MB under 1 of the 3 choices that were run" in text
     )
-    assert "carried (larger), scored after (smaller)" in text
+    assert "carried (larger gain), scored after (smaller gain)" in text and text.count("(larger gain)") == 2
     assert "| **default** | +1." in text and "not run yet | " not in text
 
 

@@ -187,12 +187,17 @@ def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
         said += [f"inconclusive under {len(rest)} ({', '.join(rest.choice)})"] * bool(len(rest))
         yield f"**{title}: {method} is {', '.join(said)} of the {len(own)} choices that were run.**"
         changed = own[own.change_p_holm < stats.LEVEL]
-        words = [f"{row.choice} ({'larger' if row.change > 0 else 'smaller'})" for row in changed.itertuples()]
+        words = [f"{row.choice} ({_gain_word(row.change, metric)})" for row in changed.itertuples()]
         yield (
             f"Differs significantly from the default's difference: {', '.join(words)}."
             if words
             else "No choice differs significantly from the default's difference."
         )
+
+
+def _gain_word(change: float, metric: str) -> str:
+    """Of a loss, a difference that is more negative is a larger gain."""
+    return "larger gain" if (change > 0) == metric.startswith("acc") else "smaller gain"
 
 
 def save(curves: Curves, rows: pd.DataFrame, stem: Path) -> tuple[Path, ...]:

@@ -86,20 +86,20 @@ def figure(curves: Curves, rows: pd.DataFrame) -> Figure:
         )
         for metric, row in zip(READABLE, grid, strict=True):
             of_metric = rows[rows.metric == metric]
-            within = of_metric[of_metric.epoch >= of_metric.epoch.min() + scales.BEGINNING * end]
-            ends = _ends(within if len(within) else of_metric)
+            ends = _ends(of_metric)
             for panel, axes in zip(panels, row, strict=True):
                 axes.axhline(0, color=QUIET, linewidth=0.9, zorder=1)
                 finals = {}
                 for method, look in looked[panel].items():
                     own = of_metric[(of_metric.panel == panel) & (of_metric.method == method)]
                     if len(own):
-                        axes.plot(own.epoch, own.difference, color=look.color, linestyle=look.line, label=method)
+                        drawn_as = {"color": look.color, "linestyle": look.line, "marker": look.marker}
+                        every = max(1, len(own) // 5)
+                        axes.plot(own.epoch, own.difference, markersize=3.6, markevery=every, label=method, **drawn_as)
                         axes.fill_between(own.epoch, own.low, own.high, color=look.color, alpha=0.16, linewidth=0)
                         finals[method] = own.difference.iloc[-1]
                 axes.set_ylim(*ends)
                 scales.epochs_axis(axes, end, room=0.03)
-                scales.mark_cuts(axes)
                 end_of_pretraining(axes, curves.panel(panel))
                 digits = 1 if metric.startswith("acc") else 3
                 final_values(axes, finals, looked[panel], lambda _, value, digits=digits: number(value, digits, "+"))
@@ -142,7 +142,7 @@ def markdown(rows: pd.DataFrame, ends: Tested) -> str:
         last = own.epoch.iloc[-1]
         unit = ", points" if metric.startswith("acc") else ""
         title = metric_title(metric, experiment)
-        lines.append([panel, method, f"{title}{unit}", *cells, "not by the end" if when is None else _from(when)])
+        lines.append([panel, method, f"{title}{unit}", *cells, _when(when, own)])
         better = "higher" if metric.startswith("acc") else "lower"
         said.append(
             f"- {panel}, {method}: {title} "
@@ -163,8 +163,10 @@ def markdown(rows: pd.DataFrame, ends: Tested) -> str:
     return "\n\n".join((*_titled(ends, said), markup.markdown_table(head, lines), notes, _rest(ends)))
 
 
-def _from(epoch: float) -> str:
-    return f"from epoch {short(epoch)}"
+def _when(epoch: float | None, rows: pd.DataFrame) -> str:
+    if epoch is None:
+        return "not by the end"
+    return f"from epoch {short(epoch)}" if epoch > rows.epoch.iloc[0] else "never behind"
 
 
 def _before(own: pd.DataFrame, epoch: float) -> float:
