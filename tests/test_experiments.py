@@ -1,11 +1,12 @@
 """The grids: every cell of both papers, its runs counted once where figures and tables share them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from hardsample.errors import InputError
-from hardsample.experiments import base_values, hard_samples, lb_study, panels, registry, rivals
+from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, panels, registry, rivals
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.training import networks
 
@@ -70,7 +71,7 @@ def test_a_papers_name_stands_for_all_of_it():
         registry.select("")
         == registry.names()
         == (
-            *(*base_values.NAMES, lb_study.NAME),
+            *(*base_values.NAMES, lb_study.NAME, *base_values_studies.NAMES),
             *(*hard_samples.NAMES, *rivals.NAMES),
         )
     )
@@ -275,3 +276,48 @@ def test_the_test_examples_of_a_known_set_or_a_stand_in_are_known(data, profile,
 
 def test_the_test_examples_of_a_file_of_ones_own_are_not_known():
     assert registry.grid("base-values/figure-1", profile="small", data="own.npz").tested == (None,)
+
+
+def test_a_choice_differs_from_the_default_in_what_it_says_alone():
+    """And the default's runs are one for all studies, and keep their details."""
+    study, measures = (registry.grid(name, profile="hour", data="mnist") for name in ("choices", "measures"))
+    runs = {panel.title: dict(zip(map(panel.variant, panel.runs), panel.runs, strict=True)) for panel in study.panels}
+    default = runs["default"]
+    changes = {}
+    for title, own in runs.items():
+        for method, run in own.items():
+            usual = dataclasses.replace(default.get(method, run), detail=run.detail)
+            fields = [
+                field.name
+                for field in dataclasses.fields(run)
+                if getattr(run, field.name) != getattr(usual, field.name)
+            ]
+            changes[title, method] = fields
+    assert (
+        changes["optimizer's state carried on", "MB"]
+        == ["pretrain_optimizer_state"]
+        == changes["optimizer's state carried on", "PEB"]
+    )
+    assert changes["γ decays the learning rate", "PEB"] == ["rho", "learning_rate_decay"]
+    assert changes["scores taken after the update", "MB"] == [] and changes["scores taken after the update", "PEB"] == [
+        "options"
+    ]
+    assert all(changes[title, "PEB"] for title in runs if title not in ("default", "against MB with replacement (SMB)"))
+    assert list(runs["against MB with replacement (SMB)"]) == ["SMB", "PEB"]
+    assert default["PEB"] in measures.runs and default["PEB"].detail == "examples"
+    assert {run.seed for run in study.runs} == set(range(1, 13)) and {run.precision for run in study.runs} == {
+        "float32"
+    }
+
+
+@pytest.mark.parametrize(("profile", "each", "quarter"), [("hour", 375, 94), ("paper", 3900, 975), ("smoke", 8, 2)])
+def test_all_base_values_are_refreshed_each_epoch_or_four_times(profile, each, quarter):
+    runs = registry.grid("measures", profile=profile, data="mnist").runs
+    assert {run.options["refresh_every"] for run in runs if "refresh_every" in run.options} == {each, quarter}
+
+
+def test_lasting_is_figure_1_s_methods_for_three_times_as_long():
+    study = registry.grid("lasting", profile="hour", data="mnist")
+    assert {run.epochs for run in study.runs} == {30.0} and "30 epochs" in study.note
+    assert list(study.layout.values()) == [("MB", "PLB", "PEB")] * 2
+    assert [panel.runs[0].learning_rate_schedule for panel in study.panels] == ["constant", "cosine"]

@@ -90,14 +90,15 @@ def build_grid(
     """The runs of one study, whose panels are those that ``panels`` gives for the profile."""
     chosen = base_values.DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     common = profile.fields | {"data": name_of(*chosen.values()), "precision": precision}
+    built = tuple(_panel(title, *own, seeds or profile.seeds, common) for title, own in panels(profile).items())
     return Experiment(
         spec.name,
         spec.title,
-        tuple(_panel(title, *own, seeds or profile.seeds, common) for title, own in panels(profile).items()),
+        built,
         profile.name,
         sources=named(chosen),
         own=tuple(chosen),
-        note=size_in_words(profile, precision),
+        note=size_in_words(profile, precision, built[0].runs[0].epochs),
         baseline=base_values.BASELINE,
         folder=base_values.DATA.substitute(chosen, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
@@ -121,19 +122,22 @@ def _study(name: str, title: str, panels: Callable[[StudyProfile], Panels]) -> E
 SPECS = (
     _study("choices", "What the paper leaves open", _choices),
     _study("measures", "Other measures, and fresher values", _measures),
+    _study("lasting", "Does the gain last?", _lasting),
+)
+NAMES = tuple(spec.name for spec in SPECS)
+DETAILED = (  # drawn from what the runs keep of single examples
     _study("staleness", "How stale base values are", _persistent),
     _study("where", "Where the gain is", _persistent),
-    _study("lasting", "Does the gain last?", _lasting),
 )
 
 
-def size_in_words(profile: StudyProfile, precision: str) -> str:
-    """The size of a study's runs, for the foot of a figure."""
+def size_in_words(profile: StudyProfile, precision: str, epochs: float) -> str:
+    """The size of a study's runs of so many epochs, for the foot of a figure."""
     defaults = profile.defaults
     return (
         f"profile {profile.name}: {amount(profile.train_examples, 'training examples')}, "
         f"{amount(profile.test_examples, 'test examples')}, train metrics on "
-        f"{amount(profile.evaluate_train_examples, 'training examples')}; {count(profile.epochs, 'epoch')}, the "
+        f"{amount(profile.evaluate_train_examples, 'training examples')}; {count(epochs, 'epoch')}, the "
         f"pre-training of {short(defaults['pretrain_epochs'])} included; unless said otherwise "
         f"n = {defaults['batch_size']}, "
         f"α = {short(defaults['learning_rate'])}; {precision}"

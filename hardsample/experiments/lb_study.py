@@ -44,7 +44,7 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
         profile.name,
         sources=named(chosen),
         own=tuple(chosen),
-        note=size_in_words(profile, precision),
+        note=size_in_words(profile, precision, profile.epochs),
         baseline=base_values.BASELINE,
         folder=base_values.DATA.substitute(chosen, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
