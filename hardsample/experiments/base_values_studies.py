@@ -15,6 +15,7 @@ from hardsample.numerals import count, short
 
 DEFAULT = "default"
 CONSTANT, COSINE = "constant learning rate", "cosine schedule"
+_OFTEN = "PEB, all refreshed 4 times an epoch"
 _TRAINING_EXAMPLES = 124_800  # paper A's, section 4.1: where a profile takes all
 
 Methods = Mapping[str, tuple[str, Mapping[str, Any]]]
@@ -53,15 +54,16 @@ def _epoch(profile: StudyProfile, parts: int) -> int:
 
 
 def _choices(profile: StudyProfile) -> Panels:
-    return CHOICES if profile.every_choice else {title: CHOICES[title] for title in list(CHOICES)[:4]}
+    return CHOICES if profile.whole else {title: CHOICES[title] for title in list(CHOICES)[:4]}
 
 
 def _measures(profile: StudyProfile) -> Panels:
+    measures = ("P-EL2N", "P-margin", "P-confidence") if profile.whole else ("P-EL2N",)
     methods = {
         **_PERSISTENT,
-        **{name: (name, {}) for name in ("P-EL2N", "P-margin", "P-confidence")},
+        **{name: (name, {}) for name in measures},
         "PEB, all refreshed every epoch": ("PEB", {"refresh_every": _epoch(profile, 1)}),
-        "PEB, all refreshed 4 times an epoch": ("PEB", {"refresh_every": _epoch(profile, 4)}),
+        **({_OFTEN: ("PEB", {"refresh_every": _epoch(profile, 4)})} if profile.whole else {}),
         "PEB, distinct": ("PEB", {"distinct": True}),
     }
     return {"default hyper-parameters": (methods, {})}
@@ -69,10 +71,8 @@ def _measures(profile: StudyProfile) -> Panels:
 
 def _lasting(profile: StudyProfile) -> Panels:
     long = {"epochs": profile.long_epochs}
-    return {
-        CONSTANT: (_PERSISTENT, long),
-        COSINE: (_PERSISTENT, long | {"learning_rate_schedule": "cosine"}),
-    }
+    schedules = {CONSTANT: long, COSINE: long | {"learning_rate_schedule": "cosine"}}
+    return {title: (_PERSISTENT, own) for title, own in schedules.items() if profile.whole or title == CONSTANT}
 
 
 def _persistent(profile: StudyProfile) -> Panels:

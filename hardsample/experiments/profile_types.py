@@ -39,7 +39,7 @@ class BaseValuesProfile(Profile):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyProfile(BaseValuesProfile):
     """A size of what goes beyond paper A's figures: its own number of evaluations, ``long_epochs`` to see
-    whether a gain lasts, and ``every_choice`` that the paper leaves open or the first alone.
+    whether a gain lasts, and the ``whole`` of every study or a part that is computed in a minute.
 
     ``precision`` is that of its runs unless another is asked for; "" for :meth:`Profile.choose_precision`'s.
     """
@@ -47,7 +47,7 @@ class StudyProfile(BaseValuesProfile):
     precision: str = ""
     evaluations_per_epoch: float = 1.0
     long_epochs: float = 30.0
-    every_choice: bool = True
+    whole: bool = True
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _study(like: BaseValuesProfile, **changes: Any) -> StudyProfile:
 
 STUDIES = (
     _study(_SMOKE, long_epochs=6.0),
-    _study(_QUICK, evaluations_per_epoch=2.0, long_epochs=10.0, every_choice=False),
+    _study(_QUICK, evaluations_per_epoch=2.0, long_epochs=10.0, whole=False),
     # As the study of LB at this size, so that runs are shared, with the seeds of the paper.
     _study(_HOUR, test_examples=4_000, evaluate_train_examples=2_000, precision="float32"),
     _study(_PAPER),
