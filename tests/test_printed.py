@@ -21,7 +21,7 @@ SCHEMA = {
     "hard-samples-table-5": (20, RESULTS),
     "hard-samples-table-6": (15, ["network", "printed_as", "data_set", "change", "direction"]),
     "hard-samples-claims": (89, CLAIMS),
-    "base-values-claims": (80, CLAIMS),
+    "base-values-claims": (92, ["place", "kind", *CLAIMS[1:]]),
 }
 MAY_BE_EMPTY = {"change", "mark", "epoch_change", "direction", "doubt", "value", "unit"}
 RESULT_TABLES = ("hard-samples-table-3", "hard-samples-table-4", "hard-samples-table-5")

@@ -14,10 +14,13 @@ from committed import store_of_committed
 from synthetic import UNSAID
 
 from hardsample import paths
-from hardsample.experiments import hard_samples, lb_study, registry, rivals
+from hardsample.experiments import base_values_sizes, hard_samples, lb_study, registry, rivals
+from hardsample.experiments.curves import join_runs
 from hardsample.methods.loss_based import NEAREST
 from hardsample.report import (
     audit,
+    base_values_claims,
+    claims,
     contest_figure,
     contest_markdown,
     contest_tables,
@@ -145,6 +148,37 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
     check_equal(replicates.save(table, tmp_path / "replicates"), FULL_SIZE)
     of_seeds = table[table.precision == table.other_precision]
     assert (of_seeds.end / of_seeds.sd).abs().max() < 3  # as another seed would, and no nearer to nothing
+
+
+@pytest.mark.slow
+def test_what_paper_a_says_is_judged_from_the_committed_runs(committed, tmp_path):
+    written = {}
+    for experiment, found in base_values_sizes.at_every_size(committed.records()):
+        written.setdefault(experiment.folder, []).append(join_runs(experiment, found))
+    assert set(written) == {"sd19-letters", "ocr-letters"}
+    for folder, sizes in written.items():
+        table = claims.table(base_values_claims.PAPER, base_values_claims.STATEMENTS, sizes, base_values_claims.REMARKS)
+        check_equal(claims.save(table, tmp_path / folder / "claims"), FULL_SIZE.parent / folder)
+        if folder == "sd19-letters":
+            assert claims.finding(table)[0] in words(RESULTS / "sd19-letters.md")
+            check_claims_against_the_figures(table[table["size"].str.startswith("124,800")])
+
+
+def check_claims_against_the_figures(table: pd.DataFrame):
+    """Effects of the tests are those of the figures' own tables, which other code computes."""
+    of_tests = table[table.test != ""].drop_duplicates("test").set_index("test")
+    for number, panel in ((2, "pre-training 5 epochs"), (3, "n = 4"), (3, "n = 1024"), (4, "α = 0.1")):
+        found = pd.read_csv(FULL_SIZE / f"figure-{number}-statistics.csv").set_index(["panel", "method", "metric"])
+        theirs = found.loc[panel, "PEB", "acc/val"]
+        ours = of_tests.loc[f"PEB - MB, test accuracy at the end, {panel}: above 0 points"]
+        assert ours[["effect", "low", "high"]].tolist() == pytest.approx(
+            [100 * theirs[name] for name in ("difference", "difference_low", "difference_high")]
+        )
+        assert ours.n == theirs.pairs and ours.verdict == ("supported" if theirs.difference_low > 0 else "inconclusive")
+    plots = pd.read_csv(FULL_SIZE / "figure-2-pairs.csv")
+    plots = plots[(plots.method == "PEB") & (plots.other == "MB")]
+    counts = of_tests.effect[of_tests.unit == "plots"].tolist()
+    assert counts == [(plots.apart_at_end == "yes").sum(), (plots.apart == plots.evaluations).sum()] == [16, 1]
 
 
 @pytest.mark.slow

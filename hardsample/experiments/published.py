@@ -9,7 +9,7 @@ from hardsample.errors import check_choice
 _FOLDER = resources.files("hardsample.experiments") / "published-tables"
 _WORDS = {
     *("network", "printed_as", "data_set", "iterations", "complexity"),
-    *("mark", "direction", "doubt", "place", "claim", "unit"),
+    *("mark", "direction", "doubt", "place", "kind", "claim", "unit"),
 }
 
 NAMES = (
@@ -23,7 +23,8 @@ def text(name: str) -> pd.DataFrame:
 
     Accuracies and changes are percents, times seconds. ``direction`` is "up" for the papers' ▲ and "down" for ▼;
     ``mark`` is "bold" or "underline"; ``doubt`` says what keeps a number from being a target. In the claims a word
-    that stands for a count ("all") is given as that count.
+    that stands for a count ("all") is given as that count. ``kind`` is "result" for what paper A says of its runs, else
+    "set-up".
 
     Raises:
         InputError: unknown name.

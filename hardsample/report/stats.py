@@ -109,6 +109,17 @@ def sign_flip_p(differences: ArrayLike) -> float:
     return float((np.abs(sums) >= observed - rounding).mean())
 
 
+def t_test_p(values: ArrayLike) -> float:
+    """Two-sided p of Student's test that the mean of finite values [S] is 0; NaN from fewer than two."""
+    from scipy import stats
+
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return np.nan
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1)) if error else float(not values.mean())
+
+
 def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down adjustment of p values [M]; NaN stays NaN and is no test. Holm 1979."""
     p_values = np.asarray(p_values, dtype=float)
