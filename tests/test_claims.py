@@ -220,7 +220,14 @@ def test_p_is_adjusted_over_the_tests_of_a_statement():
 )
 def test_a_statement_is_judged_by_all_of_its_tests(verdicts, most, expected):
     found = claim_verdicts.together([claim_verdicts.Found(verdict) for verdict in verdicts], most=most)
-    assert found.verdict == expected and found.effect == verdicts.count(SUPPORTED)
+    assert found.verdict == expected and found.note.startswith(f"{len(verdicts)} tests: ")
+
+
+@pytest.mark.parametrize("verdict, at", [(CONTRADICTED, 1), (SUPPORTED, 3), (INCONCLUSIVE, 4), (NOT_TESTED, None)])
+def test_beside_a_statement_stands_the_test_that_decides(verdict, at):
+    made = [(SUPPORTED, 0.001), (CONTRADICTED, 0.001), (CONTRADICTED, 0.01), (SUPPORTED, 0.01), (INCONCLUSIVE, 0.9)]
+    found = [claim_verdicts.Found(verdict, p=p) for verdict, p in [*made, (INCONCLUSIVE, 0.2)]]
+    assert claim_verdicts.deciding([*found, claim_verdicts.Found(NOT_TESTED)], verdict) == at
 
 
 STATEMENTS = (
@@ -259,9 +266,9 @@ def test_the_table_has_a_row_for_a_statement_and_for_each_of_its_tests():
     assert first.statement == "final validation accuracy of PEB above MB's, on average, about 2 %"
     assert first.test == "PEB - MB, test accuracy at the end, default: the paper's +2 points"
     assert first["size"] == "3,200 training examples, 10 epochs, float32" and first.devices == "CPU" and first.n == 12
-    assert (
-        table.iloc[1].effect == 2 and table.iloc[1].unit == "tests" and table.iloc[1].statement.endswith("(against MB)")
-    )
+    whole, *tests = (table.iloc[at] for at in (1, 2, 3))
+    assert whole.statement.endswith("(against MB)") and whole.note == "2 tests: 2 supported"
+    assert whole.test in [one.test for one in tests] and whole.effect in [one.effect for one in tests]
     assert table.note.iloc[4] == "not run: LB in α = 0.001, MB in α = 0.001; LB is a reading"
     assert table.note.iloc[5] == "none are kept"
 

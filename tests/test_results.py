@@ -177,7 +177,7 @@ def check_claims_against_the_figures(table: pd.DataFrame):
         assert ours.n == theirs.pairs and ours.verdict == ("supported" if theirs.difference_low > 0 else "inconclusive")
     plots = pd.read_csv(FULL_SIZE / "figure-2-pairs.csv")
     plots = plots[(plots.method == "PEB") & (plots.other == "MB")]
-    counts = of_tests.effect[of_tests.unit == "plots"].tolist()
+    counts = of_tests.effect[of_tests.unit == "of 16 plots"].tolist()
     assert counts == [(plots.apart_at_end == "yes").sum(), (plots.apart == plots.evaluations).sum()] == [16, 1]
 
 

@@ -117,7 +117,10 @@ class Bands:
     metrics: tuple[str, ...]
     throughout: bool
 
-    unit = "plots"
+    @property
+    def unit(self) -> str:
+        """The unit of the effect, a count."""
+        return f"of {self._plots}"
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
@@ -128,8 +131,11 @@ class Bands:
     def words(self) -> str:
         """The test for readers."""
         when = "at every evaluation after the pre-training" if self.throughout else "at the end"
-        plots = count(len(self.panels) * len(self.metrics), "plot")
-        return f"{self.method} and {self.other}, bands of ± 2 standard deviations {when}: apart in all {plots}"
+        return f"{self.method} and {self.other}, bands of ± 2 standard deviations {when}: apart in all {self._plots}"
+
+    @property
+    def _plots(self) -> str:
+        return count(len(self.panels) * len(self.metrics), "plot")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,7 +113,7 @@ def judge(rows: Cells, tests: Sequence[Test | Bands]) -> list[Found]:
 
 
 def together(found: Sequence[Found], *, most: bool = False) -> Found:
-    """The verdict on a statement from its tests.
+    """The verdict on a statement from its tests, with the numbers of the one at :func:`deciding`.
 
     All must support it, and one that contradicts it suffices; of ``most`` more than half must, or contradict it. What
     was run in part is not tested, unless that part decides.
@@ -125,9 +125,20 @@ def together(found: Sequence[Found], *, most: bool = False) -> Found:
     verdict = decided[0] if decided else NOT_TESTED if counts[NOT_TESTED] else INCONCLUSIVE
     missing = tuple(dict.fromkeys(cell for one in found for cell in one.missing))
     of = ", ".join(f"{many} {words}" for words, many in counts.items() if many)
-    note = "; ".join(filter(None, (f"{count(len(found), 'test')}: {of}", _not_run(missing))))
-    ran = [one.n for one in found if one.n]
-    return Found(verdict, note, effect=counts[SUPPORTED], n=min(ran, default=0), missing=missing)
+    at = deciding(found, verdict)
+    one = Found(verdict) if at is None else found[at]
+    note = "; ".join(filter(None, (f"{count(len(found), 'test')}: {of}", one.note, _not_run(missing))))
+    return dataclasses.replace(one, verdict=verdict, note=note, missing=missing)
+
+
+def deciding(found: Sequence[Found], verdict: str) -> int | None:
+    """Which test the verdict on a statement turns on: the clearest that contradicts it, or else the weakest.
+
+    The weakest has the largest p, and the clearest the smallest; None where the statement is not tested.
+    """
+    places = [at for at, one in enumerate(found) if one.verdict == verdict != NOT_TESTED]
+    choose = min if verdict == CONTRADICTED else max
+    return choose(places, key=lambda at: np.nan_to_num(found[at].p), default=None)
 
 
 def _missing(rows: Cells, test: Test | Bands) -> Found | None:
@@ -315,7 +326,7 @@ def _bands(rows: Cells, test: Bands) -> Found:
     verdict, seeds = SUPPORTED if all(apart) else CONTRADICTED, min(len(rows[cell].seeds) for cell in test.cells)
     if seeds < FEWEST:
         return Found(NOT_TESTED, _too_few(seeds))
-    return Found(verdict, f"apart in {sum(apart)} of {count(len(apart), 'plot')}", effect=sum(apart), n=seeds)
+    return Found(verdict, effect=sum(apart), n=seeds)
 
 
 def _apart(one: Cell, other: Cell, metric: str, throughout: bool) -> bool:

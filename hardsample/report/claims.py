@@ -24,7 +24,7 @@ COLUMNS = (
 )
 WHOLE = "all"
 """The ``part`` that is the statement as a whole."""
-DIGITS = {"points": 2, "%": 1, "plots": 0}  # of an effect in that unit; else 3
+DIGITS = {"points": 2, "%": 1}  # of an effect in that unit; else 3
 
 
 def table(
@@ -35,10 +35,10 @@ def table(
     In the paper's order, a row for each statement and size, whose ``part`` is :data:`WHOLE`, and one for each of its
     tests, numbered; a statement of one test has the first row alone.
 
-    - ``effect``, with the interval ``low`` to ``high``, in ``unit``; of a statement of several tests, how many of them
-      support it.
-    - ``n``: pairs of seeds, of a statement the fewest; ``p`` of the test, ``p_holm`` adjusted over the statement's;
-      ``smallest``: the least effect that would be significant at the spread of these seeds.
+    - ``effect``, with the interval ``low`` to ``high``, in ``unit``; ``n`` pairs of seeds; ``p`` of the test, and
+      ``p_holm`` adjusted over the statement's; ``smallest``: the least effect that would be significant at the spread
+      of these seeds. Of a statement of several tests they are those of the one that decides
+      (:func:`hardsample.report.claim_verdicts.deciding`), which its ``test`` names.
     - ``verdict``: one of :data:`hardsample.report.claim_verdicts.VERDICTS`, and a ``note`` beside it.
 
     A size that can test nothing is left out; so is, at another than the first, a statement of which nothing was run.
@@ -94,10 +94,20 @@ def finding(table: pd.DataFrame) -> list[str]:
 def markdown(table: pd.DataFrame) -> str:
     """The table of :func:`table` for readers: what was found, every statement, every test, the rules."""
     several, data = table["size"].nunique() > 1, table.data.iloc[0]
-    whole, made = table[table.part == WHOLE], table[(table.test != "") & (table.verdict != NOT_TESTED)]
-    head = ("place", "statement", "verdict", "effect [95 % t interval]", "n", "size", "note")
+    whole = table[table.part == WHOLE]
+    parts = table.duplicated(["place", "statement", "size"], keep=False)
+    made = table[(table.verdict != NOT_TESTED) & ~(parts & (table.part == WHOLE))]
+    head = ("place", "statement", "verdict", "test that decides", "effect [95 % t interval]", "n", "size", "note")
     lines = [
-        (row.place, row.statement, f"**{row.verdict}**", *_numbers(row), row.size if several else "", row.note)
+        (
+            row.place,
+            row.statement,
+            f"**{row.verdict}**",
+            row.test,
+            *_numbers(row),
+            row.size if several else "",
+            row.note,
+        )
         for row in whole[whole.verdict != NOT_TESTED].itertuples()
     ]
     untested = [
@@ -153,14 +163,15 @@ def _rows(statement: Statement, found: Sequence[Found], remarks: Mapping[str, st
         yield _row(WHOLE, statement.tests[0], found[0], notes[0])
         return
     whole = claim_verdicts.together(found, most=statement.most) if found else Found(NOT_TESTED, statement.why)
-    yield _row(WHOLE, None, whole, _remarks(statement.tests, remarks))
+    at = claim_verdicts.deciding(found, whole.verdict)
+    yield _row(WHOLE, None if at is None else statement.tests[at], whole, _remarks(statement.tests, remarks))
     for at, (test, one, note) in enumerate(zip(statement.tests, found, notes, strict=True), 1):
         yield _row(str(at), test, one, note)
 
 
 def _row(part: str, test: Test | Bands | None, found: Found, remark: str) -> dict:
     numbers = ("effect", "low", "high", "n", "p", "p_holm", "smallest", "verdict")
-    row = {"part": part, "test": test.words if test else "", "unit": test.unit if test else "tests" if found.n else ""}
+    row = {"part": part, "test": test.words if test else "", "unit": test.unit if test else ""}
     row |= {name: getattr(found, name) for name in numbers}
     return row | {"note": "; ".join(filter(None, (found.note, remark)))}
 
@@ -172,9 +183,10 @@ def _remarks(tests: Sequence[Test | Bands], remarks: Mapping[str, str]) -> str:
 
 def _numbers(row) -> tuple[str, str]:
     """Effect and interval in their unit, and n."""
-    sign = "" if row.unit == "plots" else "+"
-    effect = wording.with_interval(row.effect, row.low, row.high, sign, DIGITS.get(row.unit, 3))
-    effect = "" if row.unit == "tests" else effect  # the note has them
+    if row.unit.endswith("plots"):
+        effect = number(row.effect, 0)
+    else:
+        effect = wording.with_interval(row.effect, row.low, row.high, "+", DIGITS.get(row.unit, 3))
     return f"{effect} {row.unit}".strip() if effect else "", number(row.n, 0) if row.n else ""
 
 
@@ -200,6 +212,7 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
         f" and the two are shown to differ by less than {short(100 * stats.MARGIN)} points of accuracy or {SIMILAR:g} %"
         " of the loss. A statement is supported by all of its tests, or, where it says most, by more than half; one"
         " that contradicts it suffices. Else it is inconclusive, or not tested where some of its runs were not made."
+        " Beside a statement of several tests stands the clearest that contradicts it, or else the weakest."
     )
     yield (
         f"A test of fewer than {count(FEWEST, 'pair')} of seeds is not made. Smallest: the least effect that would be"
