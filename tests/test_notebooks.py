@@ -30,6 +30,8 @@ PROJECT = (
     "base-values/lasting",
     "base-values/lb-readings",
     "base-values/measures",
+    "base-values/staleness",
+    "base-values/where",
     "hard-samples/audit",
     "hard-samples/controls",
     *(f"hard-samples/figure-{number}" for number in range(1, 6)),
@@ -45,6 +47,7 @@ KINDS = (  # of one kind are notebooks whose code differs in the name alone: the
 )
 QUICK = ("base-values/figure-1", "hard-samples/figure-2")  # the other kinds run there without computing, below
 TABLES = ("hard-samples/audit", *(f"hard-samples/table-{number}" for number in range(1, 7)))
+STUDIES = tuple(f"base-values/{name}" for name in ("lb-readings", "choices", "staleness", "where"))  # one table each
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MB_IS_USUAL = SimpleNamespace(baseline="MB")
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}
@@ -324,7 +327,7 @@ def test_every_notebook_runs(name, shared, monkeypatch):
     if "/" not in name:  # they teach, and save nothing
         return
     ends = (".md", ".csv", ".tex") if name in TABLES else (".pdf", ".png", ".csv")
-    if name not in (*TABLES, "hard-samples/figure-2", "base-values/lb-readings", "base-values/choices"):
+    if name not in (*TABLES, "hard-samples/figure-2", *STUDIES):
         assert len(images) == 1
         ends += ("-statistics.csv", "-statistics.md")
     written = {f"{Path(name).name}{end}" for end in ends}

@@ -123,12 +123,10 @@ SPECS = (
     _study("choices", "What the paper leaves open", _choices),
     _study("measures", "Other measures, and fresher values", _measures),
     _study("lasting", "Does the gain last?", _lasting),
+    _study("staleness", "How stale base values are", _persistent),  # from what runs keep of single examples,
+    _study("where", "Where the gain is", _persistent),  # as is this
 )
 NAMES = tuple(spec.name for spec in SPECS)
-DETAILED = (  # drawn from what the runs keep of single examples
-    _study("staleness", "How stale base values are", _persistent),
-    _study("where", "Where the gain is", _persistent),
-)
 
 
 def size_in_words(profile: StudyProfile, precision: str, epochs: float) -> str:

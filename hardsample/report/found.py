@@ -96,6 +96,8 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "base-values/lb-readings": _first_words,
         "base-values/choices": _first_words,
         "base-values/lasting": _first_words,
+        "base-values/staleness": _first_words,
+        "base-values/where": _first_words,
         "hard-samples/audit": _first_words,
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
