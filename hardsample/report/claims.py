@@ -41,14 +41,14 @@ def table(
       (:func:`hardsample.report.claim_verdicts.deciding`), which its ``test`` names.
     - ``verdict``: one of :data:`hardsample.report.claim_verdicts.VERDICTS`, and a ``note`` beside it.
 
-    A size that can test nothing is left out; so is, at another than the first, a statement of which nothing was run.
-    ``remarks`` are noted of a method wherever it is tested. Empty where no size can test anything; ``attrs`` have the
-    ``curves`` of each size, by its words.
+    A size at which no two methods can be compared is left out; so is, at another than the first, a statement of which
+    nothing was run. ``remarks`` are noted of a method wherever it is tested. Empty where no size is left; ``attrs``
+    have the ``curves`` of each size, by its words.
     """
     claims = published.text(f"{paper}-claims").set_index(["place", "claim"])
     cells = [(curves, claim_verdicts.cells(curves.frame)) for curves in sizes]
     judged = [(curves, [claim_verdicts.judge(own, one.tests) for one in statements]) for curves, own in cells]
-    judged = [(curves, found) for curves, found in judged if any(map(_tested, found))]
+    judged = [(curves, found) for curves, found in judged if _compares(statements, found)]
     rows = []
     for at, statement in enumerate(statements):
         said = in_words(statement, claims.loc[(statement.place, statement.claim)])
@@ -150,6 +150,15 @@ def _elsewhere(table: pd.DataFrame) -> str:
     experiment = next(iter(table.attrs["curves"].values())).experiment
     own = ", ".join(name for name in experiment.own if name not in experiment.sources)
     return f"A verdict is of these data: nothing here was run on the paper's own, {own}." if own else ""
+
+
+def _compares(statements: Sequence[Statement], found: Sequence[Sequence[Found]]) -> bool:
+    """Whether a test of two methods was made."""
+    return any(
+        test.other and one.verdict != NOT_TESTED
+        for statement, own in zip(statements, found, strict=True)
+        for test, one in zip(statement.tests, own, strict=True)
+    )
 
 
 def _tested(found: Sequence[Found]) -> bool:
