@@ -9,7 +9,7 @@ from hardsample.runs.store import LEFTOVER_AGE, Store
 
 
 def do(options: argparse.Namespace) -> int:
-    """Remove checkpoints, half-written files and unreadable ones that were set aside; finished runs stay."""
+    """Remove checkpoints, half-written files, unreadable ones set aside, and details of no run; finished runs stay."""
     store, written = Store(), Store().temporary()
     dead = [path for path, changed in written if time.time() - changed >= LEFTOVER_AGE]
     freed, files = 0, 0
