@@ -7,8 +7,9 @@ from pathlib import Path
 from hardsample import paths
 from hardsample.experiments import base_values_sizes
 from hardsample.experiments.curves import Curves, join_runs
+from hardsample.experiments.shipped import SHIPPED, shipped
 from hardsample.records import StoredRun
-from hardsample.report import base_values_claims, claims, deviation_effects, figures, large_batches, replicates
+from hardsample.report import base_values_claims, claims, deviation_effects, figures, hours, large_batches, replicates
 from hardsample.runs.store import Store
 
 
@@ -16,6 +17,8 @@ def do(options: argparse.Namespace) -> int:
     store, other, folder = Store(), Store(options.replicates), paths.figures_dir()
     records, others = store.records(), other.records()
     print(*deviation_effects.save(deviation_effects.table(records), folder / "deviations"), sep="\n")
+    own = [experiment for experiment, _ in shipped([name for name, _ in SHIPPED])]
+    print(*hours.save(hours.table(own, records), folder / "hours"), sep="\n")
     experiment = large_batches.experiment()
     if store.done(experiment.runs):
         print(*large_batches.save(store.curves(experiment), figures.stem(experiment)), sep="\n")
