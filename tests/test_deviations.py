@@ -131,6 +131,18 @@ def test_an_effect_is_the_paired_difference_at_the_end(pairs):
     assert text in deviation_effects.markdown(table)
 
 
+def test_what_a_run_keeps_of_single_examples_makes_it_no_other_run(pairs):
+    whole = [
+        record
+        if record.run.options
+        else dataclasses.replace(record, run=dataclasses.replace(record.run, detail="examples"))
+        for record in pairs.records()
+    ]
+    kept = effects(deviation_effects.table(whole), SCORE)
+    pd.testing.assert_frame_equal(kept, effects(deviation_effects.table(pairs.records()), SCORE))
+    assert kept.n.max() > 1
+
+
 def test_one_pair_has_no_interval_and_what_else_sets_it_apart_is_named(tmp_path):
     here = Store(tmp_path / "stored")
     store(here, RUN, (0.5,), (1.0,))

@@ -13,7 +13,7 @@ _JPEG: dict[str, Any] = {"profile": "hour", "data": "cifar10-jpeg", "networks": 
 SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rivals/letters", {"profile": "hour", "data": "ocr-letters", "precision": "bf16"}),  # takes longest: begun first
     *((f"base-values/{name}", _NIST) for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws")),
-    *((f"base-values/{name}", _STUDY) for name in ("lb-readings",)),
+    *((f"base-values/{name}", _STUDY) for name in ("lb-readings", "choices", "where", "staleness")),
     *((f"base-values/{name}", _OCR) for name in ("figure-1", "draws")),
     *((f"hard-samples/{name}", _JPEG) for name in ("figure-1", "figure-3", "controls", "table-3", "table-6")),
     ("rivals/images", {"profile": "hour", "data": "cifar10-jpeg"}),

@@ -46,7 +46,7 @@ def table(records: Iterable[StoredRun]) -> pd.DataFrame:
     Raises:
         InputError: one data set's runs were made with different data.
     """
-    found = {record.run: record for record in records}
+    found = {_trained(record.run): record for record in sorted(records, key=lambda record: record.run.detail)[::-1]}
     check_fingerprints((run, record.provenance) for run, record in found.items())
     rows = []
     for deviation in DEVIATIONS:
@@ -57,6 +57,11 @@ def table(records: Iterable[StoredRun]) -> pd.DataFrame:
         effects = list(_effects(deviation, found))
         rows += [about | effect for effect in effects] or [about | {"other": others, "n": 0}]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _trained(run: Run) -> Run:
+    """The run without what it keeps, which changes no number."""
+    return dataclasses.replace(run, detail="metrics")
 
 
 def markdown(rows: pd.DataFrame) -> str:
