@@ -58,7 +58,8 @@ def test_the_finding_counts_choices_and_names_those_that_matter(made, table):
         "PEB is significantly above MB under 2, significantly below MB under 1 of the 3 choices that were run" in text
     )
     assert "carried (larger gain), scored after (smaller gain)" in text and text.count("(larger gain)") == 2
-    assert "| **default** | +1." in text and "not run yet | " not in text
+    assert "| **default** | +1." in text and "| not run yet |" not in text
+    assert "Choices that were not run: not run yet." in text
 
 
 def test_a_gain_that_cannot_be_told_is_inconclusive(made):

@@ -1,5 +1,7 @@
 """What the studies beyond paper A's figures are committed as follows from the committed runs, and a page quotes it."""
 
+import re
+
 import pytest
 
 from hardsample import paths
@@ -59,3 +61,11 @@ def test_a_page_quotes_what_the_studies_found(name, count):
     said = " ".join(PAGE.read_text().split())
     assert len(lines) >= count
     assert [line for line in lines[:count] if " ".join(line.split()) not in said] == []
+
+
+def test_readme_quotes_where_the_gain_is():
+    share = re.search(
+        r"The hardest 3 of 10 tenths have (\S+ % \[\S+ \S+\]) of the gain", (STUDIES / "where.md").read_text()
+    )
+    said = " ".join((ROOT / "README.md").read_text().split())
+    assert f"the hardest three tenths of the test letters have {share[1]} of the gain" in said

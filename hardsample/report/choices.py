@@ -166,7 +166,7 @@ def markdown(curves: Curves, rows: pd.DataFrame) -> str:
         lines.append(line)
     blocks = [heading(curves.experiment, rows.n), *[" ".join(findings(curves, rows))] * bool(len(run))]
     blocks += [markup.markdown_table(head, lines)] * bool(lines)
-    return "\n\n".join((*blocks, " ".join(_notes(curves, rows)))) + "\n"
+    return "\n\n".join((*blocks, " ".join(filter(None, _notes(curves, rows))))) + "\n"
 
 
 def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
@@ -233,4 +233,6 @@ def _notes(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
         yield p_statement(tests, "the table")
     yield "Test metrics are of a fixed set of test images; intervals and tests cover seeds, not the choice of images."
     yield too_few_statement(rows.pairs.max(), max(tests, int(rows.difference.notna().sum())))
-    yield from last_notes(curves)
+    missing = list(dict.fromkeys(rows.choice[~(rows.pairs > 0)]))
+    yield f"Choices that were not run: {'; '.join(missing)}." if missing else ""
+    yield from last_notes(curves, whose=False)

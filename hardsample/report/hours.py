@@ -66,7 +66,7 @@ def markdown(rows: pd.DataFrame) -> str:
             row.precision,
             row.device,
             f"{row.runs}" + f" ({row.new} of them new)" * (row.new < row.runs),
-            number(row.hours, 2),
+            number(row.hours, 2) if row.new else "",
         )
         for row in rows.itertuples()
     ]
