@@ -90,7 +90,7 @@ HELP = {
     "list": WHAT,
     "status": WHAT,
     "run": WHAT | WHERE | {"--dry-run"},
-    "figures": WHAT,
+    "figures": WHAT | {"--shipped"},
     "reproduce": WHAT | WHERE | {"--dry-run"},
     "lab": set(),
     "tables": {"--replicates"},
@@ -396,8 +396,8 @@ def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(drawing, "_draw", None)
     assert cli.main(["figures", "--profile", "smoke", "--figure", "base-values"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 7 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
-    assert lines[-1] == "0 of 6 figures drawn; nothing computed"
+    assert len(lines) == 12 and lines[0] == "base-values/figure-1: nothing of it is stored, not drawn"
+    assert lines[-1] == "0 of 11 figures drawn; nothing computed"
     assert cli.main(["figures", "--profile", "smoke", "--figure", "table-1"]) == 1
     assert files(tmp_path) == []
 
