@@ -69,7 +69,7 @@ class Drawing:
                 self._tell(experiment)
 
     def _tell(self, experiment: Experiment, more: str = "") -> None:
-        own = figures.files(figures.stem(experiment))
+        own = sorted(figures.files(figures.stem(experiment)), key=lambda path: len(path.name))  # its own name first
         self.drawn += 1
         first = next((path for kind in (".png", ".md") for path in own if path.suffix == kind), own[0] if own else "")
         print(f"{experiment.name}: {_short(first)}{more}", flush=True)

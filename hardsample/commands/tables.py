@@ -18,7 +18,8 @@ def do(options: argparse.Namespace) -> int:
     records, others = store.records(), other.records()
     print(*deviation_effects.save(deviation_effects.table(records), folder / "deviations"), sep="\n")
     own = [experiment for experiment, _ in shipped([name for name, _ in SHIPPED])]
-    print(*hours.save(hours.table(own, records), folder / "hours"), sep="\n")
+    if len(spent := hours.table(own, records)):
+        print(*hours.save(spent, folder / "hours"), sep="\n")
     experiment = large_batches.experiment()
     if store.done(experiment.runs):
         print(*large_batches.save(store.curves(experiment), figures.stem(experiment)), sep="\n")

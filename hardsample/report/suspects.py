@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from hardsample.config import Run
 from hardsample.experiments.curves import Curves, keys
-from hardsample.numerals import count
+from hardsample.numerals import count, number
 from hardsample.report import figures, kept, markup, stats
 from hardsample.report.draws import class_names
 from hardsample.report.figures import caption_of
@@ -181,4 +181,4 @@ def markdown(rows: pd.DataFrame) -> str:
 def _line(row: Mapping[str, Any], methods: list[str]) -> list[str]:
     of = f"{row['of']} runs"
     cells = [str(row["place"]), str(row["example"]), row["label"], row["predicted"], f"{row['agree']} of {of}"]
-    return [*cells, f"{row['listed']} of {of}", f"{row['loss']:.2f}", *(f"{row[name]:.2f}" for name in methods)]
+    return [*cells, f"{row['listed']} of {of}", number(row["loss"], 2), *(number(row[name], 2) for name in methods)]
