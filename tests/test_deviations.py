@@ -178,7 +178,7 @@ def test_options_that_go_together_change_together(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"label_noise": 0.1}, {"loss": "focal"}, {"network": "resnet18"}, {"method": "SB"}]
+    "changed", [{"label_noise": 0.1}, {"loss": "focal"}, {"network": "resnet18"}, {"method": "SB"}, {"data": "glyphs"}]
 )
 def test_what_is_not_the_papers_does_not_count(changed, tmp_path):
     here, schedule = Store(tmp_path / "stored"), NAMED["A", "Learning-rate schedule"]

@@ -33,7 +33,8 @@ def table(records: Iterable[StoredRun]) -> pd.DataFrame:
     """One row per choice, other value, setting and metric that stored runs tell of; one per choice where none do.
 
     A pair is two runs of a seed that differ in this choice alone, the other value minus the default. Only runs with
-    true labels and the cross-entropy count, of the choice's paper: its methods and, for paper A, its network.
+    true labels, the cross-entropy and data that are not generated count, of the choice's paper: its methods and, for
+    paper A, its network.
 
     - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
     - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
@@ -160,6 +161,8 @@ def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | 
     """The run with the other value, if it is one of the papers' with the default."""
     if networks.find(run.network).paper != _FOLDERS[deviation.paper] or run.label_noise or run.loss != "cross-entropy":
         return None
+    if catalogue.is_stand_in(run.data):
+        return None
     if run.method not in (deviation.methods or METHODS[deviation.paper]):
         return None
     values = run.options if deviation.methods else run.to_dict()
@@ -183,8 +186,8 @@ def _effect(choice: pd.DataFrame) -> str:
 def _notes() -> str:
     return (
         "Effect: test accuracy at the end with the other value minus that with the default, paired by seed, mean"
-        " [95 % t interval], for every setting in which stored runs differ in this choice alone, with true labels and"
-        " the cross-entropy; `not run` where there are none. Intervals are over seeds, not over the choice of test"
-        " images, and not adjusted for their number. The .csv has test losses too, and the devices. An option's default"
-        " is the library's; `published` is the protocol of that name, of paper B alone."
+        " [95 % t interval], for every setting in which stored runs differ in this choice alone, with true labels,"
+        " the cross-entropy and data that are not generated; `not run` where there are none. Intervals are over seeds,"
+        " not over the choice of test images, and not adjusted for their number. The .csv has test losses too, and the"
+        " devices. An option's default is the library's; `published` is the protocol of that name, of paper B alone."
     )
