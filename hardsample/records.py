@@ -58,6 +58,11 @@ def data_choice(run: Run) -> tuple:
     return run.data, run.train_examples, run.test_examples
 
 
+def seconds_of(made: Mapping[str, Any]) -> float:
+    """What a finished run took, given its provenance: its share, where several were trained together."""
+    return made["seconds"]["wall"] / made["cohort"]
+
+
 ASPECTS = ("device", "precision", "torch", "code")
 """What :func:`made` tells of a run."""
 

@@ -13,8 +13,7 @@ from hardsample.commands import chosen, knobs
 from hardsample.errors import InputError, check_choice
 from hardsample.experiments.panels import variant
 from hardsample.numerals import count
-from hardsample.records import StoredRun
-from hardsample.runs.pace import seconds_of
+from hardsample.records import StoredRun, seconds_of
 from hardsample.runs.store import Store
 from hardsample.training.results import COLUMNS
 

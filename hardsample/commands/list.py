@@ -6,7 +6,8 @@ from hardsample.commands import chosen
 from hardsample.commands.columns import aligned, minutes
 from hardsample.config import Run
 from hardsample.numerals import count
-from hardsample.runs.pace import expected_seconds, seconds_of
+from hardsample.records import seconds_of
+from hardsample.runs.pace import expected_seconds
 
 HEAD = ("output", "what it shows", "needs", "stored", "minutes", "to do", "data")
 

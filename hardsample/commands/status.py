@@ -4,7 +4,7 @@ import argparse
 
 from hardsample.commands import chosen
 from hardsample.commands.columns import aligned, minutes
-from hardsample.runs.pace import seconds_of
+from hardsample.records import seconds_of
 
 HEAD = ("figure", "wanted", "done", "missing", "minutes")
 

@@ -32,15 +32,23 @@ def _one_column(*methods: str) -> Callable:
     return columns
 
 
-def _varying(field: str, values: str, title: Callable[[float], str]) -> Callable:
-    def columns(profile: BaseValuesProfile) -> list[tuple[str, Sequence[str], dict]]:
-        return [(title(value), ("MB", "LB", "PEB"), {field: value}) for value in getattr(profile, values)]
-
-    return columns
-
-
 def _pretraining(epochs: float) -> str:
     return f"pre-training {count(epochs, 'epoch')}"
+
+
+TITLES: dict[str, Callable[[Any], str]] = {
+    "pretrain_epochs": _pretraining,
+    "batch_size": "n = {}".format,
+    "learning_rate": "α = {:g}".format,
+}
+"""What a setting is called by the field that sets it apart, given its value."""
+
+
+def _varying(field: str, values: str) -> Callable:
+    def columns(profile: BaseValuesProfile) -> list[tuple[str, Sequence[str], dict]]:
+        return [(TITLES[field](value), ("MB", "LB", "PEB"), {field: value}) for value in getattr(profile, values)]
+
+    return columns
 
 
 def build_grid(
@@ -58,14 +66,22 @@ def build_grid(
         )
         for heading, methods, own in columns(profile)
     )
+    note = _note(profile, precision, lb=any("LB" in panel.names.values() for panel in panels))
+    return experiment(spec, profile, chosen, panels, note)
+
+
+def experiment(
+    spec: ExperimentSpec, profile: BaseValuesProfile, chosen: Mapping[str, str], panels: Sequence[Panel], note: str
+) -> Experiment:
+    """An experiment of paper A's of these panels, on the data that are ``chosen`` in the place of the paper's."""
     return Experiment(
         spec.name,
         spec.title,
-        panels,
+        tuple(panels),
         profile.name,
         sources=named(chosen),
         own=tuple(chosen),
-        note=_note(profile, precision, lb=any("LB" in panel.names.values() for panel in panels)),
+        note=note,
         baseline=BASELINE,
         folder=DATA.substitute(chosen, profile.stand_ins),
         epochs_title=EPOCHS_TITLE,
@@ -79,9 +95,9 @@ def _figure(name: str, title: str, columns: Callable) -> ExperimentSpec:
 
 SPECS = (
     _figure("figure-1", "Persistent methods", _one_column("MB", "PLB", "PEB")),
-    _figure("figure-2", "Length of the pre-training", _varying("pretrain_epochs", "pretrain_epochs", _pretraining)),
-    _figure("figure-3", "Mini-batch size", _varying("batch_size", "batch_sizes", "n = {}".format)),
-    _figure("figure-4", "Learning rate", _varying("learning_rate", "learning_rates", "α = {:g}".format)),
+    _figure("figure-2", "Length of the pre-training", _varying("pretrain_epochs", "pretrain_epochs")),
+    _figure("figure-3", "Mini-batch size", _varying("batch_size", "batch_sizes")),
+    _figure("figure-4", "Learning rate", _varying("learning_rate", "learning_rates")),
     _figure("draws", "Which examples are drawn", _one_column("MB", "SMB", "LB", COLLAPSED, "PLB", "PEB")),
 )
 NAMES = tuple(spec.name for spec in SPECS)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from hardsample.config import Run
 from hardsample.experiments import base_values, lb_study, registry, specs
 from hardsample.experiments.panels import Experiment, Panel, named
-from hardsample.numerals import count
 from hardsample.records import StoredRun
 
 NAME = f"{base_values.PAPER}/claims"
@@ -19,11 +18,6 @@ SIZE = (
 )
 """What two runs of one size have in common, beside what all of paper A's have."""
 _ANY = {*SIZE, "seed", "detail"}
-_TITLES = {
-    "pretrain_epochs": lambda epochs: f"pre-training {count(epochs, 'epoch')}",
-    "batch_size": "n = {}".format,
-    "learning_rate": "α = {:g}".format,
-}
 
 
 def at_every_size(records: Iterable[StoredRun]) -> list[tuple[Experiment, dict[Run, StoredRun]]]:
@@ -73,8 +67,8 @@ def _places() -> dict[str, tuple[str, str]]:
     methods = {shown: run for shown, run in runs}
     places = {}
     for _, setting in runs:
-        fields = {name: getattr(setting, name) for name in _TITLES}
-        changed = [_TITLES[name](value) for name, value in fields.items() if value != defaults[name]]
+        fields = {name: getattr(setting, name) for name in base_values.TITLES}
+        changed = [base_values.TITLES[name](value) for name, value in fields.items() if value != defaults[name]]
         for shown, method in methods.items():
             run = Run.from_dict(method.to_dict() | fields)
             places[_alike(run)] = (", ".join(changed) or lb_study.DEFAULT, shown)

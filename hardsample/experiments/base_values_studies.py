@@ -8,7 +8,7 @@ from typing import Any
 from hardsample.config import Run
 from hardsample.data.dataset import name_of
 from hardsample.experiments import base_values, profiles
-from hardsample.experiments.panels import Experiment, Panel, amount, named
+from hardsample.experiments.panels import Experiment, Panel, amount
 from hardsample.experiments.profiles import StudyProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.numerals import count, short
@@ -91,17 +91,8 @@ def build_grid(
     chosen = base_values.DATA.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     common = profile.fields | {"data": name_of(*chosen.values()), "precision": precision}
     built = tuple(_panel(title, *own, seeds or profile.seeds, common) for title, own in panels(profile).items())
-    return Experiment(
-        spec.name,
-        spec.title,
-        built,
-        profile.name,
-        sources=named(chosen),
-        own=tuple(chosen),
-        note=size_in_words(profile, precision, built[0].runs[0].epochs),
-        baseline=base_values.BASELINE,
-        folder=base_values.DATA.substitute(chosen, profile.stand_ins),
-        epochs_title=base_values.EPOCHS_TITLE,
+    return base_values.experiment(
+        spec, profile, chosen, built, size_in_words(profile, precision, built[0].runs[0].epochs)
     )
 
 

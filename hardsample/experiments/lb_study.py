@@ -3,7 +3,7 @@
 from hardsample.data.dataset import name_of
 from hardsample.experiments import base_values, profiles
 from hardsample.experiments.base_values_studies import size_in_words
-from hardsample.experiments.panels import Experiment, named
+from hardsample.experiments.panels import Experiment
 from hardsample.experiments.profiles import LBReadingsProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods.loss_based import READINGS
@@ -37,18 +37,7 @@ def build_grid(spec: ExperimentSpec, profile: LBReadingsProfile, data: str, seed
         for title, varied in SETTINGS.items()
         if title == DEFAULT or profile.every_setting
     )
-    return Experiment(
-        spec.name,
-        spec.title,
-        panels,
-        profile.name,
-        sources=named(chosen),
-        own=tuple(chosen),
-        note=size_in_words(profile, precision, profile.epochs),
-        baseline=base_values.BASELINE,
-        folder=base_values.DATA.substitute(chosen, profile.stand_ins),
-        epochs_title=base_values.EPOCHS_TITLE,
-    )
+    return base_values.experiment(spec, profile, chosen, panels, size_in_words(profile, precision, profile.epochs))
 
 
 SPEC = ExperimentSpec(name=NAME, title="Readings of LB", grid=build_grid, sizes=profiles.LB_READINGS[0].of)

@@ -9,7 +9,7 @@ from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments.panels import Experiment
 from hardsample.numerals import count, number
-from hardsample.records import StoredRun
+from hardsample.records import StoredRun, seconds_of
 from hardsample.report import markup
 
 COLUMNS = ("output", "data", "train_examples", "precision", "device", "runs", "new", "hours")
@@ -34,15 +34,11 @@ def table(experiments: Sequence[Experiment], records: Iterable[StoredRun]) -> pd
             new = [record for record in made if record.run not in seen]
             seconds = 0.0
             for record in new:
-                seconds += _own_seconds(record) + _start_seconds(record, seen)
+                seconds += seconds_of(record.provenance) + _start_seconds(record, seen)
                 seen.add(record.run)
             row = (experiment.name, *about, len(made), len(new), seconds / 3600)
             rows.append(dict(zip(COLUMNS, row, strict=True)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"train_examples": float})
-
-
-def _own_seconds(record: StoredRun) -> float:
-    return record.provenance["seconds"]["wall"] / record.provenance["cohort"]
 
 
 def _start_seconds(record: StoredRun, seen: set[Run]) -> float:

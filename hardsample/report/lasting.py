@@ -1,6 +1,5 @@
 """Does a gain last? Every method minus the baseline over the epochs, by seed, and when the baseline catches up."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -129,12 +128,11 @@ def markdown(rows: pd.DataFrame, ends: Tested) -> str:
     """
     if rows.empty:
         return tables.markdown(ends)
-    found = [(*cell, own.sort_values("epoch")) for cell, own in rows.groupby(["panel", "method", "metric"], sort=False)]
     usual, experiment = ends.curves.baseline, ends.curves.experiment
     marks = _marks(rows)
     head = ["learning rate", "method", "metric", *(f"epoch {short(mark)}" for mark in marks), f"{usual} catches up"]
     lines, said = [], []
-    for (panel, method, metric), own in ((cell[:3], cell[3]) for cell in found):
+    for (panel, method, metric), own in rows.groupby(["panel", "method", "metric"], sort=False):
         scale = 2 if metric.startswith("acc") else 3
         shown = (own.iloc[(own.epoch - mark).abs().argmin()] for mark in marks)
         cells = [with_interval(row.difference, row.low, row.high, "+", scale) for row in shown]
@@ -160,7 +158,8 @@ def markdown(rows: pd.DataFrame, ends: Tested) -> str:
         " the first epoch from which on no interval lies wholly on the method's better side. These intervals are of one"
         " epoch each, unadjusted; the table below tests the end of training."
     )
-    return "\n\n".join((*_titled(ends, said), markup.markdown_table(head, lines), notes, _rest(ends)))
+    title, rest = tables.markdown(ends).split("\n\n", 1)
+    return "\n\n".join((title, "\n".join(said), markup.markdown_table(head, lines), notes, rest))
 
 
 def _when(epoch: float | None, rows: pd.DataFrame) -> str:
@@ -179,16 +178,6 @@ def _marks(rows: pd.DataFrame) -> list[float]:
     at = sorted(rows.epoch.unique())
     wanted = (first, last / 3, 2 * last / 3, last)
     return list(dict.fromkeys(min(at, key=lambda epoch: abs(epoch - mark)) for mark in wanted))
-
-
-def _titled(ends: Tested, said: list[str]) -> Iterator[str]:
-    title, *_ = tables.markdown(ends).split("\n\n")
-    yield title
-    yield "\n".join(said)
-
-
-def _rest(ends: Tested) -> str:
-    return tables.markdown(ends).split("\n\n", 1)[1]
 
 
 def save(rows: pd.DataFrame, ends: Tested, stem: Path) -> tuple[Path, ...]:

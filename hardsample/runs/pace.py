@@ -7,11 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from hardsample.config import Run
-
-
-def seconds_of(made: Mapping[str, Any]) -> float:
-    """What a finished run took, given its provenance: its share, where several were trained together."""
-    return made["seconds"]["wall"] / made["cohort"]
+from hardsample.records import seconds_of
 
 
 def expected_seconds(runs: Iterable[Run], done: Mapping[Run, Mapping[str, Any]]) -> dict[Run, float]:
