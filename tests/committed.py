@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from hardsample.runs.store import Store
@@ -41,3 +42,12 @@ def changed(folder: Path) -> str:
     return subprocess.run(
         ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
     ).stdout
+
+
+def check_equal(written: Iterable[Path], folder: Path) -> None:
+    """Assert that files are committed in the folder, those of text byte for byte as they were written."""
+    for path in written:
+        committed = folder / path.name
+        assert committed.is_file(), committed.name
+        if path.suffix in (".csv", ".md", ".tex"):
+            assert path.read_bytes() == committed.read_bytes(), path.name

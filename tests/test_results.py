@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from committed import store_of_committed
+from committed import check_equal, store_of_committed
 from synthetic import UNSAID
 
 from hardsample import paths
@@ -101,14 +101,6 @@ def test_committed_runs_were_made_from_committed_code(committed):
     for record in committed.records():
         commit = record.provenance["commit"]
         assert len(commit) == 40 and set(commit) <= set("0123456789abcdef"), record.run.label
-
-
-def check_equal(written, folder):
-    for path in written:
-        committed = folder / path.name
-        assert committed.is_file(), committed.name
-        if path.suffix in (".csv", ".md", ".tex"):
-            assert path.read_bytes() == committed.read_bytes(), path.name
 
 
 def check_paper_a(curves, name, tmp_path, folder):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from committed import check_equal
 
 from hardsample import paths
 from hardsample.experiments import registry
@@ -12,13 +13,6 @@ ROOT = paths.project_root()
 PAGE = ROOT / "docs" / "results" / "sd19-letters.md"
 STUDIES = ROOT / "figures" / "base-values" / "sd19-letters"
 KNOBS = {"profile": "hour", "data": "sd19-letters"}
-
-
-def check_equal(written):
-    for path in written:
-        assert (STUDIES / path.name).is_file(), path.name
-        if path.suffix in (".csv", ".md"):
-            assert path.read_bytes() == (STUDIES / path.name).read_bytes(), path.name
 
 
 def with_details(store, name):
@@ -31,7 +25,7 @@ def test_what_the_paper_leaves_open_follows_from_the_committed_runs(committed, t
     curves = committed.curves(registry.grid("choices", **KNOBS))
     table = choices.table(curves)
     written = [*figures.save(choices.figure(curves, table), table, tmp_path / "choices")]
-    check_equal([*written, *choices.save(curves, table, tmp_path / "choices")])
+    check_equal([*written, *choices.save(curves, table, tmp_path / "choices")], STUDIES)
     assert set(table.n) == {0, 12}, "whole settings alone"
 
 
@@ -42,7 +36,7 @@ def test_where_the_gain_is_follows_from_the_committed_runs(committed, tmp_path):
     written = [*figures.save(where_figure.figure(curves, table), table, tmp_path / "where")]
     written += where_words.save(curves, table, hardest, tmp_path / "where")
     written += suspects.save(suspects.figure(curves, hardest), hardest, tmp_path / "where")
-    check_equal(written)
+    check_equal(written, STUDIES)
 
 
 @pytest.mark.slow
@@ -50,7 +44,7 @@ def test_how_stale_base_values_are_follows_from_the_committed_runs(committed, tm
     curves, details = with_details(committed, "staleness")
     table = staleness.table(curves, details)
     written = [*figures.save(staleness.figure(curves, table), table, tmp_path / "staleness")]
-    check_equal([*written, *staleness.save(curves, table, tmp_path / "staleness")])
+    check_equal([*written, *staleness.save(curves, table, tmp_path / "staleness")], STUDIES)
 
 
 @pytest.mark.parametrize(("name", "count"), [("choices", 1), ("where", 5), ("staleness", 1)])
