@@ -30,9 +30,10 @@ class TrainingResult:
     ``forwards`` and ``backwards`` count the examples passed through the network so far, to choose and to train, the
     pre-training's included and those evaluated left out. Train metrics are of the labels trained on.
     ``computed`` says how: ``way`` of the steps ("fused" or "plain"), ``captured`` in a CUDA graph or not, the
-    ``arithmetic`` of products; where it applies ``backward``, "sparse" where a backward pass skipped zeros, ``check``,
-    how the fused way agreed with the plain one, and ``reason``, why a faster way was not taken. ``detail`` are the
-    arrays of :mod:`hardsample.training.details`, where the run keeps them.
+    ``arithmetic`` of products; where it applies ``backward``, "sparse" where a backward pass skipped zeros,
+    ``convolutions``, "small maps as products" where those to a few pixels are matrix products, ``check``, how the fused
+    way agreed with the plain one, and ``reason``, why a faster way was not taken. ``detail`` are the arrays of
+    :mod:`hardsample.training.details`, where the run keeps them.
     """
 
     columns: tuple[str, ...]

@@ -160,9 +160,10 @@ class TrainingStep:
     def computed(self) -> dict[str, Any]:
         """How, as :attr:`TrainingResult.computed` says it."""
         about = {"way": self.way, "captured": self.captured, "arithmetic": ARITHMETIC[self.run.precision]}
-        sparse = getattr(self.cohort.module, "sparse_backward", False)
+        module = self.cohort.module
         maybe = {
-            "backward": "sparse" if sparse else "",
+            "backward": "sparse" if getattr(module, "sparse_backward", False) else "",
+            "convolutions": "small maps as products" if getattr(module, "small_maps", False) else "",
             "check": self.check and self.check.to_dict(),
             "reason": self.reason,
         }
