@@ -20,7 +20,8 @@ class SmallMapConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """float32 [n, C, H, W] -> [n, K, H', W'], as ``torch.nn.Conv2d`` gives it."""
         sides = [
-            list(_windows(*side)) for side in zip(x.shape[-2:], self.kernel_size, self.stride, self.padding, strict=True)
+            list(_windows(*side))
+            for side in zip(x.shape[-2:], self.kernel_size, self.stride, self.padding, strict=True)
         ]
         if len(sides[0]) * len(sides[1]) > FEW:
             return super().forward(x)
