@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hardsample.config import Run
+from hardsample.config import SCHEDULES, Run
 from hardsample.data import catalogue
 from hardsample.data.dataset import name_of
 from hardsample.errors import check_choice
@@ -57,7 +57,8 @@ class Cells:
     """What a figure or table has runs of: every method with every network on every data set.
 
     ``methods`` are names and options; the ``sound`` ones are run in the sound protocol alone. ``timed``: no run is
-    trained, and the updates of each method are timed, with the first network and data set.
+    trained, and the updates of each method are timed, with the first network and data set. Of several ``schedules`` of
+    the learning rate each has a panel of its own.
     """
 
     networks: Sequence[str] = ()
@@ -65,6 +66,7 @@ class Cells:
     methods: Sequence[tuple[str, Mapping[str, Any]]] = ()
     sound: Sequence[tuple[str, Mapping[str, Any]]] = ()
     timed: bool = False
+    schedules: Sequence[str] = SCHEDULES[:1]
 
 
 _HARD = tuple(("HMB", {"delta": delta}) for delta in DELTAS)
@@ -113,23 +115,29 @@ def build_grid(
         names = profile.shown.get(slot)
         return [(name, options) for name, options in methods if not names or METHODS[name].curve(options) in names]
 
-    def run(network: str, slot: str, method: tuple[str, Mapping[str, Any]], seed: int) -> Run:
-        return _run(profile, network, name_of(chosen[slot]), slot, *method, seed, precision, protocol)
+    def run(
+        network: str, slot: str, method: tuple[str, Mapping[str, Any]], seed: int, schedule: str = SCHEDULES[0]
+    ) -> Run:
+        made = _run(profile, network, name_of(chosen[slot]), slot, *method, seed, precision, protocol)
+        return dataclasses.replace(made, learning_rate_schedule=schedule)
 
+    several = len(cells.schedules) > 1
     panels = tuple(
         Panel(
-            f"{find(network).title}, {name_of(chosen[slot])}",
+            ", ".join((find(network).title, name_of(chosen[slot]), *[f"{schedule} learning rate"] * several)),
             tuple(
-                run(network, slot, method, seed)
+                run(network, slot, method, seed, schedule)
                 for method in shown(slot)
                 for seed in range(1, most + 1)
-                if network in wanted
+                if network in wanted and schedule in profile.schedules
             ),
             network,
             slot,
+            setting={"schedule": schedule} if several else {},
         )
         for slot in slots
         for network in places
+        for schedule in cells.schedules
         if not cells.timed
     )
     used = {slot: chosen[slot] for slot in slots}
@@ -226,8 +234,9 @@ def _own_sizes(values: Mapping[str, float]) -> Iterator[str]:
         yield f"learning rate {short(value)}" if name == "learning_rate" else count(value, _COUNTED[name])
 
 
-def _spec(name: str, title: str, cells: Cells) -> ExperimentSpec:
-    grid, knobs = functools.partial(build_grid, cells), KNOBS if cells.methods else {}
+def _spec(name: str, title: str, cells: Cells, knobs: Mapping[str, str] | None = None) -> ExperimentSpec:
+    grid, usual = functools.partial(build_grid, cells), KNOBS if cells.methods else {}
+    knobs = usual if knobs is None else knobs
     return ExperimentSpec(name=f"{PAPER}/{name}", title=title, grid=grid, sizes=PAPER, knobs=knobs)
 
 
@@ -250,6 +259,12 @@ SPECS = (
     _spec("table-5", "STL-10", _table("STL-10")),
     _spec("table-6", "Best δ against δ = 1", _table(*SLOTS)),
     _spec("controls", "Is it the loss?", Cells(("resnet18",), ("CIFAR-10",), (*_HARD, *_CONTROLS))),
+    _spec(
+        "causes",
+        "What makes the difference?",
+        Cells(("resnet18",), ("CIFAR-10",), (*_HARD, *_CONTROLS), schedules=SCHEDULES),
+        knobs={"networks": ""},  # of the published protocol the controls differ in more than what they control for
+    ),
     _spec("audit", "What follows from what is printed", Cells()),
 )
 NAMES = tuple(spec.name for spec in SPECS)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
+from hardsample.config import SCHEDULES
 from hardsample.experiments.specs import Profile
 from hardsample.methods.specs import BUDGETS
 from hardsample.training import letters_cnn
@@ -77,7 +78,7 @@ class HardSamplesProfile(Profile):
     ``networks`` are those of the paper's that are trained unless others are asked for; ``in_place`` is one that is
     trained in the place of each of the paper's, unless some are asked for. ``own`` is what runs in the place of
     one of the paper's data sets have instead. ``shown`` are the curves of one of them, by their
-    names; all, where there are none.
+    names; all, where there are none. ``schedules`` are those of the learning rate that are run of what has several.
     """
 
     batch_size: int
@@ -87,6 +88,7 @@ class HardSamplesProfile(Profile):
     in_place: str = ""
     own: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     shown: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    schedules: tuple[str, ...] = SCHEDULES
 
     test_share: ClassVar[Fraction | None] = Fraction(2, 5)  # evaluations then cost less than a third of an epoch
     evaluated_share: ClassVar[Fraction] = Fraction(1, 5)

@@ -161,6 +161,7 @@ HARD_SAMPLES = (
             "CIFAR-100": ("δ = 1", "δ = 0.5"),
             "STL-10": ("δ = 1", "δ = 0.5"),
         },
+        schedules=SCHEDULES[:1],
         **_EASY_IMAGES,
     ),
     HardSamplesProfile(  # a tenth of the paper's updates, on a tenth of its images: an hour or more on two cores
