@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from hardsample.errors import InputError
-from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, panels, registry, rivals
+from hardsample.experiments import (
+    base_values,
+    base_values_studies,
+    hard_samples,
+    lb_study,
+    panels,
+    registry,
+    rivals,
+    spread,
+)
 from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.training import networks
 
@@ -66,13 +75,13 @@ def test_a_name_of_both_papers_must_be_written_in_full():
 
 
 def test_a_papers_name_stands_for_all_of_it():
-    assert registry.select("hard-samples") == hard_samples.NAMES
+    assert registry.select("hard-samples") == (*hard_samples.NAMES, spread.NAME)
     assert (
         registry.select("")
         == registry.names()
         == (
             *(*base_values.NAMES, lb_study.NAME, *base_values_studies.NAMES),
-            *(*hard_samples.NAMES, *rivals.NAMES),
+            *(*hard_samples.NAMES, spread.NAME, *rivals.NAMES),
         )
     )
     assert registry.select("figure-5") == ("hard-samples/figure-5",)

@@ -109,6 +109,13 @@ class HardSamplesProfile(Profile):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SpreadProfile(HardSamplesProfile):
+    """A size of the study of paper B's printed ±, whose training examples do not fill the last mini-batch."""
+
+    evaluations_per_epoch: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ContestProfile(Profile):
     """A size of a contest of all methods; ``common`` are fields of its runs.
 

@@ -8,6 +8,7 @@ from hardsample.experiments.profile_types import (
     ContestProfile,
     HardSamplesProfile,
     LBReadingsProfile,
+    SpreadProfile,
     StudyProfile,
 )
 from hardsample.experiments.specs import Profile
@@ -192,6 +193,38 @@ HARD_SAMPLES = (
     ),
 )
 
+
+def _spread(like: HardSamplesProfile, **changes: Any) -> SpreadProfile:
+    """The size of the study of the printed ± that a size of paper B's gives, with some changes; one checkpoint."""
+    sizes = vars(like) | {"of": "hard-samples/spread", "seeds": 1, "own": {}}
+    return SpreadProfile(**(sizes | changes))
+
+
+_SMOKE, _QUICK, _HOUR, _PAPER = HARD_SAMPLES
+SPREAD = (
+    _spread(_SMOKE, train_examples=44, evaluations_per_epoch=0.5),
+    _spread(
+        _QUICK,
+        train_examples=240,
+        test_examples=200,
+        epochs=12.0,
+        shown={"CIFAR-10": ("δ = 1", "δ = 0.2")},
+        evaluations_per_epoch=0.25,
+    ),
+    # STL-10's nine mini-batches and remainder. With small images, and evaluations at the start and the end alone,
+    # ResNet-18 learns nearly all by heart in an hour; of the learning rates 0.02 and 0.05 it did so sooner at 0.05.
+    _spread(
+        _HOUR,
+        test_examples=8_000,
+        epochs=35.0,
+        batch_size=512,
+        image_size=16,
+        networks=("resnet18",),
+        evaluations_per_epoch=0.02,
+    ),
+    _spread(_PAPER, train_examples=5_000, test_examples=8_000, networks=("resnet18",), evaluations_per_epoch=0.1),
+)
+
 # The contests. In "hour" the learning rate is that of three (letters 0.2, 0.5, 1; images 0.01, 0.02, 0.05) at which MB
 # did best, alone and with a seed that is not among the runs'.
 _NO_NOISE = dict.fromkeys(SCHEDULES, (0.0,))
@@ -314,6 +347,6 @@ IMAGES = (
     ),
 )
 
-EVERY: tuple[Profile, ...] = (*BASE_VALUES, *LB_READINGS, *STUDIES, *HARD_SAMPLES, *LETTERS, *IMAGES)
+EVERY: tuple[Profile, ...] = (*BASE_VALUES, *LB_READINGS, *STUDIES, *HARD_SAMPLES, *SPREAD, *LETTERS, *IMAGES)
 for _profile in EVERY:
     _profile.register()

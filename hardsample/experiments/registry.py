@@ -5,14 +5,17 @@ from typing import Any
 
 from hardsample.config import PRECISIONS
 from hardsample.errors import InputError, check_choice, did_you_mean
-from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, rivals
+from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, rivals, spread
 from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import EXPERIMENTS, ExperimentSpec, find_profile
 
 _ALWAYS = ("profile", "data", "seeds", "examples", "precision")  # what every figure lets one choose
 
-for _spec in (*base_values.SPECS, lb_study.SPEC, *base_values_studies.SPECS, *hard_samples.SPECS, *rivals.SPECS):
+for _spec in (
+    *(*base_values.SPECS, lb_study.SPEC, *base_values_studies.SPECS),
+    *(*hard_samples.SPECS, spread.SPEC, *rivals.SPECS),
+):
     _spec.register()
 
 

@@ -21,7 +21,8 @@ from hardsample.training.networks import find
 
 TAG = "found"  # of the cell
 HEADING = "## What was found"
-FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-jpeg")  # of committed outputs: the first that has one is told of
+FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar10-jpeg")
+"""Of committed outputs: the first that has one is told of."""
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
 TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
 """What the notebooks that teach, and keep no runs, tell of."""
@@ -99,6 +100,7 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "base-values/staleness": _first_words,
         "base-values/where": _first_words,
         "hard-samples/audit": _first_words,
+        "hard-samples/spread": _first_words,
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
         "hard-samples/table-2": _sizes,

@@ -95,10 +95,7 @@ def _summary(own: pd.DataFrame, part: str) -> statistics.Summary:
     """Accuracy in % over seeds; a single checkpoint's interval is over the mini-batches of its evaluation, if known."""
     summary = statistics.summary(100 * own[f"acc/{part}"])
     if len(own) == 1 and own[f"batches/{part}"].iloc[0] > 1:
-        from scipy import stats
-
-        batches, sd = own[f"batches/{part}"].iloc[0], 100 * own[f"acc/{part}-sd"].iloc[0]
-        half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, batches - 1) * sd / np.sqrt(batches)
+        half = statistics.t_half_width(100 * own[f"acc/{part}-sd"].iloc[0], own[f"batches/{part}"].iloc[0])
         summary = dataclasses.replace(summary, interval=statistics.Interval(summary.mean - half, summary.mean + half))
     return summary
 

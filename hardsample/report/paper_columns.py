@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from hardsample.experiments import hard_samples
 from hardsample.numerals import number, p_value
 from hardsample.report.wording import verdict, with_interval
 from hardsample.training import networks
@@ -79,6 +80,11 @@ def _agreement(heading: str, name: str) -> Column:
     return Column(heading, lambda row: number(row[name], 2, "+") if row[name] else "exact")
 
 
+def _text(heading: str) -> Column:
+    """What is written in the table under the heading itself."""
+    return Column(heading, lambda row: row[heading])
+
+
 _NETWORK = Column("network", lambda row: networks.find(row.network).title)
 _PAIRED = (_plain("smallest", "smallest", 1), Column("p (Holm)", _tested))
 LAYOUTS = {
@@ -127,5 +133,9 @@ LAYOUTS = {
         Column("best - reshuffled", _fresh),
         Column("change, %", _change),
         _printed("change, %", "change_paper", 2, sign="+"),
+    ),
+    "spread": (
+        *map(_text, ("top-1, %", "choice")),
+        *(_text(f"δ = {delta:g}") for delta in hard_samples.DELTAS),
     ),
 }

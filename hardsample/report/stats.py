@@ -59,13 +59,18 @@ def summary(values: ArrayLike) -> Summary:
 
 def t_interval(values: ArrayLike) -> Interval:
     """Student's interval of the mean of finite values [S]: at 12 seeds it covers what it says, a bootstrap does not."""
-    from scipy import stats
-
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return Interval(np.nan, np.nan)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = t_half_width(values.std(ddof=1), len(values))
     return Interval(float(values.mean() - half), float(values.mean() + half))
+
+
+def t_half_width(sd: float, n: float) -> float:
+    """Half of Student's interval of the mean of ``n`` values, two or more, by their standard deviation (ddof 1)."""
+    from scipy import stats
+
+    return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd / np.sqrt(n)
 
 
 def paired(treatment: ArrayLike, baseline: ArrayLike, *, higher_is_better: bool = True) -> Paired:
