@@ -35,6 +35,7 @@ PROJECT = (
     "hard-samples/audit",
     "hard-samples/controls",
     "hard-samples/spread",
+    "hard-samples/convergence",
     *(f"hard-samples/figure-{number}" for number in range(1, 6)),
     *(f"hard-samples/table-{number}" for number in range(1, 7)),
     "rivals/images",
@@ -47,7 +48,10 @@ KINDS = (  # of one kind are notebooks whose code differs in the name alone: the
     ("rivals/letters", "rivals/images"),
 )
 QUICK = ("base-values/figure-1", "hard-samples/figure-2")  # the other kinds run there without computing, below
-TABLES = ("hard-samples/audit", "hard-samples/spread", *(f"hard-samples/table-{number}" for number in range(1, 7)))
+TABLES = (
+    *("hard-samples/audit", "hard-samples/spread", "hard-samples/convergence"),
+    *(f"hard-samples/table-{number}" for number in range(1, 7)),
+)
 STUDIES = tuple(f"base-values/{name}" for name in ("lb-readings", "choices", "staleness", "where"))  # one table each
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MB_IS_USUAL = SimpleNamespace(baseline="MB")

@@ -26,6 +26,7 @@ from hardsample.report import (
     contest_tables,
     controls,
     convergence,
+    convergence_table,
     diagrams,
     draws,
     figures,
@@ -190,10 +191,11 @@ def test_committed_figures_of_paper_b_follow_from_the_committed_runs(name, commi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["table-3", "table-6"])
+@pytest.mark.parametrize("name", ["convergence", "table-3", "table-6"])
 def test_committed_tables_of_paper_b_follow_from_the_committed_runs(name, committed, tmp_path):
     curves = committed.curves(registry.grid(f"hard-samples/{name}", **REAL_IMAGES))
-    table = paper_accuracies.table_3(curves) if name == "table-3" else paper_best.table_6(curves)
+    kinds = {"table-3": paper_accuracies.table_3, "table-6": paper_best.table_6}
+    table = kinds.get(name, convergence_table.table)(curves)
     check_equal(paper_tables.save(table, tmp_path / name), IMAGES)
 
 

@@ -15,7 +15,10 @@ SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
     *((f"base-values/{name}", _NIST) for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws")),
     *((f"base-values/{name}", _STUDY) for name in ("lb-readings", "choices", "where", "staleness")),
     *((f"base-values/{name}", _OCR) for name in ("figure-1", "draws")),
-    *((f"hard-samples/{name}", _JPEG) for name in ("figure-1", "figure-3", "controls", "table-3", "table-6")),
+    *(
+        (f"hard-samples/{name}", _JPEG)
+        for name in ("figure-1", "figure-3", "controls", "convergence", "table-3", "table-6")
+    ),
     ("rivals/images", {"profile": "hour", "data": "cifar10-jpeg"}),
 )
 """Full names, and what :func:`hardsample.experiments.registry.grid` is told."""

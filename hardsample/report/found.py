@@ -101,6 +101,7 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "base-values/where": _first_words,
         "hard-samples/audit": _first_words,
         "hard-samples/spread": _first_words,
+        "hard-samples/convergence": _first_words,
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
         "hard-samples/table-2": _sizes,

@@ -76,6 +76,24 @@ def _tested(row: pd.Series) -> str:
     return f"{p_value(row.p_holm)}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else ""
 
 
+def _share(row: pd.Series) -> str:
+    """How many of so many seeds have converged."""
+    return f"{number(row.converged, 0)}/{number(row.n, 0)}" if np.isfinite(row.converged) else ""
+
+
+def _earlier(row: pd.Series) -> str:
+    """The difference in e, or under how many rules there is one."""
+    if not np.isfinite(row.rules):
+        return with_interval(row.difference, row.difference_low, row.difference_high, "+", 1)
+    later = f", significantly later under {number(row.significantly_later, 0)}" if row.significantly_later else ""
+    neither = row.rules - row.compared
+    unknown = f" (neither converges under {number(neither, 0)})" if neither else ""
+    return (
+        f"earlier under {number(row.earlier, 0)} of {number(row.rules, 0)} rules{unknown}, significantly under"
+        f" {number(row.significantly_earlier, 0)}{later}"
+    )
+
+
 def _agreement(heading: str, name: str) -> Column:
     return Column(heading, lambda row: number(row[name], 2, "+") if row[name] else "exact")
 
@@ -137,5 +155,12 @@ LAYOUTS = {
     "spread": (
         *map(_text, ("top-1, %", "choice")),
         *(_text(f"δ = {delta:g}") for delta in hard_samples.DELTAS),
+    ),
+    "convergence": (
+        *map(_text, ("rule", "method")),
+        Column("converged", _share),
+        _mean("e", "e", 1),
+        Column("e - (δ = 1)", _earlier),
+        *_PAIRED,
     ),
 }
