@@ -12,8 +12,9 @@ from hardsample.report import paper_accuracies, paper_best, paper_networks, pape
 from hardsample.training import networks as models
 
 CONDITIONS = ["status", "data", "profile", "protocol"]
-COMPARED = ["difference", "difference_low", "difference_high", "p", "p_holm", "smallest", "seeds_won", "pairs"]
-FRESH = ["fresh_difference", "fresh_low", "fresh_high", "fresh_pairs"]
+INTERVAL = ["difference", "difference_low", "difference_high"]
+COMPARED = [*INTERVAL, "p", "p_holm", "smallest", "seeds_won", "pairs", "usable"]
+FRESH, IN_EPOCHS = ([f"{kind}_{name}" for name in COMPARED] for kind in ("fresh", "epochs"))
 SCHEMAS = {
     "table-1": [
         *("delta", *CONDITIONS, "rounds"),
@@ -31,7 +32,7 @@ SCHEMAS = {
         *("test", "test_low", "test_high", "test_paper", "test_paper_interval", "test_difference"),
         *(*COMPARED, "difference_paper", *FRESH, "updates"),
         *("e", "e_low", "e_high", "converged", "e_spacing", "e_paper", "e_difference"),
-        *("e_change", "e_change_paper", "fewer", "doubt"),
+        *("e_change", "e_change_paper", "fewer", *IN_EPOCHS, "doubt"),
     ],
     "table-6": [
         *("network", "data_set", *CONDITIONS, "n", "diverged"),

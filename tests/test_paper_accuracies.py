@@ -23,6 +23,7 @@ from made_up_tables import (
 )
 from synthetic import changed
 
+from hardsample import numerals
 from hardsample.report import paper_accuracies, paper_best, paper_tables, paper_timings, stats
 
 
@@ -36,7 +37,7 @@ def test_accuracies_by_hand():
     assert (found.test_paper, found.test_paper_interval) == (69.2, 1.0)
     assert found.test_difference == pytest.approx(-3.2) and found.train_difference == pytest.approx(76 - 99.7)
     assert lines(table, "resnet18")[2][2:] == [
-        *("3", "66.0 ± 2.5", "+4.0 ± 0.0", "69.2 ± 1.0", "-0.4", "6.0 ± 0.0", "77"),
+        *("3", "66.0 ± 2.5", "+4.0 ± 0.0", "69.2 ± 1.0", "-0.4", "6.0 ± 0.0", "-2.0 ± 0.0", "77"),
     ]
 
 
@@ -52,9 +53,10 @@ def test_the_paired_difference_by_hand():
     assert found.difference_paper == pytest.approx(69.2 - 69.6)
     assert cell(table, "resnet18", 1.0)[[*COMPARED, "difference_paper"]].isna().all()
     assert table[["p", "p_holm", "smallest"]].isna().all(axis=None)  # of three seeds
-    finding = "With 3 seeds no difference can be significant, whatever its size: 6 tests take 8."
-    assert paper_tables.markdown(table).split("\n\n")[1] == f"**{finding}**"
-    assert "p (Holm)" not in paper_tables.markdown(table) and "smallest" not in paper_tables.markdown(table)
+    finding = "With 3 seeds no difference of {} can be significant, whatever its size: 6 tests take 8."
+    findings = " ".join(map(finding.format, ("test accuracy", "e")))
+    assert paper_tables.markdown(table).split("\n\n")[1] == f"**{findings}**"
+    assert ", p " not in paper_tables.markdown(table) and "Smallest" not in paper_tables.markdown(table)
 
 
 @pytest.mark.slow
@@ -70,16 +72,20 @@ def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be(
     assert found.p == family[1] and found.p_holm == pytest.approx(stats.holm(family)[1])
     assert found.smallest == pytest.approx(stats.smallest_significant_difference(stats.t_interval(differences), 8, 6))
     text = paper_tables.markdown(paper_accuracies.table_3(made))
-    assert "p: two-sided exact sign-flip test over seeds, adjusted by Holm for the 6 tests of the table" in text
+    assert "p: two-sided exact sign-flip test over seeds, adjusted by Holm for the 6 tests of test accuracy and" in text
+    assert "apart, for the 6 of e, so that" in text and "epochs of e against δ = 1; the .csv has each" in text
+    assert f", p {numerals.p_value(found.p_holm)}" in lines(paper_accuracies.table_3(made), "resnet18")[2][4]
     assert "The tests cover seeds, not the choice of test images" in text
     assert text.split("\n\n")[1] == (
         "**Test accuracy against δ = 1, 6 differences: significantly above in 4 (ResNet-18 at 0.8, ResNet-18 at 0.5,"
         " MobileNetV3-S at 0.8, MobileNetV3-S at 0.5), significantly below in 2 (ResNet-18 at 0.2, MobileNetV3-S at"
-        " 0.2).**"
+        " 0.2). e against δ = 1, 6 differences: significantly below in 6 (ResNet-18 at 0.8, ResNet-18 at 0.5,"
+        " ResNet-18 at 0.2, MobileNetV3-S at 0.8, MobileNetV3-S at 0.5, MobileNetV3-S at 0.2).**"
     )
     diverge(made, 0.5, 3)  # seven pairs are left, one too few
     found = cell(paper_accuracies.table_3(made), "resnet18", 0.5)
-    assert found[["p", "p_holm", "smallest"]].isna().all() and (found.pairs, np.isfinite(found.difference)) == (8, True)
+    assert found[["p", "p_holm", "smallest"]].isna().all() and (found.pairs, found.usable) == (8, 7)
+    assert np.isfinite(found.difference)
 
 
 @pytest.mark.slow
@@ -88,7 +94,8 @@ def test_the_difference_to_reshuffled_training_by_hand():
     table = paper_accuracies.table_3(made)
     found = cell(table, "resnet18", 0.5)  # 65, 66, 67 %: -5, 0, +2; their standard deviation is sqrt(13)
     assert (found.fresh_difference, found.fresh_pairs) == (pytest.approx(-1), 3)
-    assert found.fresh_high - found.fresh_low == pytest.approx(2 * 4.30265 * np.sqrt(13 / 3), abs=1e-4)
+    width = found.fresh_difference_high - found.fresh_difference_low
+    assert width == pytest.approx(2 * 4.30265 * np.sqrt(13 / 3), abs=1e-4)
     assert cell(table, "resnet18", 1.0).fresh_difference == pytest.approx(-5)
     place = paper_tables.markdown(table).split("\n| ")[1].split(" | ").index("test - reshuffled")
     assert lines(table, "resnet18")[2][place] == "-1.0 ± 9.0"
@@ -99,6 +106,25 @@ def test_the_difference_to_reshuffled_training_by_hand():
     )  # nothing else is touched
     less = cell(paper_accuracies.table_3(with_reshuffled(curves(), (0.70, 0.66))), "resnet18", 0.5)
     assert (less.fresh_difference, less.fresh_pairs) == (pytest.approx(-2.5), 2)
+
+
+@pytest.mark.slow
+def test_differences_to_both_baselines_are_one_family_and_each_has_its_n():
+    finals = (0.70, 0.66, 0.65, 0.69, 0.70, 0.68, 0.72, 0.71, 0.73)
+    made = with_reshuffled(curves(seeds=10, networks=("resnet18",)), finals)
+    table = paper_accuracies.table_3(made)
+    found = cell(table, "resnet18", 0.5)
+    differences = [0.64 + 0.01 * seed - final for seed, final in enumerate(finals, start=1)]
+    assert found.fresh_p == stats.sign_flip_p(differences) and (found.usable, found.fresh_usable) == (10, 9)
+    assert found.fresh_smallest == pytest.approx(
+        stats.smallest_significant_difference(stats.t_interval(100 * np.array(differences)), 9, 7)
+    )
+    every = np.concatenate([table.p.dropna(), table.fresh_p.dropna()])
+    assert len(every) == 7 and set(stats.holm(every)) == {*table.p_holm.dropna(), *table.fresh_p_holm.dropna()}
+    shown = lines(table, "resnet18")[2]
+    assert "(n = 9), p " in shown[5] and "n = " not in shown[4]
+    text = paper_tables.markdown(table)
+    assert "Test accuracy against reshuffled training, 4 differences: " in text.split("\n\n")[1]
 
 
 @pytest.mark.slow
@@ -162,9 +188,13 @@ def test_a_seed_that_did_not_converge_leaves_no_change():
     found = cell(table, "resnet18", 0.5)
     assert (found.e, found.converged, found.n) == (6, 2, 3)
     assert np.isnan(found.e_change) and np.isnan(found.fewer)
+    assert (found.epochs_difference, found.epochs_usable) == (pytest.approx((-2 + 2 - 2) / 3), 3)  # 10, the last, once
     assert "(2/3)" in " ".join(lines(table, "resnet18")[2])
     rows.loc[(rows.network == "resnet18") & (rows.delta == 0.5), "loss/train"] = 3.0
     table = paper_accuracies.table_3(made)
+    assert cell(table, "resnet18", 0.5).epochs_difference == 2
+    rows.loc[(rows.network == "resnet18") & (rows.delta == 1.0), "loss/train"] = 3.0
+    assert np.isnan(cell(paper_accuracies.table_3(made), "resnet18", 0.5).epochs_difference)
     assert np.isnan(cell(table, "resnet18", 0.5).e) and "not converged (0/3)" in lines(table, "resnet18")[2]
 
 
@@ -190,7 +220,7 @@ def test_a_network_that_the_paper_has_not_stands_below_its_own():
     assert found.difference == pytest.approx(4) and found.doubt == ""
     assert found[["test_paper", "difference_paper", "e_paper", "e_change_paper"]].isna().all()
     shown = paper_tables.markdown(table)
-    assert "| 0.5 | 3 | 66.0 ± 2.5 | +4.0 ± 0.0 |  |  | 6.0 ± 0.0 |  |" in shown and "nan" not in shown
+    assert "| 0.5 | 3 | 66.0 ± 2.5 | +4.0 ± 0.0 |  |  | 6.0 ± 0.0 | -2.0 ± 0.0 |  |" in shown and "nan" not in shown
 
 
 @pytest.mark.slow
@@ -238,7 +268,7 @@ def test_one_seed_has_no_interval():
     table = paper_accuracies.table_3(curves(seeds=1))
     assert table[["train_low", "test_low", "difference_low", "e_low"]].isna().all(axis=None)
     assert table.p.isna().all() and table.difference.notna().any()
-    assert "With 1 seed no difference can be significant" in paper_tables.markdown(table)
+    assert "With 1 seed no difference of test accuracy can be significant" in paper_tables.markdown(table)
     assert lines(table, "resnet18")[2][3] == "65.0" and "One seed has no interval" in paper_tables.markdown(table)
 
 

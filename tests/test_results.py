@@ -377,7 +377,7 @@ def test_what_is_said_of_a_jpeg_copy_is_so():
     table = pd.read_csv(IMAGES / "table-3.csv")
     part = table[(table.network == "resnet18") & (table.delta < 1)]
     assert (part.seeds_won == 3).all() and part.p_holm.isna().all()
-    assert ((part.fresh_low < 0) & (part.fresh_high > 0)).all()
+    assert ((part.fresh_difference_low < 0) & (part.fresh_difference_high > 0)).all()
     assert table.e.isna()[(table.network == "resnet18") & (table.delta == 1)].all()
     controls = pd.read_csv(IMAGES / "controls-statistics.csv").set_index(["method", "metric"])
     assert controls.seeds_won["reshuffled", "acc/val"] == 3

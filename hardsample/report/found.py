@@ -333,10 +333,11 @@ def _best(name: str, stem: Path) -> Iterator[str]:
 
 
 def _seeds_or_counts(run: pd.DataFrame) -> str:
-    tests = int(run.difference.notna().sum())
-    if run.p_holm.isna().all():
+    tests = int(run[["difference", "fresh_difference"]].notna().sum().sum())
+    if run[["p_holm", "fresh_p_holm"]].isna().all(axis=None):
         return _too_few(run, tests)
-    return f"{(run.p_holm < stats.LEVEL).sum()} of {tests} differences are significant."
+    told, of = (run.p_holm < stats.LEVEL).sum(), run.difference.notna().sum()
+    return f"{told} of {of} differences to δ = 1 are significant, among {count(tests, 'test')} of the table."
 
 
 def _rest(rows: pd.DataFrame, run: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from hardsample.report.paper_runs import (
     FRESH,
     TOLERANCE,
     against_fresh,
+    compared_in_epochs,
     compared_in_points,
     conditions_and_counts,
     every_delta,
@@ -38,11 +39,13 @@ def table_3(curves: Curves) -> pd.DataFrame:
     - ``train``, ``test``: top-1 accuracy at the end, mean over seeds with its t interval; of the published protocol's
       single checkpoint the t interval over the mini-batches of its evaluation. ``_difference``: minus the paper's.
     - ``difference``: test accuracy minus that of δ = 1, paired by seed, with its t interval, exact sign-flip ``p``,
-      ``p_holm`` over the table, ``seeds_won`` of ``pairs`` seeds; ``difference_paper`` from the printed accuracies.
-      Both p are NaN where the seeds are too few for any difference to be significant among the table's tests;
-      ``smallest``: the smallest difference that would be, ``statistics.smallest_significant_difference``.
-    - ``fresh_difference``: test accuracy minus that of reshuffled training, paired over ``fresh_pairs`` seeds, with its
-      t interval. It is no test.
+      ``seeds_won`` of ``pairs`` seeds; ``difference_paper`` from the printed accuracies.
+      ``p_holm`` is over all tests of test accuracy in the table. Both p are NaN where the seeds are too few for any
+      difference to be significant among them; ``smallest``: the smallest difference that would be,
+      ``statistics.smallest_significant_difference``. ``usable``: pairs that are finite in both.
+    - ``fresh_difference`` and what follows it: the same against reshuffled training, one family with it.
+    - ``epochs_difference`` and what follows it: ``e`` minus that of δ = 1, in epochs, a family of its own. A seed that
+      has not converged counts with the end of its training; NaN where none of either has.
     - ``updates``: made by the end, of a seed that did not diverge.
     - ``e``: mean over the ``converged`` seeds of ``statistics.convergence`` of the training loss, in epochs of N
       updates; ``e_spacing``: epochs between evaluations. ``e_difference`` to the paper's, where the runs have its
@@ -71,6 +74,7 @@ def table_3(curves: Curves) -> pd.DataFrame:
             if delta != 1:
                 row["difference_paper"] = _printed_difference(paper, network, delta)
                 row |= compared_in_points(own["acc/val"], finals[1.0]["acc/val"])
+                row |= compared_in_epochs(own, finals[1.0])
             rows.append(row | against_fresh(own["acc/val"], fresh["acc/val"]))
     return build(
         "table-3",
@@ -142,5 +146,6 @@ def _notes_3(budgets: Iterable[Budget]) -> list[str]:
         f" {reshuffled_statement('Test')}",
         "e: the first evaluation, in epochs of N updates for every δ, from which on the training loss stays within"
         f" {100 * TOLERANCE:g} % of its whole fall from its last value (the paper leaves open when a loss has"
-        f" converged){known}. How many seeds converged is in brackets, where not all did.",
+        f" converged){known}. How many seeds converged is in brackets, where not all did. e - (δ = 1): by seed;"
+        " one that has not converged counts with the end of its training.",
     ]

@@ -37,7 +37,7 @@ def table_6(curves: Curves) -> pd.DataFrame:
       ``acc/report``, over the ``n`` seeds finite in both; ``diverged`` counts those of every δ. ``change``: their
       relative difference in % as the paper has it, (chosen - baseline) / chosen; NaN where one of them is at chance,
       and a share of it would say nothing.
-    - ``difference`` and what follows it, ``fresh_difference`` too: as in Table 3, on ``acc/report``; ``p_holm`` over
+    - ``difference`` and ``fresh_difference`` with what follows them: as in Table 3, on ``acc/report``; ``p_holm`` over
       this table.
     - ``naive_delta``, ``naive_change``: chosen and reported on the whole test set, which is what the paper does.
     - ``change_paper``: as printed, a fall negative; ``change_difference``: ours minus it; ``change_recomputed``: from

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hardsample.experiments import hard_samples
 from hardsample.numerals import number, p_value
-from hardsample.report.wording import verdict, with_interval
+from hardsample.report.wording import with_interval
 from hardsample.training import networks
 
 DOUBTFUL = "†"
@@ -62,18 +62,21 @@ def _epoch(row: pd.Series) -> str:
     return text if row.converged == seeds else f"{text} ({row.converged}/{seeds})"
 
 
-def _fresh(row: pd.Series) -> str:
-    """The difference to reshuffled training."""
-    half = number((row.fresh_high - row.fresh_low) / 2, 1)
-    return number(row.fresh_difference, 1, "+") + (f" ± {half}" if half else "")
-
-
 def _change(row: pd.Series) -> str:
     return number(row.change, 2, "+") or ("at chance" if np.isfinite(row.chosen) else "")
 
 
-def _tested(row: pd.Series) -> str:
-    return f"{p_value(row.p_holm)}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else ""
+def _difference(heading: str, kind: str = "") -> Column:
+    """A paired difference: ± half its interval, n where it is not the row's, and p where it was tested."""
+
+    def text(row: pd.Series) -> str:
+        value, low, high = (row[f"{kind}difference{end}"] for end in ("", "_low", "_high"))
+        half, p, n = number((high - low) / 2, 1), p_value(row[f"{kind}p_holm"]), row[f"{kind}usable"]
+        said = number(value, 1, "+") + (f" ± {half}" if half else "")
+        said += f" (n = {number(n, 0)})" if said and n != row.n else ""
+        return f"{said}, p {p}" if p else said
+
+    return Column(heading, text)
 
 
 def _share(row: pd.Series) -> str:
@@ -104,7 +107,6 @@ def _text(heading: str) -> Column:
 
 
 _NETWORK = Column("network", lambda row: networks.find(row.network).title)
-_PAIRED = (_plain("smallest", "smallest", 1), Column("p (Holm)", _tested))
 LAYOUTS = {
     "table-1": (
         _plain("δ", "delta", 1),
@@ -131,12 +133,12 @@ LAYOUTS = {
         _plain("δ", "delta", 1),
         Column("n", _count),
         _mean("test, %", "test", 1),
-        _mean("test - (δ = 1)", "difference", 1, "+"),
-        *_PAIRED,
-        Column("test - reshuffled", _fresh),
+        _difference("test - (δ = 1)"),
+        _difference("test - reshuffled", "fresh_"),
         _printed("test, %", "test_paper", 1, interval="test_paper_interval"),
         _plain("paper: test - (δ = 1)", "difference_paper", 1, "+"),
         Column("e", _epoch),
+        _difference("e - (δ = 1)", "epochs_"),
         _plain("paper: e", "e_paper", 0),
     ),
     "table-6": (
@@ -146,9 +148,8 @@ LAYOUTS = {
         _plain("best δ", "delta", 1),
         _plain("δ = 1, %", "baseline", 1),
         _plain("best, %", "chosen", 1),
-        _mean("best - (δ = 1)", "difference", 1, "+"),
-        *_PAIRED,
-        Column("best - reshuffled", _fresh),
+        _difference("best - (δ = 1)"),
+        _difference("best - reshuffled", "fresh_"),
         Column("change, %", _change),
         _printed("change, %", "change_paper", 2, sign="+"),
     ),

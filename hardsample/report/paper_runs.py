@@ -10,9 +10,8 @@ from hardsample.experiments import hard_samples
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import written_name
-from hardsample.report import stats, tables, wording
+from hardsample.report import paper_tables, stats, tables, wording
 from hardsample.report.paper_columns import DOUBTFUL
-from hardsample.report.paper_tables import FRESH_COLUMNS
 from hardsample.training import networks
 
 FRESH = "reshuffled"  # what FMB's runs are called
@@ -27,10 +26,19 @@ def compared_in_points(own: pd.Series, baseline: pd.Series) -> dict[str, float]:
 
 
 def against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
-    """The same in ``FRESH_COLUMNS``, against reshuffled training; no p, for it is no test of the table."""
-    found = compared_in_points(own, fresh)
-    names = ("difference", "difference_low", "difference_high", "pairs")
-    return {name: found[of] for name, of in zip(FRESH_COLUMNS, names, strict=True)} if found else {}
+    """The same, against reshuffled training, in the columns that say so."""
+    return {f"{paper_tables.FRESH}{name}": value for name, value in compared_in_points(own, fresh).items()}
+
+
+def compared_in_epochs(own: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, float]:
+    """The epochs of convergence of two :func:`final_metrics`, by seed; empty where no seed of either converged.
+
+    A seed that has not converged counts with the end of its training.
+    """
+    if own.e.isna().all() and baseline.e.isna().all():
+        return {}
+    found = tables.compared(own.e_or_end, baseline.e_or_end, higher_is_better=False)
+    return {f"{paper_tables.EPOCHS}{name}": value for name, value in found.items()}
 
 
 def networks_of(curves: Curves) -> tuple[str, ...]:
@@ -51,22 +59,27 @@ def _titles(curves: Curves, network: str, slot: str | None) -> list[str]:
 
 
 def every_delta(curves: Curves, network: str, slot: str | None) -> dict[float, pd.DataFrame]:
-    """The final metrics of each δ that the experiment shows there; of every δ, where it trains nothing."""
-    shown = {name for title in _titles(curves, network, slot) for name in curves.experiment.layout[title]}
+    """The final metrics of each δ that the experiment shows there; of every δ, where it shows none."""
     names = {delta: f"δ = {delta:g}" for delta in hard_samples.DELTAS}
+    titles = _titles(curves, network, slot)
+    shown = {name for title in titles for name in curves.experiment.layout.get(title, ())} & {*names.values()}
     return {
         delta: final_metrics(curves, network, slot, name) for delta, name in names.items() if name in shown or not shown
     }
 
 
 def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -> pd.DataFrame:
-    """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged."""
+    """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged.
+
+    ``e_or_end`` is the last epoch where a seed has not converged.
+    """
     found = curves_of(curves, network, slot)
     own = found[found.method == method].sort_values(["seed", "step"])
     ends = own.drop_duplicates("seed", keep="last").set_index("seed")
     finals = ends[list(_FINAL)].astype(float)
     epochs = [stats.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")]
     finals["e"] = np.array(epochs, dtype=float)
+    finals["e_or_end"] = finals.e.fillna(ends.epoch)
     finals[~np.isfinite(finals[list(_FINITE)]).all(axis=1)] = np.nan
     return finals.assign(data=ends.data)
 
@@ -138,7 +151,7 @@ def seeds_statement(rows: Iterable[Mapping]) -> str:
 def reshuffled_statement(what: str) -> str:
     return (
         f"{what} - reshuffled: to ordinary training, whose mini-batches are formed anew every epoch where δ = 1 keeps"
-        " the first ones; no test."
+        " the first ones."
     )
 
 

@@ -8,17 +8,28 @@ something; the CSV has all.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from hardsample.numerals import count, short
+from hardsample.numerals import count, number, short
 from hardsample.report import markup, stats, wording
 from hardsample.report.paper_columns import DOUBTFUL, LAYOUTS
 from hardsample.training import networks
 
-_COMPARED = ("difference", "difference_low", "difference_high", "p", "p_holm", "smallest", "seeds_won", "pairs")
-FRESH_COLUMNS = ("fresh_difference", "fresh_low", "fresh_high", "fresh_pairs")
+FRESH, EPOCHS = "fresh_", "epochs_"
+COMPARISONS = {
+    "": "Test accuracy against δ = 1",
+    FRESH: "Test accuracy against reshuffled training",
+    EPOCHS: "e against δ = 1",
+}
+"""What is compared in the columns that begin so."""
+FAMILIES = {"test accuracy": ("", FRESH), "e": (EPOCHS,)}
+"""Which comparisons are one family of tests."""
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
+_COMPARED = (*_DIFFERENCE, "p", "p_holm", "smallest", "seeds_won", "pairs", "usable")
 COLUMNS = {
     "table-1": (
         *("delta", "status", "data", "profile", "protocol", "rounds"),
@@ -34,32 +45,47 @@ COLUMNS = {
         *("network", "delta", "status", "data", "profile", "protocol", "n", "diverged"),
         *("train", "train_low", "train_high", "train_paper", "train_paper_interval", "train_difference"),
         *("test", "test_low", "test_high", "test_paper", "test_paper_interval", "test_difference"),
-        *(*_COMPARED, "difference_paper", *FRESH_COLUMNS, "updates"),
+        *(*_COMPARED, "difference_paper", *(FRESH + name for name in _COMPARED), "updates"),
         *("e", "e_low", "e_high", "converged", "e_spacing", "e_paper", "e_difference"),
-        *("e_change", "e_change_paper", "fewer", "doubt"),
+        *("e_change", "e_change_paper", "fewer", *(EPOCHS + name for name in _COMPARED), "doubt"),
     ),
     "table-6": (
         *("network", "data_set", "status", "data", "profile", "protocol", "n", "diverged"),
-        *("delta", "baseline", "chosen", "change", *_COMPARED, *FRESH_COLUMNS),
+        *("delta", "baseline", "chosen", "change", *_COMPARED, *(FRESH + name for name in _COMPARED)),
         *("naive_delta", "naive_change", "change_paper", "change_difference", "change_recomputed", "doubt"),
     ),
 }
 
 
 def build(layout: str, rows: list[dict], title: str, head: list[str], notes: list[str]) -> pd.DataFrame:
-    """The rows in the layout's columns; p values are adjusted over all, and left out where seeds are too few."""
-    table, finding = pd.DataFrame(rows, columns=list(COLUMNS[layout])), ""
-    if "p" in table:
-        usable, tests = [row.get("usable", 0) for row in rows], int(table.p.notna().sum())
-        tested = stats.family(table.p, table.difference_low, table.difference_high, usable)
-        table["p"], table["p_holm"], table["smallest"] = tested
-        finding = wording.too_few_statement(max(usable), tests) or _finding(table)
-        notes = [_test_note(tests) if table.p.notna().any() else "", *notes]
+    """The rows in the layout's columns; p values are adjusted over each of the ``FAMILIES``.
+
+    Where seeds are too few there is none.
+    """
+    table, findings, tests = pd.DataFrame(rows, columns=list(COLUMNS[layout])), [], {}
+    for name, prefixes in FAMILIES.items():
+        kinds = [prefix for prefix in prefixes if f"{prefix}p" in table]
+        if many := sum(int(table[f"{prefix}p"].notna().sum()) for prefix in kinds):
+            most = max(table[f"{prefix}usable"].max() for prefix in kinds)
+            _test(table, kinds)
+            few = wording.too_few_statement(most, many, name)
+            findings += [few] if few else [_finding(table, prefix) for prefix in kinds]
+            tests |= {} if few else {name: many}
+    notes = [_test_note(table, tests) if tests else "", *notes]
     if "doubt" in table:
         table["doubt"] = table.doubt.fillna("")
-    table.attrs = {"layout": layout, "title": title, "finding": finding, "head": head}
+    table.attrs = {"layout": layout, "title": title, "finding": " ".join(filter(None, findings)), "head": head}
     table.attrs["notes"] = [note for note in notes if note]
     return table
+
+
+def _test(table: pd.DataFrame, kinds: Sequence[str]) -> None:
+    """Put p, adjusted p and the smallest significant difference into the columns of comparisons of one family."""
+    given = ("p", "difference_low", "difference_high", "usable")
+    found = stats.family(*(np.concatenate([table[f"{kind}{name}"].astype(float) for kind in kinds]) for name in given))
+    for name, values in zip(("p", "p_holm", "smallest"), found, strict=True):
+        for kind, own in zip(kinds, np.split(values, len(kinds)), strict=True):
+            table[f"{kind}{name}"] = own
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -124,26 +150,37 @@ def label(row: pd.Series, second: str) -> str:
     return f"{networks.find(row.network).title} {f'on {value}' if isinstance(value, str) else f'at {short(value)}'}"
 
 
-def _finding(table: pd.DataFrame) -> str:
-    """How many differences are significant, and which; "" without any test."""
-    tested, second = table[table.p_holm.notna()], table.columns[1]
+def _finding(table: pd.DataFrame, kind: str) -> str:
+    """How many differences of a comparison are significant, and which; "" without any test."""
+    tested, second = table[table[f"{kind}p_holm"].notna()], table.columns[1]
     if tested.empty:
         return ""
-    significant, parts = tested.p_holm < stats.LEVEL, []
+    significant, above, parts = tested[f"{kind}p_holm"] < stats.LEVEL, tested[f"{kind}difference"] > 0, []
     for words, own in (
-        ("significantly above", tested[significant & (tested.difference > 0)]),
-        ("significantly below", tested[significant & (tested.difference < 0)]),
+        ("significantly above", tested[significant & above]),
+        ("significantly below", tested[significant & ~above]),
     ):
         if names := ", ".join(label(row, second) for _, row in own.iterrows()):
             parts.append(f"{words} in {len(own)} ({names})")
     if not significant.all():
         parts.append(f"inconclusive in {int((~significant).sum())}")
-    return f"Test accuracy against δ = 1, {count(len(tested), 'difference')}: {', '.join(parts)}."
+    return f"{COMPARISONS[kind]}, {count(len(tested), 'difference')}: {', '.join(parts)}."
 
 
-def _test_note(tests: int) -> str:
-    """How a family of so many tests was made, and what its columns say."""
-    return f"{wording.p_statement(tests, 'the table')} The tests cover seeds, not the choice of test images."
+def _test_note(table: pd.DataFrame, tests: Mapping[str, int]) -> str:
+    """How families of so many tests were made, and how small a difference could have been shown."""
+    (first, many), *others = tests.items()
+    family = " and, apart, ".join((first, *(f"for the {more} of {name}" for name, more in others)))
+    spans = []
+    for kind, words in COMPARISONS.items():
+        if f"{kind}smallest" in table and (least := table[f"{kind}smallest"].dropna()).size:
+            ends = dict.fromkeys(number(end, 1) for end in (least.min(), least.max()))
+            unit = "epochs of" if kind == EPOCHS else "points of"
+            spans.append(f"{' to '.join(ends)} {unit} {words[0].lower()}{words[1:]}")
+    return (
+        f"{wording.p_statement(many, family)} Here it is {', '.join(spans)}; the .csv has each. The tests cover seeds,"
+        " not the choice of test images."
+    )
 
 
 _TEX = str.maketrans(

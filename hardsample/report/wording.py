@@ -59,13 +59,14 @@ def verdict(p: float) -> str:
     return "" if np.isnan(p) else "significant" if p < stats.LEVEL else "inconclusive"
 
 
-def too_few_statement(seeds: float, tests: float) -> str:
-    """That so few seeds can show nothing among so many tests, and how many it takes; "" where they suffice."""
+def too_few_statement(seeds: float, tests: float, what: str = "") -> str:
+    """That so few seeds can show nothing (of ``what``) among so many tests, and how many it takes; "" where they do."""
     needed = stats.seeds_needed(int(tests))
     if not tests or seeds >= needed:
         return ""
+    of = f" of {what}" if what else ""
     return (
-        f"With {count(seeds, 'seed')} no difference can be significant, whatever its size: {count(tests, 'test')}"
+        f"With {count(seeds, 'seed')} no difference{of} can be significant, whatever its size: {count(tests, 'test')}"
         f" {'takes' if tests == 1 else 'take'} {needed}."
     )
 
