@@ -8,7 +8,7 @@ import pandas as pd
 
 from hardsample.experiments import hard_samples
 from hardsample.numerals import number, p_value
-from hardsample.report.wording import with_interval
+from hardsample.report.wording import verdict, with_interval
 from hardsample.training import networks
 
 DOUBTFUL = "†"
@@ -106,6 +106,10 @@ def _text(heading: str) -> Column:
     return Column(heading, lambda row: row[heading])
 
 
+def _tested(row: pd.Series) -> str:
+    return f"{p_value(row.p_holm)}, {verdict(row.p_holm)}" if np.isfinite(row.p_holm) else ""
+
+
 _NETWORK = Column("network", lambda row: networks.find(row.network).title)
 LAYOUTS = {
     "table-1": (
@@ -162,6 +166,7 @@ LAYOUTS = {
         Column("converged", _share),
         _mean("e", "e", 1),
         Column("e - (δ = 1)", _earlier),
-        *_PAIRED,
+        _plain("smallest", "smallest", 1),
+        Column("p (Holm)", _tested),
     ),
 }
