@@ -207,7 +207,7 @@ SPREAD = (
         _QUICK,
         train_examples=240,
         test_examples=200,
-        epochs=12.0,
+        epochs=8.0,
         shown={"CIFAR-10": ("δ = 1", "δ = 0.2")},
         evaluations_per_epoch=0.25,
     ),

@@ -38,7 +38,8 @@ def table(curves: Curves) -> pd.DataFrame:
     NaN for what is not known. The ``attrs`` are those of :mod:`hardsample.report.paper_tables`.
     """
     rows = pd.DataFrame([*_measured(curves), *_printed()], columns=list(COLUMNS))
-    notes = [*_notes(rows), *wording.last_notes(curves, whose=False)]
+    notes = [*_notes(rows), *["Of several seeds the first is shown."] * (curves.frame.seed.nunique() > 1)]
+    notes += wording.last_notes(curves, whose=False)
     finding, *others = _findings(rows) or [""]
     head = [
         wording.sentence(wording.data_statement(curves.experiment)),
@@ -147,7 +148,8 @@ def one_mini_batch(at: float, n: int) -> tuple[float, float]:
 
 def _findings(rows: pd.DataFrame) -> list[str]:
     """What the ± is under each choice, over the δ that were run, the main thing first; [] without the protocol's."""
-    run = {c: own.set_index("delta") for c, own in rows[rows.status == "measured"].groupby("choice", sort=False)}
+    known = rows[(rows.status == "measured") & rows.train_half.notna() & rows.test_half.notna()]
+    run = {choice: own.set_index("delta") for choice, own in known.groupby("choice", sort=False)}
     if PUBLISHED not in run:
         return []
     usual, n = run[PUBLISHED], int(run[PUBLISHED].train_batches.iloc[0])
@@ -156,20 +158,25 @@ def _findings(rows: pd.DataFrame) -> list[str]:
         f"In the published protocol the ± of train top-1 is {_span(usual.train_half)} points; with all errors in one of"
         f" the {n} mini-batches it would be {_span(usual.train_one)}.",
         f"{TABLE} prints {_span(printed)} where train top-1 is {NEARLY_ALL} % or more.",
-        f"The lowest mini-batch is at {_span(usual[['lowest_least', 'lowest_most']].stack())} %, the other {n - 1} at"
-        f" {_span(usual[['others_least', 'others_most']].stack())} % on average.",
+        f"The lowest mini-batch is at {_span(usual[['lowest_least', 'lowest_most']])} %, the other {n - 1} at"
+        f" {_span(usual[['others_least', 'others_most']])} % on average.",
     ]
     for choice, words in (
         (ALL_TRAINED, "With every example trained the ± is {}: the untrained remainder adds {}."),
         (RUNNING, "With running statistics in the evaluation it is {}: batch statistics add {}."),
-        (SHUFFLED, "With mini-batches shuffled once it is {}: the fixed order of the data adds {}."),
+        (
+            SHUFFLED,
+            "With mini-batches shuffled once, so that the untrained images are in all mini-batches of the evaluation,"
+            " it is {}: the fixed order of the data adds {}.",
+        ),
         (ALL_CHANGED, "With all three changed it is {}: together they add {}."),
     ):
         if choice in run:
             added = (usual.train_half - run[choice].train_half).dropna()
-            said.append(words.format(_span(run[choice].train_half), _span(added, "+")))
-    tests = [f"{_span(own.test_half)} ({choice})" for choice, own in run.items() if own.test_half.notna().any()]
-    return said + [f"The ± of test top-1: {', '.join(tests)}."] * bool(tests)
+            if len(added):
+                said.append(words.format(_span(run[choice].train_half), _span(added, "+")))
+    tests = ", ".join(f"{_span(own.test_half)} ({choice})" for choice, own in run.items())
+    return [*said, f"The ± of test top-1: {tests}."]
 
 
 def _notes(rows: pd.DataFrame) -> Iterator[str]:
@@ -201,6 +208,7 @@ def _between(least: float, most: float) -> str:
     return " to ".join(dict.fromkeys(filter(None, (number(least, 1), number(most, 1)))))
 
 
-def _span(values: pd.Series, sign: str = "") -> str:
+def _span(values: pd.Series | pd.DataFrame, sign: str = "") -> str:
     """The least and the greatest, or the one that they are."""
-    return " to ".join(dict.fromkeys(filter(None, (number(end, 1, sign) for end in (values.min(), values.max())))))
+    ends = (np.nanmin(values), np.nanmax(values))
+    return " to ".join(dict.fromkeys(number(end, 1, sign) for end in ends))
