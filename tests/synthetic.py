@@ -29,6 +29,7 @@ VARIANTS = {
     "reshuffled": (0.65, 0.26),
     "examples δ = 0.5": (0.59, 0.40),
     "examples δ = 0.2": (0.52, 0.15),
+    "new order": (0.63, 0.26),
 }
 DELTAS = ("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2")
 UPDATES, BATCH = 100, 32  # per epoch, per update

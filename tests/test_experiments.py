@@ -237,6 +237,20 @@ def test_controls_stand_beside_the_four_shares():
     assert set(walks.values()) == {"data"}
 
 
+def test_causes_are_the_controls_at_two_learning_rates_and_quick_adds_no_run():
+    usual = {"profile": "hour", "data": "cifar10-rebuilt", "seeds": 2}
+    controls, causes = (registry.grid(name, **usual) for name in ("controls", "causes"))
+    constant, cosine = causes.panels
+    assert [panel.setting["schedule"] for panel in causes.panels] == ["constant", "cosine"]
+    assert constant.runs == controls.runs and constant.title.endswith("constant learning rate")
+    assert [dataclasses.replace(run, learning_rate_schedule="constant") for run in cosine.runs] == list(constant.runs)
+    assert not set(cosine.runs) & set(constant.runs)
+    quick = registry.grid("causes")
+    assert quick.runs == registry.grid("controls").runs and quick.panels[1].runs == ()
+    with pytest.raises(InputError, match="protocol does not apply to hard-samples/causes"):
+        registry.grid("causes", protocol="published")
+
+
 def test_a_data_set_may_have_a_budget_of_its_own():
     budgets = {(run.data, run.epochs, run.train_examples) for run in registry.grid("table-6").runs}
     assert budgets == {("easy-digits", 6.0, 512), ("easy-hundred", 5.0, 1_600), ("easy-capitals", 6.0, 512)}

@@ -33,6 +33,7 @@ PROJECT = (
     "base-values/staleness",
     "base-values/where",
     "hard-samples/audit",
+    "hard-samples/causes",
     "hard-samples/controls",
     "hard-samples/convergence",
     *(f"hard-samples/figure-{number}" for number in range(1, 6)),
@@ -52,7 +53,10 @@ TABLES = (
     *("hard-samples/audit", "hard-samples/spread", "hard-samples/convergence"),
     *(f"hard-samples/table-{number}" for number in range(1, 7)),
 )
-STUDIES = tuple(f"base-values/{name}" for name in ("lb-readings", "choices", "staleness", "where"))  # one table each
+STUDIES = (  # one table each
+    *(f"base-values/{name}" for name in ("lb-readings", "choices", "staleness", "where")),
+    "hard-samples/causes",
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MB_IS_USUAL = SimpleNamespace(baseline="MB")
 KERNELSPEC = {"name": "some-other-kernel", "display_name": "Other", "language": "python"}

@@ -34,7 +34,7 @@ def figure_data(curves: Curves, metrics: Sequence[str] = METRICS) -> pd.DataFram
             for method in methods:
                 if method == curves.baseline:
                     continue
-                seeds = (last_values(own, method, metric) - usual).reindex(usual.index) * _unit(metric)
+                seeds = (last_values(own, method, metric) - usual).reindex(usual.index) * unit(metric)
                 twins = own[own.method == method].seed.unique()
                 seeds = seeds[seeds.index.isin(twins)]
                 finite = seeds[np.isfinite(seeds)]
@@ -95,8 +95,8 @@ def figure(curves: Curves, metrics: Sequence[str] = METRICS) -> Figure:
                 about = f"{usual}: {number(mean, 3)}" if np.isfinite(mean) else ""
                 axes.set_title(about, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
                 if panel == list(panels)[-1]:
-                    unit = ", points" if _unit(metric) > 1 else ""
-                    axes.set_xlabel(f"{metric_title(metric, curves.experiment)} minus {usual}'s{unit}")
+                    points_of = ", points" if unit(metric) > 1 else ""
+                    axes.set_xlabel(f"{metric_title(metric, curves.experiment)} minus {usual}'s{points_of}")
             row[0].set_title(panel, loc="left")
     return drawn
 
@@ -112,7 +112,7 @@ def _differences(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], ends: S
         comparisons.comparison(axes, place, seeds, row.difference, (row.low, row.high), ends, **look)
 
 
-def _unit(metric: str) -> float:
+def unit(metric: str) -> float:
     """What a difference is multiplied by: those of accuracies are told in points."""
     return 100.0 if metric.startswith("acc") else 1.0
 

@@ -102,6 +102,7 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "hard-samples/audit": _first_words,
         "hard-samples/spread": _first_words,
         "hard-samples/convergence": _first_words,
+        "hard-samples/causes": _first_words,
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
         "hard-samples/table-2": _sizes,

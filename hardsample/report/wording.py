@@ -98,11 +98,12 @@ def missing_statement(curves: Curves) -> str:
     """What is not run, and whose: "Not run: 48 runs (LB; PEB in n = 4 (1 of 3 seeds done))."; "" for nothing."""
     panels, counts = curves.layout, curves.frame.groupby(["panel", "method"], observed=True).seed.nunique()
     most, gaps = int(counts.max()) if len(counts) else 0, {}
+    done = set(curves.frame.panel)
+    whose = [f"all of {panel}" for panel, methods in panels.items() if methods and done and panel not in done]
     for panel, methods in panels.items():
-        for method in methods:
+        for method in methods if f"all of {panel}" not in whose else ():
             if (found := counts.get((panel, method), 0)) < most:
                 gaps.setdefault((method, found), []).append(panel)
-    whose = []
     for (method, found), where in gaps.items():
         everywhere = sum(method in methods for methods in panels.values())
         few = " and ".join(where) if len(where) <= 3 else f"{len(where)} of {everywhere} panels"
