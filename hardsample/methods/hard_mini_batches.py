@@ -290,7 +290,7 @@ SPECS = (
         RandomMiniBatches,
         title=_random_curve,
         looks={f"random {delta}": Look(color, (0, (1, 1.2)), "P") for delta, color in _COLORS.items()}
-        | {"new order": Look(_COLORS["δ = 1"], (0, (1, 1.2)), "<")},
+        | {"new order": Look(_COLORS["δ = 1"], (0, (1, 1.2)), "*")},
     ),
     MethodSpec(
         "FMB",
