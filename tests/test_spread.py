@@ -1,5 +1,7 @@
 """The printed ±: its formula against the paper's numbers, what follows of the mini-batches, and the choices changed."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,7 +38,7 @@ def curves(cells, layout=LAYOUT):
 
 @pytest.fixture(scope="module")
 def table():
-    return spread.table(curves(CELLS))
+    return spread.table(curves(CELLS), {})
 
 
 def row(table, choice, delta):
@@ -62,6 +64,21 @@ def test_the_mini_batches_are_known_exactly_where_one_has_all_errors_and_within_
     assert spread.lowest(100.0, 0.0, 10) == (100.0, 100.0)
 
 
+def test_the_remainder_is_known_of_runs_that_keep_predictions():
+    made, labels = curves(CELLS), np.arange(20) % 10
+    run = next(run for run in registry.grid("spread", profile="smoke").runs if run.detail == "examples")
+    run = dataclasses.replace(run, batch_size=8)
+    made.frame.loc[made.frame.panel == study.RUNNING, "run"] = run.key
+    predicted = np.where(np.arange(20) < 17, labels, 11)  # 8 and 8 of 8 are right, and 1 of the 4 that are left over
+    table = spread.table(made, {run: {"train/predicted": predicted, "train/label": labels}})
+    known = row(table, study.RUNNING, 1.0)
+    assert (known.remainder, known.full) == (25, 100)
+    assert table.remainder.notna().sum() == 1
+    text = paper_tables.markdown(spread.readable(table))
+    assert "The remainder itself is then at 25.0 %, and the full mini-batches" in text
+    assert text.count("| remainder of train |") == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_lowest_mini_batch_lies_within_its_bounds(seed):
     values = 100 * np.random.default_rng(seed).beta(*((9, 1), (2, 2), (1, 9))[seed % 3], size=2 + seed)
@@ -79,16 +96,16 @@ def test_what_each_choice_leaves_is_told_in_a_sentence(table):
 
 
 def test_nothing_run_leaves_the_papers_numbers_and_says_so():
-    nothing = spread.table(curves({}))
+    nothing = spread.table(curves({}), {})
     assert set(nothing.status) == {"not run", "printed"}
     text = paper_tables.markdown(spread.readable(nothing))
     assert "Table 5: ResNet-18 | 66.8 ± 4.5" in text and "Not run: 20 runs." in text
-    assert "published protocol" not in text
+    assert "| published protocol |" not in text
 
 
 def test_a_diverged_checkpoint_has_no_numbers():
     made = curves({(study.PUBLISHED, 1.0): [np.nan] * 10, (study.PUBLISHED, 0.2): NINE_AND_ONE})
-    table = spread.table(made)
+    table = spread.table(made, {})
     text = paper_tables.markdown(spread.readable(table))
     assert row(table, study.PUBLISHED, 1.0).status == "diverged"
     assert "| train | published protocol | diverged |  |  | 93.0 ± 15.8 |" in text
@@ -98,7 +115,7 @@ def test_equal_tables_are_equal_files(table, tmp_path):
     written = spread.save(table, tmp_path / "spread")
     assert [path.name for path in written] == ["spread.md", "spread.csv", "spread.tex"]
     first = [path.read_bytes() for path in written]
-    spread.save(spread.table(curves(CELLS)), tmp_path / "spread")
+    spread.save(spread.table(curves(CELLS), {}), tmp_path / "spread")
     assert [path.read_bytes() for path in written] == first
     assert written[2].read_text().isascii() and "93.0 $\\pm$ 15.8" in written[2].read_text()
     assert tuple(pd.read_csv(written[1]).columns) == spread.COLUMNS

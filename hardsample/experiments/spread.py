@@ -15,11 +15,14 @@ SHUFFLED, ALL_CHANGED = "mini-batches shuffled once", "all three changed"
 CHOICES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     PUBLISHED: ({}, {}),
     ALL_TRAINED: ({"drop_last": False}, {}),
-    RUNNING: ({}, {"evaluation_statistics": "running"}),
+    RUNNING: ({}, {"evaluation_statistics": "running", "detail": "examples"}),
     SHUFFLED: ({"shuffle": True}, {}),
     ALL_CHANGED: ({"drop_last": False, "shuffle": True}, {"evaluation_statistics": "running"}),
 }
-"""What is changed of the published protocol: options of the method, and fields of the run."""
+"""What is changed of the published protocol: options of the method, and fields of the run.
+
+What is kept of single examples is predicted with running statistics, so that their runs keep it.
+"""
 
 
 def build_grid(spec: ExperimentSpec, profile: SpreadProfile, data: str, seeds: int, precision: str) -> Experiment:

@@ -1,29 +1,31 @@
 """What paper B's printed ± is made of: the published protocol with each of its choices changed, beside Table 5."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from hardsample.config import Run
 from hardsample.experiments import hard_samples, published
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.spread import ALL_CHANGED, ALL_TRAINED, PUBLISHED, RUNNING, SHUFFLED
 from hardsample.numerals import number
-from hardsample.report import markup, paper_tables, stats, wording
+from hardsample.report import kept, markup, paper_tables, stats, wording
 from hardsample.report.audit_tables import NEARLY_ALL
 from hardsample.training import networks
 
 COLUMNS = (
     *("choice", "delta", "status", "updates", "train_batches", "train", "train_half", "train_one"),
-    *("lowest_least", "lowest_most", "others_least", "others_most", "test_batches", "test", "test_half", "run"),
+    *("lowest_least", "lowest_most", "others_least", "others_most", "remainder", "full"),
+    *("test_batches", "test", "test_half", "run"),
 )
 PRINTED = "printed"  # the status of the paper's rows
 TABLE = "Table 5"
 _EXAMPLES_OF_LOWEST = (20, 30, 40)  # percent, of the mini-batch beside those at 100 %
 
 
-def table(curves: Curves) -> pd.DataFrame:
+def table(curves: Curves, details: Mapping[Run, kept.Detail]) -> pd.DataFrame:
     """A row for each choice and δ, of one checkpoint: the end of the first seed; then the rows that Table 5 prints.
 
     - ``status``: "measured", "diverged", "not run", or "printed".
@@ -33,11 +35,14 @@ def table(curves: Curves) -> pd.DataFrame:
     - ``train_one``: what ``train_half`` would be if all errors were in one mini-batch.
     - ``lowest_least`` to ``lowest_most``: where the lowest mini-batch of ``train`` lies, and ``others_least`` to
       ``others_most``: the mean of the others (:func:`lowest`).
+    - ``remainder``, ``full``: the accuracy on the images that fill no mini-batch, and the mean over the full
+      mini-batches; of runs whose ``details`` are given (:meth:`hardsample.runs.store.Store.read_detail`), which have it
+      with running statistics.
     - ``run``: its key.
 
     NaN for what is not known. The ``attrs`` are those of :mod:`hardsample.report.paper_tables`.
     """
-    rows = pd.DataFrame([*_measured(curves), *_printed()], columns=list(COLUMNS))
+    rows = pd.DataFrame([*_measured(curves, details), *_printed()], columns=list(COLUMNS))
     notes = [*_notes(rows), *["Of several seeds the first is shown."] * (curves.frame.seed.nunique() > 1)]
     notes += wording.last_notes(curves, whose=False)
     finding, *others = _findings(rows) or [""]
@@ -58,12 +63,16 @@ def readable(rows: pd.DataFrame) -> pd.DataFrame:
         ("train", lambda row: _with_half(row.train, row.train_half), True),
         ("lowest mini-batch of train", lambda row: _between(row.lowest_least, row.lowest_most), False),
         ("its other mini-batches, mean", lambda row: _between(row.others_least, row.others_most), False),
+        ("remainder of train", lambda row: number(row.remainder, 1), False),
+        ("its full mini-batches, mean", lambda row: number(row.full, 1), False),
         ("test", lambda row: _with_half(row.test, row.test_half), True),
     ):
         for choice, own in shown.groupby("choice", sort=False):
             if with_printed or (own.status != PRINTED).any():
-                cells = {f"δ = {row.delta:g}": text(row) or row.status for row in own.itertuples()}
-                lines.append({"top-1, %": quantity, "choice": choice} | cells)
+                cells = {f"δ = {row.delta:g}": text(row) for row in own.itertuples()}
+                if with_printed:
+                    cells |= {f"δ = {row.delta:g}": "diverged" for row in own.itertuples() if row.status == "diverged"}
+                lines += [{"top-1, %": quantity, "choice": choice} | cells] * any(cells.values())
     columns = ["top-1, %", "choice", *(f"δ = {delta:g}" for delta in hard_samples.DELTAS)]
     found = pd.DataFrame(lines, columns=columns).fillna("")
     found.attrs = rows.attrs
@@ -96,7 +105,14 @@ def lowest(mean: float, sd: float, n: int) -> tuple[float, float]:
     return least, max(least, most)
 
 
-def _measured(curves: Curves) -> Iterator[dict]:
+def by_mini_batch(run: Run, detail: kept.Detail) -> np.ndarray:
+    """The accuracy in % on every mini-batch of the training images in their order, the last one short or not."""
+    hits = 100.0 * (detail["train/predicted"] == detail["train/label"])
+    return np.array([part.mean() for part in np.split(hits, range(run.batch_size, len(hits), run.batch_size))])
+
+
+def _measured(curves: Curves, details: Mapping[Run, kept.Detail]) -> Iterator[dict]:
+    known = {run.key: by_mini_batch(run, detail) for run, detail in details.items()}
     for choice, methods in curves.layout.items():
         panel = curves.panel(choice)
         for delta in hard_samples.DELTAS:
@@ -112,6 +128,8 @@ def _measured(curves: Curves) -> Iterator[dict]:
                     row |= _accuracy(name, 100 * end[f"acc/{part}"], n, stats.t_half_width(sd, n) if n > 1 else np.nan)
                 if np.isfinite(row["train"]):
                     row |= _lowest(row["train"], 100 * end["acc/train-sd"], row["train_batches"])
+                    if end.run in known:
+                        row |= {"remainder": known[end.run][-1], "full": known[end.run][:-1].mean()}
                 else:
                     row["status"] = "diverged"
             yield row
@@ -175,6 +193,11 @@ def _findings(rows: pd.DataFrame) -> list[str]:
             added = (usual.train_half - run[choice].train_half).dropna()
             if len(added):
                 said.append(words.format(_span(run[choice].train_half), _span(added, "+")))
+            if choice == RUNNING and run[choice].remainder.notna().any():
+                said.append(
+                    f"The remainder itself is then at {_span(run[choice].remainder)} %, and the full mini-batches,"
+                    f" which are trained, at {_span(run[choice].full)} % on average."
+                )
     tests = ", ".join(f"{_span(own.test_half)} ({choice})" for choice, own in run.items())
     return [*said, f"The ± of test top-1: {tests}."]
 
@@ -189,7 +212,8 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
     )
     yield (
         "The lowest mini-batch, and the mean of the others, follow from mean and ±: exactly where all errors are in one"
-        " mini-batch, else within the bounds given."
+        " mini-batch, else within the bounds given. The remainder is known exactly where predictions are kept: of the"
+        " runs with running statistics, whose networks are those of the published protocol."
     )
     yield (
         "An evaluation takes the images in the data's order, so that its mini-batches are not those of a training whose"
