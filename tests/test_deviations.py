@@ -202,6 +202,17 @@ def test_an_effect_on_lb_names_the_reading(options, said, tmp_path):
     assert f"cosine, LB, {said}: +0.100 (own-letters" in deviation_effects.markdown(table)
 
 
+def test_effects_on_paper_b_name_the_share(tmp_path):
+    here, remainder = Store(tmp_path / "stored"), NAMED["B", "Examples that fill no mini-batch"]
+    for delta in (1.0, 0.5):
+        run = dataclasses.replace(RUN, method="HMB", network="resnet18", options={"delta": delta})
+        store(here, run, (0.5,), (1.0,))
+        store(here, dataclasses.replace(run, options={"delta": delta, "drop_last": True}), (0.4,), (1.0,))
+    table = deviation_effects.table(here.records())
+    assert set(effects(table, remainder).method) == {"δ = 1", "δ = 0.5"}
+    assert "True, δ = 0.5: -0.100 (own-letters" in deviation_effects.markdown(table)
+
+
 def test_the_entries_on_lb_say_that_figures_and_the_contest_show_another_reading(tmp_path):
     entries = deviation_effects.table([]).set_index("question").here
     own = [choice for choice in OPTIONAL if choice.methods == ("LB",)]

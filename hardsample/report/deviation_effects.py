@@ -11,6 +11,7 @@ import pandas as pd
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import base_values, hard_samples
+from hardsample.experiments.panels import variant
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
 from hardsample.numerals import count, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
@@ -37,10 +38,10 @@ def table(records: Iterable[StoredRun]) -> pd.DataFrame:
     paper A, its network.
 
     - ``says``, ``here``; ``option``, ``default``, ``other``: names and values as text, "" where there is no option.
-    - ``data``, ``network``, ``method`` (LB with its reading), ``train_examples``, ``epochs``: the setting; ``n``: pairs
-      of seeds in it, 0 where none are stored; ``devices``: what they were computed on; ``unlike``: in which of device,
-      precision, torch and code (:func:`hardsample.records.made`) the two of a pair differ beside the choice, in
-      words, "" for none.
+    - ``data``, ``network``, ``method`` (the curve's name; LB with its reading), ``train_examples``, ``epochs``: the
+      setting; ``n``: pairs of seeds in it, 0 where none are stored; ``devices``: what they were computed on;
+      ``unlike``: in which of device, precision, torch and code (:func:`hardsample.records.made`) the two of a pair
+      differ beside the choice, in words, "" for none.
     - ``metric``: a key of ``METRICS``; ``difference``: mean over seeds; ``low``, ``high``: its 95 % t interval, NaN
       from one pair.
 
@@ -106,9 +107,9 @@ def _here(deviation: Deviation) -> str:
 
 
 def _method(run: Run) -> str:
-    """A run's method; LB with its reading, or its options where they are none of the readings."""
+    """What a run's curve is called; of LB its reading, or its options where they are none of the readings."""
     if run.method != "LB":
-        return run.method
+        return variant(run)
     options = ", ".join(f"{name} {value}" for name, value in run.options.items())
     return f"LB, {'default reading' if not run.options else reading(run.options) or options}"
 
