@@ -61,7 +61,7 @@ shipped: $(environment) ## draw all whose runs come with the package, each at it
 	$(hardsample) figures --shipped $(call flag,FIGURE,figure) $(call flag,DATA,data)
 	$(hardsample) tables
 
-tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024, hours, what paper A says
+tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024, hours, what the papers say
 	$(hardsample) tables
 
 test: $(environment) ## the tests but for the slow ones, in about two minutes

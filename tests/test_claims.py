@@ -269,7 +269,7 @@ def test_the_table_has_a_row_for_a_statement_and_for_each_of_its_tests():
     whole, *tests = (table.iloc[at] for at in (1, 2, 3))
     assert whole.statement.endswith("(against MB)") and whole.note == "2 tests: 2 supported"
     assert whole.test in [one.test for one in tests] and whole.effect in [one.effect for one in tests]
-    assert table.note.iloc[4] == "not run: LB in α = 0.001, MB in α = 0.001; LB is a reading"
+    assert table.note.iloc[4] == "not run: LB and MB in α = 0.001; LB is a reading"
     assert table.note.iloc[5] == "none are kept"
 
 
@@ -285,7 +285,9 @@ def test_every_size_has_its_rows_where_it_can_say_anything():
         f"{sizes[1]}; n = 12 seeds. Of 2 statements: 2 contradicted",
     ]
     alone = Statement(*dataclasses.astuple(STATEMENTS[2])[:2], (Check("MB", "acc/val", ("default",), low=0),))
-    assert a_table(nothing, statements=[*STATEMENTS, alone]).empty  # no two methods can be compared
+    few = a_table(nothing, statements=[*STATEMENTS, alone])  # no two methods can be compared, and that is said
+    assert set(few[few.test.str.startswith("PEB - MB")].note) == {"3 pairs of seeds: fewer than 6 can show nothing"}
+    assert a_table(a_size(rows())).empty  # of one method
 
 
 def test_readers_see_the_finding_first_and_every_rule(tmp_path):

@@ -12,7 +12,7 @@ RESULTS = [
     *("network", "printed_as", "delta", "train", "train_interval", "test", "test_interval", "mark"),
     *("epoch", "epoch_change", "direction", "doubt"),
 ]
-CLAIMS = ["place", "claim", "value", "unit", "doubt"]
+CLAIMS = ["place", "kind", "claim", "value", "unit", "doubt"]
 SCHEMA = {
     "hard-samples-table-1": (4, ["delta", "iterations", "complexity", "seconds", "change"]),
     "hard-samples-table-2": (5, ["network", "printed_as", "image_size", "parameters_millions", "flops_giga"]),
@@ -20,8 +20,8 @@ SCHEMA = {
     "hard-samples-table-4": (20, RESULTS),
     "hard-samples-table-5": (20, RESULTS),
     "hard-samples-table-6": (15, ["network", "printed_as", "data_set", "change", "direction"]),
-    "hard-samples-claims": (89, CLAIMS),
-    "base-values-claims": (92, ["place", "kind", *CLAIMS[1:]]),
+    "hard-samples-claims": (95, CLAIMS),
+    "base-values-claims": (92, CLAIMS),
 }
 MAY_BE_EMPTY = {"change", "mark", "epoch_change", "direction", "doubt", "value", "unit"}
 RESULT_TABLES = ("hard-samples-table-3", "hard-samples-table-4", "hard-samples-table-5")

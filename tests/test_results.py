@@ -14,12 +14,10 @@ from committed import check_equal, store_of_committed
 from synthetic import UNSAID
 
 from hardsample import paths
-from hardsample.experiments import base_values_sizes, hard_samples, lb_study, registry, rivals
-from hardsample.experiments.curves import join_runs
+from hardsample.experiments import hard_samples, lb_study, registry, rivals
 from hardsample.methods.loss_based import NEAREST
 from hardsample.report import (
     audit,
-    base_values_claims,
     claims,
     contest_figure,
     contest_markdown,
@@ -29,6 +27,7 @@ from hardsample.report import (
     convergence_table,
     diagrams,
     draws,
+    every_claim,
     figures,
     large_batches,
     lb_figure,
@@ -144,15 +143,17 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 
 
 @pytest.mark.slow
-def test_what_paper_a_says_is_judged_from_the_committed_runs(committed, tmp_path):
-    written = {}
-    for experiment, found in base_values_sizes.at_every_size(committed.records()):
-        written.setdefault(experiment.folder, []).append(join_runs(experiment, found))
-    assert set(written) == {"sd19-letters", "ocr-letters"}
-    for folder, sizes in written.items():
-        table = claims.table(base_values_claims.PAPER, base_values_claims.STATEMENTS, sizes, base_values_claims.REMARKS)
-        check_equal(claims.save(table, tmp_path / folder / "claims"), FULL_SIZE.parent / folder)
-        if folder == "sd19-letters":
+def test_what_the_papers_say_is_judged_from_the_committed_runs(committed, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path))
+    found = every_claim.tables(committed.records())
+    homes = {stem: stem.parent.relative_to(tmp_path).as_posix() for stem in found}
+    papers = {home.split("/")[0] for home in homes.values()}
+    assert papers == {"base-values", "hard-samples"} and {"base-values/sd19-letters"} < {*homes.values()}
+    *written, together = every_claim.save(found, tmp_path)
+    check_equal([together], ROOT / "figures")
+    for stem, table in found.items():
+        check_equal([path for path in written if path.parent == stem.parent], ROOT / "figures" / homes[stem])
+        if homes[stem] == "base-values/sd19-letters":
             assert claims.finding(table)[0] in words(RESULTS / "sd19-letters.md")
             check_claims_against_the_figures(table[table["size"].str.startswith("124,800")])
 

@@ -33,7 +33,8 @@ class DatasetSpec:
     makers' archive was not at hand. ``classes`` are the names of its classes where its files do not hold them, and
     ``class_count`` is their number where ``classes`` are not given.
     ``papers`` are those that were measured on it, and ``stands_for`` the data set in whose place it is taken. What is
-    generated, or stands for another, is a stand-in, and whatever is drawn from it says so.
+    generated, or stands for another, is a stand-in, and whatever is drawn from it says so. ``copy_of`` is the data set
+    whose examples it has, some of them altered.
     """
 
     name: str
@@ -47,6 +48,7 @@ class DatasetSpec:
     class_count: int | None = None
     papers: tuple[str, ...] = ()
     stands_for: str = ""
+    copy_of: str = ""
     download: Source | None = None
     generate: Callable[[str, int | None], tuple[np.ndarray, np.ndarray]] | None = None
     load: Callable[[], Any] | None = None
@@ -244,6 +246,7 @@ _KNOWN = (
         label="CIFAR-10, 104 of 60,000 images from a JPEG copy",
         fingerprint="f298d0ad5832945c",
         classes=_CIFAR10_CLASSES,
+        copy_of="cifar10",
     ),
     DatasetSpec(
         "cifar10-jpeg",
@@ -254,6 +257,7 @@ _KNOWN = (
         label="CIFAR-10, all 60,000 images from a JPEG copy",
         fingerprint="f8c450082ba66116",
         classes=_CIFAR10_CLASSES,
+        copy_of="cifar10",
     ),
 )
 

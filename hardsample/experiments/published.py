@@ -23,7 +23,7 @@ def text(name: str) -> pd.DataFrame:
 
     Accuracies and changes are percents, times seconds. ``direction`` is "up" for the papers' ▲ and "down" for ▼;
     ``mark`` is "bold" or "underline"; ``doubt`` says what keeps a number from being a target. In the claims a word
-    that stands for a count ("all") is given as that count. ``kind`` is "result" for what paper A says of its runs, else
+    that stands for a count ("all") is given as that count. ``kind`` is "result" for what a paper says of its runs, else
     "set-up".
 
     Raises:

@@ -17,6 +17,7 @@ METRICS = {
     "loss/train": "train loss",
     "loss/val": "test loss",
     "excess": "ratio of test loss to train loss",
+    "updates": "number of updates",
 }
 MOMENTS = {
     "end": "{metric} at the end",
@@ -27,9 +28,10 @@ MOMENTS = {
     "last epoch": "change of the {metric} in the last epoch",
     "rise": "{metric} at the end above its least",
     "spread": "standard deviation over seeds of the {metric} after the pre-training",
+    "converged": "epoch in which the {metric} has converged",
     "reach": "updates until the {metric} is first the final one of {target}",
 }
-BY_RATIO = ("spread", "reach")  # moments that are compared as ratios, whatever the metric
+BY_RATIO = ("spread", "reach", "converged")  # moments that are compared as ratios, whatever the metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Test:
     """One test of a statement: the mean over seeds of a paired difference lies between ``low`` and ``high``.
 
     Of ``method`` minus ``other`` (or alone), averaged over ``panels``, minus the same in the panel ``against`` (or
-    alone), of a metric at a moment. Accuracies are in points; losses, standard deviations and updates in % of what they
-    are compared with, unless ``absolute``. One infinite bound claims a direction; two claim that nothing worth
-    mentioning differs or, where they are those of a ``printed`` number to its last digit, that number.
+    alone), of a metric at a moment. Accuracies are in points; losses, standard deviations, epochs and updates in % of
+    what they are compared with, unless ``absolute``; everything in % of ``method``'s own value, as paper B counts its
+    changes, with ``of_new``. One infinite bound claims a direction; two claim that nothing worth mentioning differs or,
+    where they are those of a ``printed`` number to its last digit, that number.
     """
 
     method: str
@@ -52,16 +55,19 @@ class Test:
     moment: str = "end"
     absolute: bool = False
     printed: bool = False
+    of_new: bool = False
 
     @property
     def relative(self) -> bool:
         """Whether it is of ratios, which are averaged as logarithms."""
-        return self.moment in BY_RATIO or not (self.absolute or self.metric.startswith("acc"))
+        return self.of_new or self.moment in BY_RATIO or not (self.absolute or self.metric.startswith("acc"))
 
     @property
     def unit(self) -> str:
         """The unit of effect and bounds."""
-        return "%" if self.relative else "points" if self.metric.startswith("acc") else ""
+        if self.relative:
+            return "% of the new value" if self.of_new else "%"
+        return "points" if self.metric.startswith("acc") else "updates" if self.metric == "updates" else ""
 
     @property
     def margin(self) -> float | None:
@@ -99,7 +105,7 @@ class Test:
         return f"above {self._with_unit(self.low)}" if np.isfinite(self.low) else f"below {self._with_unit(self.high)}"
 
     def _with_unit(self, value: float, sign: str = "") -> str:
-        unit = self.unit.removesuffix("s") if value == 1 else self.unit
+        unit = self.unit.removesuffix("s") if abs(value) == 1 else self.unit
         return f"{short(value, sign)} {unit}".rstrip()
 
 

@@ -3,7 +3,9 @@
 Everything is paired by seed: each seed gives one difference, and their mean has a 95 % t interval. A ratio is averaged
 as a logarithm and shown in %. p is of the exact sign-flip test; of a standard deviation (Miller's jackknife, which
 gives every seed a pseudo-value) and of a test at every evaluation it is of the t test. It is adjusted by Holm over the
-tests of a statement, and a test decides only where it is below 0.05. Then by what is claimed:
+tests of a statement, and a test decides only where it is below 0.05. A training that has not converged counts as one
+evaluation after its last; where none has, nothing is tested, nor is a printed number unless all have. Then by what is
+claimed:
 
 - *a direction or a bound* is supported where the interval lies wholly on its side, and contradicted where it lies
   wholly on the other, or where two things that are said to differ are shown to be equal within
@@ -33,6 +35,7 @@ from hardsample.report.claim_tests import Bands, Test
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED = "supported", "contradicted", "inconclusive", "not tested"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
+_LISTED = 4  # settings that are named one by one
 FEWEST = stats.seeds_needed(1)  # pairs of seeds with which anything can be significant
 
 
@@ -90,6 +93,7 @@ def _cell(rows: pd.DataFrame) -> Cell:
     steps, epochs = wide["loss/val"].columns, rows.groupby("step").epoch.first()
     metrics = {metric: wide[metric].set_axis(epochs.loc[steps], axis=1) for metric in METRICS}
     metrics["excess"] = metrics["loss/val"] / metrics["loss/train"]
+    metrics["updates"] = metrics["loss/val"] * 0 + steps.to_numpy(float)
     return Cell(metrics, steps.to_numpy(), rows[after_pretraining(rows)].epoch.min())
 
 
@@ -127,7 +131,8 @@ def together(found: Sequence[Found], *, most: bool = False) -> Found:
     of = ", ".join(f"{many} {words}" for words, many in counts.items() if many)
     at = deciding(found, verdict)
     one = Found(verdict) if at is None else found[at]
-    note = "; ".join(filter(None, (f"{count(len(found), 'test')}: {of}", one.note, _not_run(missing))))
+    others = () if missing or verdict != NOT_TESTED else dict.fromkeys(own.note for own in found if own.note)
+    note = "; ".join(filter(None, (f"{count(len(found), 'test')}: {of}", one.note, *others, _not_run(missing))))
     return dataclasses.replace(one, verdict=verdict, note=note, missing=missing)
 
 
@@ -148,15 +153,22 @@ def _missing(rows: Cells, test: Test | Bands) -> Found | None:
 
 
 def _not_run(missing: Iterable[tuple[str, str]]) -> str:
-    """Whose runs are missing, and in which settings: "not run: LB in n = 4 and n = 1024"; "" for none."""
+    """Whose runs are missing, and in which settings: "not run: MB and LB in n = 4 and n = 1024"; "" for none."""
     panels: dict[str, list[str]] = {}
     for panel, method in missing:
         panels.setdefault(method, []).append(panel)
+    methods: dict[frozenset[str], list[str]] = {}
+    for method, own in panels.items():
+        methods.setdefault(frozenset(own), []).append(method)
     whose = [
-        f"{method} in {' and '.join(own) if len(own) < 3 else count(len(own), 'setting')}"
-        for method, own in panels.items()
+        f"{_and(own)} in {_and(panels[own[0]]) if len(where) <= _LISTED else count(len(where), 'setting')}"
+        for where, own in methods.items()
     ]
     return f"not run: {', '.join(whose)}" if whose else ""
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _lean(rows: Cells, test: Test) -> Found:
@@ -168,11 +180,31 @@ def _lean(rows: Cells, test: Test) -> Found:
     finite = differences[np.isfinite(differences).all(axis=1)]
     if finite.empty or len(finite) < FEWEST:
         return Found(NOT_TESTED, _too_few(len(finite)))
+    ends = _ends(rows, test, list(finite.index)) if test.moment == "converged" else ""
+    if ends and (test.printed or ends.startswith("no ")):
+        return Found(NOT_TESTED, ends)
     found = [_one(values.to_numpy(), test) for _, values in finite.items()]
     one = found[0] if len(found) == 1 else _every(found, test, [short(epoch, digits=3) for epoch in finite])
     lost = len(differences) - len(finite)
-    notes = [one.note, f"{count(lost, 'diverged seed')} left out" if lost else ""]
+    notes = [one.note, ends, f"{count(lost, 'diverged seed')} left out" if lost else ""]
     return dataclasses.replace(one, note="; ".join(filter(None, notes)))
+
+
+def _ends(rows: Cells, test: Test, seeds: Sequence[int]) -> str:
+    """That some of a test's trainings, or all, had not converged by their end; "" where all had."""
+    epochs = [_convergence(rows[cell].of(seeds), test.metric) for cell in test.cells]
+    many, late = sum(map(len, epochs)), sum(int(own.isna().sum()) for own in epochs)
+    if late == many:
+        return "no training had converged by its end"
+    return f"{late} of {count(many, 'training')} had not converged by their end" if late else ""
+
+
+def _convergence(cell: Cell, metric: str) -> pd.Series:
+    """Each seed's epoch of convergence, NaN where it has none."""
+    found = {
+        seed: stats.convergence(values.index, values.to_numpy()) for seed, values in cell.metrics[metric].iterrows()
+    }
+    return pd.Series(found, dtype=float)
 
 
 def _too_few(seeds: int) -> str:
@@ -229,7 +261,7 @@ def _least(found: Found, sign: int) -> float:
 
 def _direction(interval: stats.Interval, test: Test) -> str:
     """Beside a number that is not met: is at least the direction the claimed one?"""
-    claimed = [bound for bound in (test.low, test.high) if np.isfinite(bound)]
+    claimed = [bound for bound in _bounds(test) if np.isfinite(bound)]
     if claimed == [0.0] or (len(claimed) == 2 and not test.printed):
         return "the other way" if len(claimed) == 1 else "further apart"
     sign = np.sign(sum(claimed))
@@ -246,14 +278,18 @@ def _bounds(test: Test) -> tuple[float, float]:
 
 def _scaled(bound: float, test: Test) -> float:
     """A bound on the scale on which means are taken: percents as logarithms."""
-    return float(np.log1p(bound / 100)) if test.relative and np.isfinite(bound) else bound
+    if not test.relative or not np.isfinite(bound):
+        return bound
+    return float(-np.log1p(-bound / 100) if test.of_new else np.log1p(bound / 100))
 
 
 def _shown(found: Found, test: Test | Bands) -> Found:
     """Effect and interval in the unit of the test."""
     if isinstance(test, Bands) or not test.relative:
         return found
-    changes = {name: 100 * float(np.expm1(getattr(found, name))) for name in ("effect", "low", "high", "smallest")}
+    sign = -1 if test.of_new else 1
+    names = ("effect", "low", "high", "smallest")
+    changes = {name: sign * 100 * float(np.expm1(sign * getattr(found, name))) for name in names}
     return dataclasses.replace(found, **changes)
 
 
@@ -276,9 +312,15 @@ def _in_panel(rows: Cells, test: Test, panel: str) -> pd.DataFrame:
 def _moment(cell: Cell, test: Test) -> pd.DataFrame:
     """A metric of every seed at a test's moment, on the scale of means."""
     wide = cell.metrics[test.metric]
+    if test.moment == "converged":
+        later = 2 * wide.columns[-1] - wide.columns[-2]
+        epochs = _convergence(cell, test.metric).fillna(later).where(np.isfinite(wide.iloc[:, -1]))
+        return np.log(epochs).to_frame("value")
     if test.moment == "spread":
         return _jackknife(wide.loc[:, cell.tuned :]).to_frame("value")
-    wide = np.log(wide) if test.relative else 100 * wide if test.unit == "points" else wide
+    with np.errstate(divide="ignore"):  # an accuracy of 0 before the training
+        logarithm = np.log(wide)
+    wide = logarithm if test.relative else 100 * wide if test.unit == "points" else wide
     after, begun = wide.loc[:, cell.tuned :], wide.loc[:, wide.columns > 0]
     if test.moment == "throughout":
         return after

@@ -4,6 +4,7 @@
 the rules.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,11 +25,16 @@ COLUMNS = (
 )
 WHOLE = "all"
 """The ``part`` that is the statement as a whole."""
-DIGITS = {"points": 2, "%": 1}  # of an effect in that unit; else 3
+DIGITS = {"points": 2, "%": 1, "% of the new value": 1}  # of an effect in that unit; else 3
+_PLACE = re.compile(r"^(Tables?|Figures?) \d( (to|and) \d)?: ")  # of the paper, before what is said of it
 
 
 def table(
-    paper: str, statements: Sequence[Statement], sizes: Sequence[Curves], remarks: Mapping[str, str]
+    paper: str,
+    statements: Sequence[Statement],
+    sizes: Sequence[Curves],
+    remarks: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The verdicts on a paper's statements, from the curves of one data set at every size, the largest first.
 
@@ -41,14 +47,17 @@ def table(
       (:func:`hardsample.report.claim_verdicts.deciding`), which its ``test`` names.
     - ``verdict``: one of :data:`hardsample.report.claim_verdicts.VERDICTS`, and a ``note`` beside it.
 
-    A size at which no two methods can be compared is left out; so is, at another than the first, a statement of which
-    nothing was run. ``remarks`` are noted of a method wherever it is tested. Empty where no size is left; ``attrs``
-    have the ``curves`` of each size, by its words.
+    A size at which no two methods can be compared is left out, unless there is no other; so is, at another than the
+    first, a statement of which nothing was run. ``remarks`` are noted of a method wherever it is tested, ``notes``
+    below the table. Empty where no two methods were run with one seed; ``attrs`` have the ``curves`` of each size, by
+    its words.
     """
     claims = published.text(f"{paper}-claims").set_index(["place", "claim"])
     cells = [(curves, claim_verdicts.cells(curves.frame)) for curves in sizes]
     judged = [(curves, [claim_verdicts.judge(own, one.tests) for one in statements]) for curves, own in cells]
-    judged = [(curves, found) for curves, found in judged if _compares(statements, found)]
+    judged = [one for one in judged if _compares(statements, one[1])] or [
+        one for one in judged if _has_pairs(one[0].frame)
+    ][:1]
     rows = []
     for at, statement in enumerate(statements):
         said = in_words(statement, claims.loc[(statement.place, statement.claim)])
@@ -59,21 +68,23 @@ def table(
                 about["devices"] = ", ".join(sorted(curves.hardware))
                 rows += [about | row for row in _rows(statement, found[at], remarks)]
     made = pd.DataFrame(rows, columns=list(COLUMNS))
-    made.attrs = {"curves": {size_in_words(curves): curves for curves, _ in judged}}
+    made.attrs = {"curves": {size_in_words(curves): curves for curves, _ in judged}, "notes": tuple(notes)}
     return made
 
 
 def in_words(statement: Statement, printed: pd.Series) -> str:
     """The statement for readers, with the number that is printed, and its aspect."""
     told = statement.claim
-    if printed.value and ":" not in told:
+    if printed.value and ":" not in _PLACE.sub("", told):
         joint = " " if told.endswith(("about", "than")) else ": "
         told += f"{joint}{printed.value} {printed.unit}".rstrip()
     return f"{told} ({statement.aspect})" if statement.aspect else told
 
 
 def size_in_words(curves: Curves) -> str:
-    """How many examples were trained on, for how long, in which precision."""
+    """How many examples were trained on, for how long, in which precision; the experiment's note, if it has one."""
+    if curves.experiment.note:
+        return curves.experiment.note
     last = curves.frame.sort_values("batch_size", kind="stable").iloc[0]  # the smallest mini-batch rounds least
     own = curves.frame[(curves.frame.run == last.run)].iloc[-1]
     runs, examples = curves.experiment.runs, round(own.step * own.batch_size / own.epoch)
@@ -85,9 +96,12 @@ def finding(table: pd.DataFrame) -> list[str]:
     """How many statements have which verdict, a sentence for each size."""
     sentences = []
     for size, own in table[table.part == WHOLE].groupby("size", sort=False):
-        counts = own.verdict.value_counts()
+        counts, seeds = own.verdict.value_counts(), own.n
+        if not seeds.any():  # too few to test anything
+            frame = table.attrs["curves"][size].frame
+            seeds = frame.groupby(["panel", "method"], observed=True).seed.nunique()
         said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
-        sentences.append(f"{size}; {wording.seeds_in_words(own.n)}. Of {count(len(own), 'statement')}: {said}")
+        sentences.append(f"{size}; {wording.seeds_in_words(seeds)}. Of {count(len(own), 'statement')}: {said}")
     return sentences
 
 
@@ -126,11 +140,11 @@ def markdown(table: pd.DataFrame) -> str:
         f"**{wording.sentence(catalogue.label(data) or data)}**",
         "\n".join(f"- **{sentence}.**" for sentence in finding(table)),
         _elsewhere(table),
-        markup.markdown_table(head, lines),
+        markup.markdown_table(head, lines) if lines else "",
         "**Not tested, or not in all that it says.**",
         markup.markdown_table(("place", "statement", "size", "why"), untested),
-        "**Every test that was made.**",
-        markup.markdown_table(header, tests),
+        "**Every test that was made.**" if tests else "",
+        markup.markdown_table(header, tests) if tests else "",
         " ".join(_notes(table)),
     )
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -161,6 +175,11 @@ def _compares(statements: Sequence[Statement], found: Sequence[Sequence[Found]])
     )
 
 
+def _has_pairs(frame: pd.DataFrame) -> bool:
+    """Whether two methods were run with one seed."""
+    return bool((frame.groupby(["panel", "seed"], observed=True).method.nunique() > 1).any())
+
+
 def _tested(found: Sequence[Found]) -> bool:
     return any(one.verdict != NOT_TESTED for one in found)
 
@@ -187,7 +206,7 @@ def _row(part: str, test: Test | Bands | None, found: Found, remark: str) -> dic
 
 def _remarks(tests: Sequence[Test | Bands], remarks: Mapping[str, str]) -> str:
     methods = {name for test in tests for name in (test.method, test.other)}
-    return "; ".join(text for method, text in remarks.items() if method in methods)
+    return "; ".join(dict.fromkeys(text for method, text in remarks.items() if method in methods))
 
 
 def _numbers(row) -> tuple[str, str]:
@@ -227,6 +246,7 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
         f"A test of fewer than {count(FEWEST, 'pair')} of seeds is not made. Smallest: the least effect that would be"
         " significant at the spread of these seeds. Intervals and tests cover seeds, not the choice of test images."
     )
+    yield from table.attrs["notes"]
     yield f"{facts} more rows of what the paper prints are facts of its set-up, and no results."
     for size, curves in table.attrs["curves"].items():
         measured = wording.measured_statement(curves.experiment)

@@ -45,7 +45,7 @@ def table_3(curves: Curves) -> pd.DataFrame:
       ``statistics.smallest_significant_difference``. ``usable``: pairs that are finite in both.
     - ``fresh_difference`` and what follows it: the same against reshuffled training, one family with it.
     - ``epochs_difference`` and what follows it: ``e`` minus that of δ = 1, in epochs, a family of its own. A seed that
-      has not converged counts with the end of its training; NaN where none of either has.
+      has not converged counts as one evaluation after its last; NaN where none of either has.
     - ``updates``: made by the end, of a seed that did not diverge.
     - ``e``: mean over the ``converged`` seeds of ``statistics.convergence`` of the training loss, in epochs of N
       updates; ``e_spacing``: epochs between evaluations. ``e_difference`` to the paper's, where the runs have its
@@ -147,5 +147,5 @@ def _notes_3(budgets: Iterable[Budget]) -> list[str]:
         "e: the first evaluation, in epochs of N updates for every δ, from which on the training loss stays within"
         f" {100 * TOLERANCE:g} % of its whole fall from its last value (the paper leaves open when a loss has"
         f" converged){known}. How many seeds converged is in brackets, where not all did. e - (δ = 1): by seed;"
-        " one that has not converged counts with the end of its training.",
+        " one that has not converged counts as one evaluation after its last.",
     ]

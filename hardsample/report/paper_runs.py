@@ -33,11 +33,11 @@ def against_fresh(own: pd.Series, fresh: pd.Series) -> dict[str, float]:
 def compared_in_epochs(own: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, float]:
     """The epochs of convergence of two :func:`final_metrics`, by seed; empty where no seed of either converged.
 
-    A seed that has not converged counts with the end of its training.
+    A seed that has not converged counts as one evaluation after its last.
     """
     if own.e.isna().all() and baseline.e.isna().all():
         return {}
-    found = tables.compared(own.e_or_end, baseline.e_or_end, higher_is_better=False)
+    found = tables.compared(own.e_or_later, baseline.e_or_later, higher_is_better=False)
     return {f"{paper_tables.EPOCHS}{name}": value for name, value in found.items()}
 
 
@@ -71,7 +71,7 @@ def every_delta(curves: Curves, network: str, slot: str | None) -> dict[float, p
 def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -> pd.DataFrame:
     """Each seed's last evaluation, by seed, with the epoch ``e`` of its convergence; NaN for one that diverged.
 
-    ``e_or_end`` is the last epoch where a seed has not converged.
+    ``e_or_later`` is one evaluation after the last where a seed has not converged.
     """
     found = curves_of(curves, network, slot)
     own = found[found.method == method].sort_values(["seed", "step"])
@@ -79,7 +79,9 @@ def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -
     finals = ends[list(_FINAL)].astype(float)
     epochs = [stats.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")]
     finals["e"] = np.array(epochs, dtype=float)
-    finals["e_or_end"] = finals.e.fillna(ends.epoch)
+    before = own.groupby("seed").epoch.nth(-2).to_numpy()
+    later = 2 * ends.epoch - (before if len(before) == len(ends) else ends.epoch)
+    finals["e_or_later"] = finals.e.fillna(later)
     finals[~np.isfinite(finals[list(_FINITE)]).all(axis=1)] = np.nan
     return finals.assign(data=ends.data)
 

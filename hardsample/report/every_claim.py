@@ -1,0 +1,48 @@
+"""What both papers say with a verdict, from all stored runs: a table for each data set, and one of all."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from hardsample.data import catalogue
+from hardsample.experiments import base_values_sizes, hard_samples_sizes
+from hardsample.experiments.curves import Curves, join_runs
+from hardsample.records import StoredRun
+from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, markup
+
+
+def tables(records: Iterable[StoredRun]) -> dict[Path, pd.DataFrame]:
+    """The table of every paper and data set that has any, by the stem of its files."""
+    records, found = list(records), {}
+    for stem, sizes in _by_place(base_values_sizes.at_every_size(records)).items():
+        found[stem] = claims.table(
+            base_values_claims.PAPER, base_values_claims.STATEMENTS, sizes, base_values_claims.REMARKS
+        )
+    for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records)).items():
+        (slot,) = {slot for _, slot in sizes[0].experiment.cells.values()}
+        said = hard_samples_claims.statements(slot)
+        notes = hard_samples_claims.NOTES
+        found[stem] = claims.table(hard_samples_claims.PAPER, said, sizes, hard_samples_claims.REMARKS, notes)
+    return {stem: table for stem, table in found.items() if len(table)}
+
+
+def save(found: dict[Path, pd.DataFrame], folder: Path) -> tuple[Path, ...]:
+    """Write the files of each table, and ``claims.csv`` into the folder, of all on data that are not generated.
+
+    Raises:
+        InputError: a folder cannot be written.
+    """
+    written = tuple(path for stem, table in found.items() for path in claims.save(table, stem))
+    every = [table for table in found.values() if not catalogue.is_stand_in(table.data.iloc[0])]
+    if not every:
+        return written
+    return (*written, *markup.write(folder / "claims", {"csv": markup.csv(pd.concat(every))}))
+
+
+def _by_place(sizes: Iterable) -> dict[Path, list[Curves]]:
+    """The curves of every size, by where the table of their data is written."""
+    places: dict[Path, list[Curves]] = {}
+    for experiment, found in sizes:
+        places.setdefault(figures.stem(experiment), []).append(join_runs(experiment, found))
+    return places
