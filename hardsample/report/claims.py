@@ -25,7 +25,7 @@ COLUMNS = (
 )
 WHOLE = "all"
 """The ``part`` that is the statement as a whole."""
-DIGITS = {"points": 2, "%": 1, "% of the new value": 1}  # of an effect in that unit; else 3
+DIGITS = {"points": 2, "%": 1, "% of the new value": 1, "updates": 0}  # of an effect in that unit; else 3
 _PLACE = re.compile(r"^(Tables?|Figures?) \d( (to|and) \d)?: ")  # of the paper, before what is said of it
 
 
