@@ -149,6 +149,8 @@ def test_what_is_missing_is_named_by_method_and_panel():
     fewer = changed(made, rows[(rows.panel != "n = 4") | (rows.method != "PEB") | (rows.seed == 0)], missing=8)
     said = "Not run: 8 runs (LB; PEB in n = 4 (1 of 3 seeds done))."
     assert wording.missing_statement(fewer) == said
+    alone = changed(made, rows[(rows.panel == "n = 4") & ((rows.method != "PEB") | (rows.seed == 0))], missing=14)
+    assert wording.missing_statement(alone) == "Not run: 14 runs (all of n = 32; LB; PEB (1 of 3 seeds done))."
     drawn = trajectories.figure(fewer)
     assert said in " ".join(texts(drawn))
     assert [text.get_text() for text in drawn.legends[0].get_texts()][:2] == ["MB", "PEB"]

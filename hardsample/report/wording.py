@@ -98,14 +98,14 @@ def missing_statement(curves: Curves) -> str:
     """What is not run, and whose: "Not run: 48 runs (LB; PEB in n = 4 (1 of 3 seeds done))."; "" for nothing."""
     panels, counts = curves.layout, curves.frame.groupby(["panel", "method"], observed=True).seed.nunique()
     most, gaps = int(counts.max()) if len(counts) else 0, {}
-    done = set(curves.frame.panel)
-    whose = [f"all of {panel}" for panel, methods in panels.items() if methods and done and panel not in done]
-    for panel, methods in panels.items():
-        for method in methods if f"all of {panel}" not in whose else ():
+    begun = {panel: methods for panel, methods in panels.items() if panel in set(curves.frame.panel) or not most}
+    whose = [f"all of {panel}" for panel, methods in panels.items() if methods and panel not in begun]
+    for panel, methods in begun.items():
+        for method in methods:
             if (found := counts.get((panel, method), 0)) < most:
                 gaps.setdefault((method, found), []).append(panel)
     for (method, found), where in gaps.items():
-        everywhere = sum(method in methods for methods in panels.values())
+        everywhere = sum(method in methods for methods in begun.values())
         few = " and ".join(where) if len(where) <= 3 else f"{len(where)} of {everywhere} panels"
         place = "" if len(where) == everywhere else f" in {few}"
         whose.append(f"{method}{place}{f' ({found} of {most} seeds done)' if found else ''}")
