@@ -133,7 +133,8 @@ def _mixed(experiment: "Experiment", ways: Mapping[Run, Mapping[str, str]]) -> d
 class Timings:
     """Seconds per update of an experiment's timed runs, measured on ``device`` (its model) with so many ``threads``.
 
-    ``frame`` has a row per turn and run: round (the turn), delta, seconds (per update).
+    ``frame`` has a row per turn and run: round (the turn), delta, seconds (per update); or per part of a loop, as
+    :mod:`hardsample.runs.loop_timing` says.
     """
 
     frame: "pandas.DataFrame"

@@ -106,10 +106,14 @@ def read_timing(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_bytes())
         keys, rows = values["runs"], values["rows"]
-        turns, rest = divmod(len(rows), len(keys))
-        if rest or not rows or any(len(row) != 3 or not row[2] >= 0 for row in rows):
-            raise ValueError(f"its rows are not three values each and as many for each of its {len(keys)} runs")
-        if path.name not in (timing_name(keys, ()), timing_name(keys, (values["device"], str(turns)))):
+        if circumstances := values.get("circumstances"):
+            width, rest, known = len(rows[0]), 0, [circumstances]
+        else:
+            width, (turns, rest) = 3, divmod(len(rows), len(keys))
+            known = [(), (values["device"], str(turns))]
+        if rest or not rows or any(len(row) != width or not row[-1] >= 0 for row in rows):
+            raise ValueError(f"its rows are not {width} values each and as many for each of its {len(keys)} runs")
+        if path.name not in [timing_name(keys, about) for about in known]:
             raise ValueError("its name is not that of its runs and its device")
         values["threads"], values["fingerprint"]
     except FileNotFoundError:

@@ -157,7 +157,8 @@ class Store:
     def find_timing(self, runs: Sequence[Run], circumstances: Sequence[str] = ()) -> dict[str, Any] | None:
         """The stored measurement of the times of ``runs``, side by side, in these circumstances; None if none is sound.
 
-        Circumstances are the device's model and the number of turns, or none where a store keeps one measurement.
+        Circumstances are the device's model and the number of turns, what was timed before them where it is more than
+        the updates, or none where a store keeps one measurement.
         """
         try:
             return files.read_timing(self._timing(runs, circumstances))
@@ -167,12 +168,13 @@ class Store:
     def write_timing(
         self, runs: Sequence[Run], circumstances: Sequence[str], about: Mapping[str, Any], rows: Sequence[Sequence]
     ) -> dict[str, Any]:
-        """Store the measured times of ``runs``: ``rows`` of three values each, and how they were measured; all of it.
+        """Store the measured times of ``runs``: ``rows`` that end in seconds, and how they were measured; all of it.
 
         Raises:
             InputError: the folder cannot be written.
         """
-        timing = {**about, "runs": [run.key for run in runs], "rows": rows}
+        more = {"circumstances": list(circumstances)} if len(circumstances) > 2 else {}
+        timing = {**about, **more, "runs": [run.key for run in runs], "rows": rows}
         paths.write_atomically(self._timing(runs, circumstances), (json.dumps(timing, indent=1) + "\n").encode())
         return timing
 

@@ -38,7 +38,7 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, com
 
     device = resolve_device(device)
     timed = functools.partial(_time_turns, turns=turns) if compute else None
-    kept = _find_or_measure(experiment, device, (device_name(device), str(turns)), timed)
+    kept = find_or_measure(experiment, device, (device_name(device), str(turns)), timed)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     return Timings(frame, experiment, kept["device"], kept["threads"])
 
@@ -59,7 +59,7 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     """
     if not experiment.timed:
         return {}
-    rows = _find_or_measure(experiment, resolve_device(device), (), _time_trainings if compute else None)["rows"]
+    rows = find_or_measure(experiment, resolve_device(device), (), _time_trainings if compute else None)["rows"]
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:
         seconds[method, seed] += spent
@@ -70,12 +70,13 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     return {name: 1.0 if abs(cost - 1) < TOLD_APART else max(0.1, round(cost, 1)) for name, cost in medians.items()}
 
 
-def _find_or_measure(
-    experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable | None
+def find_or_measure(
+    experiment: Experiment, device: str, circumstances: Sequence[str], measured: Callable | None, told: str = ""
 ) -> dict[str, Any]:
     """What ``measured`` gives of the experiment's timed runs, from the file that keeps it if there is one.
 
-    Without ``measured`` no rows, where there is none.
+    It is called with the runs, their data and the device. ``told``: what it times, in words. Without ``measured`` no
+    rows, where there is none.
     """
     runs = experiment.timed
     store = Store()
@@ -83,9 +84,12 @@ def _find_or_measure(
         return known
     if measured is None:
         return {"rows": [], "device": "not measured", "threads": 0}
-    methods = len({variant(run) for run in runs})
-    told = f"timing {methods} methods for {experiment.name}, once for this store"
-    with doing(told, after=0.0), one_thread(device), flushed_denormals(device):
+    what = told or f"{len({variant(run) for run in runs})} methods"
+    with (
+        doing(f"timing {what} for {experiment.name}, once for this store", after=0.0),
+        one_thread(device),
+        flushed_denormals(device),
+    ):
         data = load_data(runs[0], experiment.sources[runs[0].data])
         rows = measured(runs, data, device)
         about = {"device": device_name(device), "threads": torch.get_num_threads()}

@@ -67,7 +67,8 @@ def stepper(
 ) -> Callable[[], None]:
     """A function that makes the next update of runs without a start each time it is called, and evaluates nothing.
 
-    Its attribute ``computed`` says how, as :attr:`TrainingResult.computed` does.
+    Its attribute ``computed`` says how, as :attr:`TrainingResult.computed` does; ``test`` passes the test images
+    forward.
 
     Args:
         runs: one, or a cohort.
@@ -85,4 +86,5 @@ def stepper(
         one_step(number)
 
     update.computed = step.computed
+    update.test = lambda: step.evaluate(step.data.x_test, step.data.y_test)
     return update
