@@ -1,11 +1,12 @@
 """Paper B's tables for readers: every format says the same, and what was run; Tables 1 and 2."""
 
+import dataclasses
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_tables import ALL, SCHEMAS, curves, lines, timings
+from made_up_tables import ALL, SCHEMAS, curves, lines, loops, timings
 from synthetic import UNSAID
 
 from hardsample.data import catalogue
@@ -121,6 +122,42 @@ def test_timings_by_hand():
     assert table.ratio[0] == 1.0
     text = paper_tables.markdown(table)
     assert "Device: A CPU, threads: 1" in text and "4 rounds" in text and "1.020 [1.020, 1.020]" in text
+
+
+def test_loops_by_hand():
+    table = paper_timings.table_1(timings(), loops()).set_index("delta")
+    updates = 0.01 + 0.001 * np.arange(4)
+    for delta in (0.8, 0.5, 0.2):
+        row, share = table.loc[delta], 0.2 / delta  # of the test pass, a fifth of an epoch's mini-batches
+        assert row.tests_ratio == pytest.approx((1 + share / 2) / (1 + 0.2 / 2))
+        assert row.described_ratio == pytest.approx(1)
+        usual, walked = updates + 0.0021, updates + 0.0021 + 0.002 * (1 / delta - 1)
+        assert row.walked_ratio == pytest.approx(np.median(walked / usual))
+        assert row.walked_tests_ratio == pytest.approx(np.median((walked + share * 0.006) / (usual + 0.2 * 0.006)))
+    text = paper_tables.markdown(paper_timings.table_1(timings(), loops()))
+    shares = [f"{100 * (table.tests_ratio[d] - 1) / (table.ratio_paper[d] - 1):.0f} %" for d in (0.8, 0.5, 0.2)]
+    assert f"at δ = 0.8, 0.5, 0.2: test passes {', '.join(shares)}; walking the loader" in text
+    assert text.index("times as long as at δ = 1 here; the paper prints 3.16 to 3.21 times") < text.index("| δ |")
+    alone = dataclasses.replace(timings(), frame=timings().frame[:0])
+    assert paper_timings.table_1(alone, loops()).seconds[0] == pytest.approx(0.0115), "of the loops, if of nothing else"
+    assert "| walked |" not in paper_tables.markdown(paper_timings.table_1(timings()))
+
+
+def test_parts_by_hand():
+    table = paper_timings.parts(loops()).set_index("delta")
+    row = table.loc[0.2]
+    assert (row.loading, row.skipped, row.reading, row["update"]) == pytest.approx((2, 8, 0.1, 11.5))
+    assert row.test == pytest.approx(6) and row.total == pytest.approx(27.6)
+    assert table.ratio[1.0] == 1 and row.ratio > 1.5
+    assert "| δ | loading | skipped | update |" in paper_tables.markdown(paper_timings.parts(loops()))
+
+
+def test_what_the_printed_times_leave_for_a_round():
+    known = paper_timings.fit({delta: 0.05 + 0.002 / delta for delta in (0.8, 0.5, 0.2)})
+    assert (known.each, known.once) == pytest.approx((0.05, 0.002)) and known.low < 0.002 < known.high <= known.most
+    text = paper_tables.markdown(paper_timings.table_1(timings()))
+    assert "a is 0.0980 s and b 0.33 ms (0.30 to 0.36 by rounding)" in text
+    assert "that is 0.1 % at δ = 0.8, 0.5 % at δ = 0.5, 1.9 % at δ = 0.2." in text
 
 
 def test_the_networks_are_the_papers_to_the_digit():

@@ -12,7 +12,7 @@ from hardsample.commands.drawing import Drawing
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.registry import grids
 from hardsample.report import gallery, summary
-from hardsample.runs import timing
+from hardsample.runs import loop_timing, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.runs.store import Store
 
@@ -72,5 +72,6 @@ def _launch(options: argparse.Namespace, experiments: Sequence[Experiment]) -> t
 
 
 def _time(experiment: Experiment, device: str) -> None:
-    """Time the methods of a contest, or the updates of Table 1, unless that is stored; it is said."""
-    (timing.costs if experiment.runs else timing.measure)(experiment, device=device)
+    """Time the methods of a contest, or the updates and loops of Table 1, unless that is stored; it is said."""
+    for measure in (timing.costs,) if experiment.runs else (timing.measure, loop_timing.measure):
+        measure(experiment, device=device)

@@ -24,7 +24,7 @@ nav li { break-inside: avoid; }
 table { border-collapse: collapse; }
 td, th { border: 1px solid #8886; padding: 0.2rem 0.5rem; text-align: left; vertical-align: top; }
 """
-_PICTURES = ("-pairs", "-statistics", "-suspects", "-winners")  # what a figure's tables are called, beside its picture
+_PICTURES = ("-pairs", "-parts", "-statistics", "-suspects", "-winners")  # of tables beside a figure or table
 _markdown = mistune.create_markdown(plugins=["table"])
 
 

@@ -118,7 +118,17 @@ LAYOUTS = {
         _median("seconds", "seconds", 4),
         _plain("paper: seconds", "seconds_paper", 4),
         _median("ratio", "ratio", 3),
+        _median("+ tests", "tests_ratio", 3),
+        _median("described loop", "described_ratio", 3),
+        _median("walked", "walked_ratio", 3),
+        _median("walked + tests", "walked_tests_ratio", 3),
         _plain("paper: ratio", "ratio_paper", 3),
+    ),
+    "table-1-parts": (
+        _plain("δ", "delta", 1),
+        *(_plain(part, part, 2) for part in ("loading", "skipped", "update", "reading", "sorting", "test")),
+        _median("sum", "total", 1),
+        _median("ratio", "ratio", 3),
     ),
     "table-2": (
         _NETWORK,

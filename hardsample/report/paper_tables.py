@@ -35,6 +35,14 @@ COLUMNS = {
         *("delta", "status", "data", "profile", "protocol", "rounds"),
         *("seconds", "seconds_low", "seconds_high", "seconds_paper", "seconds_difference"),
         *("ratio", "ratio_low", "ratio_high", "ratio_paper", "ratio_difference"),
+        *("tests_ratio", "tests_ratio_low", "tests_ratio_high"),
+        *("described_ratio", "described_ratio_low", "described_ratio_high"),
+        *("walked_ratio", "walked_ratio_low", "walked_ratio_high"),
+        *("walked_tests_ratio", "walked_tests_ratio_low", "walked_tests_ratio_high"),
+    ),
+    "table-1-parts": (
+        *("delta", "rounds", "loading", "skipped", "update", "reading", "sorting", "test"),
+        *("total", "total_low", "total_high", "ratio", "ratio_low", "ratio_high"),
     ),
     "table-2": (
         *("network", "image_size", "classes"),
