@@ -26,6 +26,7 @@ PARTS = {
     "precision": "What bf16 does to paper A's results",
     "choosing": "Choosing",
     "lb": "LB's step",
+    "small_maps": "ResNet-18 on small images, one thread",
     "rounds": "Hard mini-batches",
     "samplers": "Samplers in a training loop of one's own",
     "fused": "The fused step of twelve seeds on a GPU",

@@ -131,7 +131,7 @@ def build_grid(
                 run(network, slot, method, seed, schedule)
                 for method in shown(slot)
                 for seed in range(1, most + 1)
-                if network in wanted and schedule in profile.schedules
+                if network in wanted
             ),
             network,
             slot,
@@ -140,7 +140,7 @@ def build_grid(
         for slot in slots
         for network in places
         for schedule in cells.schedules
-        if not cells.timed
+        if schedule in profile.schedules and not cells.timed
     )
     used = {slot: chosen[slot] for slot in slots}
     return Experiment(
