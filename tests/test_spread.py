@@ -88,8 +88,9 @@ def test_the_lowest_mini_batch_lies_within_its_bounds(seed):
 
 def test_what_each_choice_leaves_is_told_in_a_sentence(table):
     text = paper_tables.markdown(spread.readable(table))
-    assert "**In the published protocol the ± of train top-1 is 15.8 to 18.1 points; with all errors in one" in text
-    assert "With every example trained the ± is 0.0: the untrained remainder adds +15.8." in text
+    assert "**The ± of train top-1 is 15.8 to 18.1 points in the published protocol, and 0.0 with every" in text
+    assert "- With all errors in one of the 10 mini-batches it would be 15.8" in text
+    assert "- With every example trained the ± is 0.0: the untrained remainder adds +15.8." in text
     assert "it is 14.7: batch statistics add +1.1." in text
     assert "shuffled once, so" not in text  # which is not run
     assert "Not run: 16 runs." in text and "tests nothing" in text

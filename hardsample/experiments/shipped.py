@@ -9,16 +9,18 @@ from hardsample.experiments.registry import grid
 _NIST: dict[str, Any] = {"profile": "paper", "data": "sd19-letters", "precision": "bf16"}
 _STUDY: dict[str, Any] = {"profile": "hour", "data": "sd19-letters"}
 _OCR: dict[str, Any] = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
-_JPEG: dict[str, Any] = {"profile": "hour", "data": "cifar10-jpeg", "networks": "resnet18"}
+_CIFAR_10: dict[str, Any] = {"profile": "hour", "data": "cifar10-rebuilt"}
+_RESNET_18: dict[str, Any] = _CIFAR_10 | {"networks": "resnet18"}
 SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rivals/letters", {"profile": "hour", "data": "ocr-letters", "precision": "bf16"}),  # takes longest: begun first
     *((f"base-values/{name}", _NIST) for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws")),
     *((f"base-values/{name}", _STUDY) for name in ("lb-readings", "choices", "where", "staleness")),
     *((f"base-values/{name}", _OCR) for name in ("figure-1", "draws")),
     *(
-        (f"hard-samples/{name}", _JPEG)
+        (f"hard-samples/{name}", _RESNET_18)
         for name in ("figure-1", "figure-3", "controls", "convergence", "table-3", "table-6")
     ),
+    *((f"hard-samples/{name}", _CIFAR_10) for name in ("causes", "spread")),
     ("rivals/images", {"profile": "hour", "data": "cifar10-jpeg"}),
 )
 """Full names, and what :func:`hardsample.experiments.registry.grid` is told."""

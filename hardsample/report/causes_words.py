@@ -53,10 +53,11 @@ def save(curves: Curves, rows: pd.DataFrame, stem: Path) -> tuple[Path, ...]:
 def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
     """What the contrasts show, a line in Markdown for each cause, and one for the change with the schedule."""
     change, run = causes.change_name(curves), rows[rows.pairs > 0]
+    several = run.schedule.nunique() > 1
     for cause in dict.fromkeys(one.cause for one in causes.contrasts(curves)):
         names = [one.name for one in causes.contrasts(curves) if one.cause == cause]
         own = run[run.cause.isin(names) & (run.schedule != change)]
-        said = [_verdicts(own[own.metric == metric], curves) for metric in METRICS]
+        said = [_verdicts(own[own.metric == metric], curves, several) for metric in METRICS]
         yield f"- **{sentence(cause)}** {' '.join(filter(None, said)) or 'Not run.'}"
     absent = [schedule for schedule in causes.schedules(curves) if schedule not in set(run.schedule)]
     if absent:
@@ -67,12 +68,14 @@ def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
         yield f"- **{sentence(change)}** {' '.join(filter(None, said)) or 'No contrast was run under both.'}"
 
 
-def _verdicts(own: pd.DataFrame, curves: Curves) -> str:
+def _verdicts(own: pd.DataFrame, curves: Curves, several: bool = True) -> str:
     """Of one metric, under each verdict the differences; what changes inconclusively with the schedule is counted."""
     parts = []
     for words, some in _by_verdict(own):
         is_change = causes.change_name(curves) in set(some.schedule)
-        values = ", ".join(f"{_value(row)} ({row.cause if is_change else _where(row)})" for _, row in some.iterrows())
+        values = ", ".join(
+            _value(row) + (f" ({row.cause})" if is_change else _where(row, several)) for _, row in some.iterrows()
+        )
         parts.append(f"{words}: {count(len(some), 'contrast') if is_change and words == INCONCLUSIVE else values}")
     return sentence(f"{_title(own.metric.iloc[0], curves)} {'; '.join(parts)}") if parts else ""
 
@@ -91,8 +94,10 @@ def _by_verdict(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     return ((words, some) for words, some in parts.items() if len(some))
 
 
-def _where(row: pd.Series) -> str:
-    return ", ".join((*row.cause.split(", ")[1:], row.schedule))
+def _where(row: pd.Series, several: bool) -> str:
+    """The δ of a contrast in brackets, and of ``several`` schedules which."""
+    where = (*row.cause.split(", ")[1:], *[row.schedule] * several)
+    return f" ({', '.join(where)})" if where else ""
 
 
 def _value(row: pd.Series) -> str:

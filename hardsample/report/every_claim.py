@@ -10,10 +10,11 @@ from hardsample.experiments import base_values_sizes, hard_samples_sizes
 from hardsample.experiments.curves import Curves, join_runs
 from hardsample.records import StoredRun
 from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, markup
+from hardsample.report.claim_verdicts import NOT_TESTED
 
 
 def tables(records: Iterable[StoredRun]) -> dict[Path, pd.DataFrame]:
-    """The table of every paper and data set that has any, by the stem of its files."""
+    """The table of every paper and data set of which something could be tested, by the stem of its files."""
     records, found = list(records), {}
     for stem, sizes in _by_place(base_values_sizes.at_every_size(records)).items():
         found[stem] = claims.table(
@@ -24,7 +25,7 @@ def tables(records: Iterable[StoredRun]) -> dict[Path, pd.DataFrame]:
         said = hard_samples_claims.statements(slot)
         notes = hard_samples_claims.NOTES
         found[stem] = claims.table(hard_samples_claims.PAPER, said, sizes, hard_samples_claims.REMARKS, notes)
-    return {stem: table for stem, table in found.items() if len(table)}
+    return {stem: table for stem, table in found.items() if (table.verdict != NOT_TESTED).any()}
 
 
 def save(found: dict[Path, pd.DataFrame], folder: Path) -> tuple[Path, ...]:

@@ -1,10 +1,12 @@
 """What a notebook says was found before anybody runs it: a cell computed from the committed tables.
 
-``python -m hardsample.report.found`` writes these cells anew, after committed figures were drawn anew.
+``python -m hardsample.report.found`` writes these cells anew, after committed figures were drawn anew, and the
+blocks of the pages of results that say the same.
 """
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +25,7 @@ TAG = "found"  # of the cell
 HEADING = "## What was found"
 FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar10-jpeg")
 """Of committed outputs: the first that has one is told of."""
+RUN = ("measured", "incomplete")  # what a table says of a row of which seeds were run
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
 TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
 """What the notebooks that teach, and keep no runs, tell of."""
@@ -30,15 +33,27 @@ _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "t
 _SHOWN = {"hard-samples/figure-1": ("loss/train", "acc/val")}  # else accuracy and loss on the test set
 
 
+_BLOCK = re.compile(r"(<!-- found: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
 def cell(name: str) -> str:
     """A notebook's cell in Markdown: what the committed runs of its figure or table show, or that there are none."""
+    return f"{HEADING}\n\n{_said(name)}"
+
+
+def page(text: str) -> str:
+    """A page of results with the blocks between ``<!-- found: hard-samples/table-3 -->`` and ``<!-- end -->`` anew."""
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{_said(block[2])}\n\n{block[3]}", text)
+
+
+def _said(name: str) -> str:
     told = TAUGHT.get(name, name)
     stem = committed(told)
     blocks = [NOTHING] if stem is None else [*_kind(told)(told, stem)]
     if stem is not None:
         about = "What [Figure 1](base-values/figure-1.ipynb) found, at full size." if told != name else ""
         blocks = [about, *blocks, _source(name, stem)]
-    return "\n\n".join((HEADING, *filter(None, blocks)))
+    return "\n\n".join(filter(None, blocks))
 
 
 def answer(table: Tested, metric: str = READABLE[0]) -> str:
@@ -71,7 +86,7 @@ def committed(name: str) -> Path | None:
 
 
 def write() -> list[str]:
-    """Write every notebook's cell anew; the names of the notebooks that changed.
+    """Write every notebook's cell and every page's blocks anew; the names of the notebooks and pages that changed.
 
     Raises:
         InputError: the folder cannot be written.
@@ -88,6 +103,10 @@ def write() -> list[str]:
         if after != before and ".ipynb_checkpoints" not in path.parts:
             paths.write_atomically(path, after.encode())
             changed.append(name)
+    for path in sorted((paths.project_root() / "docs" / "results").glob("*.md")):
+        if (text := page(path.read_text())) != path.read_text():
+            paths.write_atomically(path, text.encode())
+            changed.append(path.name)
     return changed
 
 
@@ -191,7 +210,7 @@ def _compared(row: pd.Series, tested: bool) -> list[str]:
 def _converged(table: Path) -> str:
     """In how many seeds the training loss converged, for each δ."""
     rows = pd.read_csv(table)
-    run = rows[rows.status == "measured"]
+    run = rows[rows.status.isin(RUN)]
     counts = (f"{number(row.converged, 0)} of {row.n} seeds at δ = {short(row.delta)}" for _, row in run.iterrows())
     return f"The training loss converged within the budget in {', '.join(counts)}."
 
@@ -298,7 +317,7 @@ def _sizes(name: str, stem: Path) -> Iterator[str]:
 def _measured(stem: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A table's rows, and those of them that were run."""
     rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
-    return rows, rows[rows.status == "measured"]
+    return rows, rows[rows.status.isin(RUN)]
 
 
 def _accuracies(name: str, stem: Path) -> Iterator[str]:

@@ -97,13 +97,14 @@ def _test(table: pd.DataFrame, kinds: Sequence[str]) -> None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Any of the tables for readers of Markdown: title, finding, head, a line per row that was run, notes."""
+    """Any of the tables for readers of Markdown: title, finding, head, points, a line per row that was run, notes."""
     (statement, *others), finding = table.attrs["head"], table.attrs["finding"]
     header, rows = texts(table)
     blocks = [
         f"**{table.attrs['title']}**",
         f"**{finding}**" if finding else "",
         " ".join((f"**{statement}**", *filter(None, others))),
+        "\n".join(f"- {point}" for point in table.attrs.get("points", ())),
         markup.markdown_table(header, rows) if rows else "",
         " ".join(table.attrs["notes"]),
     ]

@@ -1,0 +1,102 @@
+"""What is committed of paper B follows from the committed runs, and the pages say what was found."""
+
+import pandas as pd
+import pytest
+from committed import check_equal
+
+from hardsample import paths
+from hardsample.experiments import registry
+from hardsample.report import (
+    causes,
+    causes_figure,
+    causes_words,
+    controls,
+    convergence,
+    convergence_table,
+    figures,
+    found,
+    paper_accuracies,
+    paper_best,
+    paper_tables,
+    spread,
+    tables,
+    trajectories,
+)
+
+ROOT = paths.project_root()
+IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-rebuilt"
+PAGES = ROOT / "docs" / "results"
+RESNET_18 = {"profile": "hour", "data": "cifar10-rebuilt", "networks": "resnet18"}
+
+
+def curves_of(committed, name):
+    return committed.curves(registry.grid(f"hard-samples/{name}", **RESNET_18))
+
+
+def test_whole_seeds_alone_are_committed(committed):
+    """All methods of a seed, so that every difference is paired over the same seeds."""
+    rows = curves_of(committed, "controls").frame
+    seeds = rows.groupby("method", observed=True).seed.unique()
+    assert len(seeds) == 9 and len({tuple(sorted(own)) for own in seeds}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["figure-1", "figure-3", "controls"])
+def test_figures_follow_from_the_committed_runs(name, committed, tmp_path):
+    curves = curves_of(committed, name)
+    if name == "figure-3":
+        metrics = ("acc/train", "acc/val")
+        drawn = trajectories.figure(curves, metrics), trajectories.figure_data(curves, metrics)
+    else:
+        kind = {"figure-1": convergence, "controls": controls}[name]
+        drawn = kind.figure(curves), kind.figure_data(curves)
+    written = [*figures.save(*drawn, tmp_path / name)]
+    written += tables.save(tables.final_metrics(curves), tmp_path / name)
+    check_equal(written, IMAGES)
+
+
+@pytest.mark.slow
+def test_causes_follow_from_the_committed_runs(committed, tmp_path):
+    curves = curves_of(committed, "causes")
+    table = causes.table(curves)
+    written = [*figures.save(causes_figure.figure(curves, table), table, tmp_path / "causes")]
+    check_equal([*written, *causes_words.save(curves, table, tmp_path / "causes")], IMAGES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["convergence", "table-3", "table-6"])
+def test_tables_follow_from_the_committed_runs(name, committed, tmp_path):
+    kinds = {"table-3": paper_accuracies.table_3, "table-6": paper_best.table_6}
+    table = kinds.get(name, convergence_table.table)(curves_of(committed, name))
+    check_equal(paper_tables.save(table, tmp_path / name), IMAGES)
+
+
+@pytest.mark.slow
+def test_what_the_printed_interval_is_follows_from_the_committed_runs(committed, tmp_path):
+    experiment = registry.grid("spread", profile="hour", data="cifar10-rebuilt")
+    details = {run: committed.read_detail(run) for run in committed.done(experiment.runs) if run.detail == "examples"}
+    check_equal(spread.save(spread.table(committed.curves(experiment), details), tmp_path / "spread"), IMAGES)
+
+
+def test_the_pages_of_results_say_what_was_found():
+    pages = {path.name: path.read_text() for path in PAGES.glob("*.md")}
+    assert pages["cifar10.md"].count("<!-- found: ") == 6
+    for name, text in pages.items():
+        assert found.page(text) == text, f"{name}: python -m hardsample.report.found writes it anew"
+
+
+def test_what_is_said_of_cifar_10_is_so():
+    """Three seeds, too few for any difference to be significant."""
+    said = " ".join((ROOT / "README.md").read_text().split())
+    statistics = pd.read_csv(IMAGES / "controls-statistics.csv").set_index(["method", "metric"])
+    for method in ("δ = 0.8", "δ = 0.5", "δ = 0.2", "new order"):
+        row = statistics.loc[method, "acc/val"]
+        assert row.seeds_won == row.n == 3
+    contrasts = pd.read_csv(IMAGES / "causes.csv")
+    assert contrasts.p.isna().all() and set(contrasts.n) <= {0, 3}
+    by_loss = contrasts[contrasts.cause.str.startswith("choice by loss") & (contrasts.metric == "acc/val")]
+    by_loss = by_loss[by_loss.n > 0]
+    assert len(by_loss) == 2 and ((by_loss.low < 0) & (by_loss.high > 0)).all()
+    table = pd.read_csv(IMAGES / "spread.csv").set_index(["choice", "delta"]).train_half
+    usual, trained = (table[choice, 1.0] for choice in ("published protocol", "every example trained"))
+    assert f"± {usual:.1f} in such a training, ± {trained:.1f} with every example trained" in said
