@@ -210,7 +210,8 @@ def test_effects_on_paper_b_name_the_share(tmp_path):
         store(here, dataclasses.replace(run, options={"delta": delta, "drop_last": True}), (0.4,), (1.0,))
     table = deviation_effects.table(here.records())
     assert set(effects(table, remainder).method) == {"δ = 1", "δ = 0.5"}
-    assert "True, δ = 0.5: -0.100 (own-letters" in deviation_effects.markdown(table)
+    text = deviation_effects.markdown(table)
+    assert "True, δ = 0.5: -0.100, True, δ = 1: -0.100 (own-letters" in text, "one size is said once"
 
 
 def test_the_entries_on_lb_say_that_figures_and_the_contest_show_another_reading(tmp_path):

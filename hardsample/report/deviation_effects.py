@@ -173,15 +173,15 @@ def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | 
 
 
 def _effect(choice: pd.DataFrame) -> str:
-    """The effects on test accuracy, a setting each."""
-    texts = []
+    """The effects on test accuracy, those of the same data, size and seeds together."""
+    together: dict[str, list[str]] = {}
     for row in choice[choice.metric == "acc/val"].itertuples():
         size = count(row.train_examples, "example") if np.isfinite(row.train_examples) else "all examples"
         effect = with_interval(row.difference, row.low, row.high, "+")
         where = f"{catalogue.label(row.data) or row.data}, {size}, {count(row.epochs, 'epoch')}"
         mixed = f"; some pairs differ in more: {row.unlike}" if row.unlike else ""
-        texts.append(f"{row.other}, {row.method}: {effect} ({where}, n = {row.n}{mixed})")
-    return "; ".join(texts) or "not run"
+        together.setdefault(f"{where}, n = {row.n}{mixed}", []).append(f"{row.other}, {row.method}: {effect}")
+    return "; ".join(f"{', '.join(effects)} ({where})" for where, effects in together.items()) or "not run"
 
 
 def _notes() -> str:
