@@ -223,3 +223,9 @@ def test_equivalence_is_two_one_sided_tests():
     assert np.isnan(statistics.equivalence([0.1], 0.5).p)
     with pytest.raises(ValueError, match="margin of 0"):
         statistics.equivalence(differences, 0)
+
+
+def test_what_has_not_converged_counts_as_one_evaluation_after_the_last():
+    assert statistics.after_the_last([0.0, 1.0, 2.0]) == 3.0
+    assert statistics.after_the_last([0.0, 1.0, 1.5]) == 2.0
+    assert np.isnan(statistics.after_the_last([1.0])) and np.isnan(statistics.after_the_last([]))

@@ -313,7 +313,7 @@ def _moment(cell: Cell, test: Test) -> pd.DataFrame:
     """A metric of every seed at a test's moment, on the scale of means."""
     wide = cell.metrics[test.metric]
     if test.moment == "converged":
-        later = 2 * wide.columns[-1] - wide.columns[-2]
+        later = stats.after_the_last(wide.columns)
         epochs = _convergence(cell, test.metric).fillna(later).where(np.isfinite(wide.iloc[:, -1]))
         return np.log(epochs).to_frame("value")
     if test.moment == "spread":

@@ -44,8 +44,8 @@ def table(curves: Curves, rules: Sequence[Rule] = RULES) -> pd.DataFrame:
     Then each seed's e, and the keys of the runs. What was not run has no numbers.
     """
     [(panel, methods)] = curves.layout.items()
-    spacing, end = _spacing_and_end(curves)
-    runs, rows = keys(curves.frame), []
+    epochs = np.sort(curves.frame.epoch.unique())
+    late, runs, rows = stats.after_the_last(epochs), keys(curves.frame), []
     for rule in rules:
         found = epochs_of_convergence(curves, rule)
         usual = found.reindex([curves.baseline]).loc[curves.baseline].dropna()
@@ -53,7 +53,6 @@ def table(curves: Curves, rules: Sequence[Rule] = RULES) -> pd.DataFrame:
             own = found.loc[method].dropna()
             row = {"rule": rule.name, "method": method, **_summary(own)}
             if method != curves.baseline and np.isfinite([*own, *usual]).any():
-                late = end + spacing
                 row |= compared(own.clip(upper=late), usual.clip(upper=late), higher_is_better=False)
                 row["p_alone"] = row.get("p", np.nan)
                 row["p"] = row["p_alone"] if method in _shares(curves) else np.nan
@@ -74,7 +73,7 @@ def table(curves: Curves, rules: Sequence[Rule] = RULES) -> pd.DataFrame:
         "title": f"Which δ converges first? The epoch of convergence e by {count(len(rules), 'rule')}",
         "finding": _finding(found, tests, len(rules)),
         "head": opening(curves.experiment, seeds_in_words(found.n)),
-        "notes": list(filter(None, _notes(curves, rules, tests, spacing))),
+        "notes": list(filter(None, _notes(curves, rules, tests, late - epochs.max(initial=0)))),
     }
     return found
 
@@ -83,12 +82,6 @@ def _shares(curves: Curves) -> list[str]:
     """The δ below 1: what is claimed, and so tested."""
     [methods] = curves.layout.values()
     return [method for method in methods if method.startswith("δ = ") and method != curves.baseline]
-
-
-def _spacing_and_end(curves: Curves) -> tuple[float, float]:
-    """The epochs between evaluations, and the epoch of the last."""
-    epochs = np.sort(curves.frame.epoch.unique())
-    return (float(np.median(np.diff(epochs))), float(epochs[-1])) if len(epochs) > 1 else (np.nan, np.nan)
 
 
 def _summary(own: pd.Series) -> dict[str, float]:

@@ -31,8 +31,6 @@ TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-v
 """What the notebooks that teach, and keep no runs, tell of."""
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
 _SHOWN = {"hard-samples/figure-1": ("loss/train", "acc/val")}  # else accuracy and loss on the test set
-
-
 _BLOCK = re.compile(r"(<!-- found: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -100,14 +98,20 @@ def write() -> list[str]:
             if TAG in own["metadata"].get("tags", ()):
                 own["source"] = cell(name).splitlines(keepends=True)
         after = json.dumps(book, indent=1, ensure_ascii=False) + "\n"
-        if after != before and ".ipynb_checkpoints" not in path.parts:
-            paths.write_atomically(path, after.encode())
+        if ".ipynb_checkpoints" not in path.parts and _written(path, before, after):
             changed.append(name)
     for path in sorted((paths.project_root() / "docs" / "results").glob("*.md")):
-        if (text := page(path.read_text())) != path.read_text():
-            paths.write_atomically(path, text.encode())
+        before = path.read_text()
+        if _written(path, before, page(before)):
             changed.append(path.name)
     return changed
+
+
+def _written(path: Path, before: str, after: str) -> bool:
+    """Write what differs; whether it does."""
+    if after != before:
+        paths.write_atomically(path, after.encode())
+    return after != before
 
 
 def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:

@@ -261,3 +261,12 @@ def convergence(epochs: ArrayLike, losses: ArrayLike, *, tolerance: float = 0.05
     far = ~(np.abs(losses - losses[-1]) <= tolerance * (losses[0] - losses[-1]))  # NaN is far
     first = np.flatnonzero(far)[-1] + 1
     return float(np.asarray(epochs)[first]) if first < len(losses) - 1 else None
+
+
+def after_the_last(epochs: ArrayLike) -> float:
+    """One evaluation after the last of ``epochs`` [T], which is what a training counts as that has not converged.
+
+    As far from the last as that is from the one before; NaN where there is none.
+    """
+    epochs = np.asarray(epochs, dtype=float)
+    return float(2 * epochs[-1] - epochs[-2]) if len(epochs) > 1 else np.nan
