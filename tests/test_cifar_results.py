@@ -6,6 +6,7 @@ from committed import check_equal
 
 from hardsample import paths
 from hardsample.experiments import registry
+from hardsample.numerals import number
 from hardsample.report import (
     causes,
     causes_figure,
@@ -19,9 +20,11 @@ from hardsample.report import (
     paper_best,
     paper_tables,
     spread,
+    stats,
     tables,
     trajectories,
 )
+from hardsample.report.wording import with_interval
 
 ROOT = paths.project_root()
 IMAGES = ROOT / "figures" / "hard-samples" / "cifar10-rebuilt"
@@ -80,24 +83,41 @@ def test_what_the_printed_interval_is_follows_from_the_committed_runs(committed,
 
 def test_the_pages_of_results_say_what_was_found():
     pages = {path.name: path.read_text() for path in PAGES.glob("*.md")}
-    assert pages["cifar10.md"].count("<!-- found: ") == 6
+    assert pages["cifar10.md"].count("<!-- found: ") == 7
     for name, text in pages.items():
         assert found.page(text) == text, f"{name}: python -m hardsample.report.found writes it anew"
 
 
 def test_what_is_said_of_cifar_10_is_so():
-    """Four seeds, too few for any difference to be significant."""
-    said = " ".join((ROOT / "README.md").read_text().split())
-    assert "(paper B, n = 4)" in said and "Four seeds are too few for a test." in said
-    statistics = pd.read_csv(IMAGES / "controls-statistics.csv").set_index(["method", "metric"])
-    for method in ("δ = 0.8", "δ = 0.5", "δ = 0.2", "new order"):
-        row = statistics.loc[method, "acc/val"]
-        assert row.seeds_won == row.n == 4
+    """A gain of every δ < 1 and of a new order alone; none of the choice by loss that could be shown."""
+    readme, page = (" ".join(path.read_text().split()) for path in (ROOT / "README.md", PAGES / "cifar10.md"))
     contrasts = pd.read_csv(IMAGES / "causes.csv")
-    assert contrasts.p.isna().all() and set(contrasts.n) <= {0, 4}
-    by_loss = contrasts[contrasts.cause.str.startswith("choice by loss") & (contrasts.metric == "acc/val")]
-    by_loss = by_loss[by_loss.n > 0]
-    assert len(by_loss) == 2 and ((by_loss.low < 0) & (by_loss.high > 0)).all()
+    run = contrasts[contrasts.n > 0]
+    assert set(run.n) == {10} and "(paper B, n = 10)" in readme and set(run.schedule) == {"constant"}
+    accuracy = run[run.metric == "acc/val"].set_index("cause")
+    significant = accuracy.p_holm < stats.LEVEL
+    together, by_loss = (accuracy.index.str.startswith(cause) for cause in ("all together", "choice by loss"))
+    assert together.sum() == 3 and by_loss.sum() == 2
+    assert significant[together].all() and (accuracy.difference[together] > 0).all()
+    assert significant["order"] and not significant[by_loss].any()
+    gains = [number(100 * end, 1) for end in (accuracy.difference[together].min(), accuracy.difference[together].max())]
+    for said in (readme, page):
+        assert f"by {' to '.join(gains)} points" in said and quoted(accuracy.loc["order"]) in said
+    assert all(quoted(row) in page for _, row in accuracy[by_loss].iterrows())
+    claims = pd.read_csv(IMAGES / "claims.csv")
+    slower = claims[claims.test.str.contains("random δ") & claims.test.str.contains("mean train loss")]
+    assert len(slower) and (slower.verdict == "contradicted").all() and (slower.low > 0).all()
+    best = pd.read_csv(IMAGES / "table-6.csv").set_index("network").loc["resnet18"]
+    assert with_interval(best.fresh_difference, best.fresh_difference_low, best.fresh_difference_high, "+", 1) in page
+    assert best.fresh_p_holm >= stats.LEVEL
+    rules = pd.read_csv(IMAGES / "convergence.csv")
+    assert "No δ converges earlier than δ = 1 under every rule" in page
+    hard = rules[rules.method.str.fullmatch("δ = 0..")]
+    assert (hard.groupby("method").difference.max() >= 0).all()
     table = pd.read_csv(IMAGES / "spread.csv").set_index(["choice", "delta"]).train_half
     usual, trained = (table[choice, 1.0] for choice in ("published protocol", "every example trained"))
-    assert f"± {usual:.1f} in such a training, ± {trained:.1f} with every example trained" in said
+    assert f"± {usual:.1f} in such a training, ± {trained:.1f} with every example trained" in readme
+
+
+def quoted(row):
+    return with_interval(*(100 * row[name] for name in ("difference", "low", "high")), "+", 1)

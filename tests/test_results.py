@@ -139,13 +139,12 @@ def test_what_the_papers_say_is_judged_from_the_committed_runs(committed, tmp_pa
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path))
     found = every_claim.tables(committed.records())
     homes = {stem: stem.parent.relative_to(tmp_path).as_posix() for stem in found}
-    assert {"base-values/sd19-letters", "base-values/ocr-letters"} <= {*homes.values()}
+    assert {"base-values/sd19-letters", "base-values/ocr-letters", "hard-samples/cifar10-rebuilt"} <= {*homes.values()}
     *written, together = every_claim.save(found, tmp_path)
     check_equal([together], ROOT / "figures")
     for stem, table in found.items():
         check_equal([path for path in written if path.parent == stem.parent], ROOT / "figures" / homes[stem])
         if homes[stem] == "base-values/sd19-letters":
-            assert claims.finding(table)[0] in words(RESULTS / "sd19-letters.md")
             check_claims_against_the_figures(table[table["size"].str.startswith("124,800")])
 
 

@@ -27,6 +27,7 @@ FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar10-jpeg")
 """Of committed outputs: the first that has one is told of."""
 RUN = ("measured", "incomplete")  # what a table says of a row of which seeds were run
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
+CLAIMS = "claims"  # the table of what a paper says, no output of its own
 TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
 """What the notebooks that teach, and keep no runs, tell of."""
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
@@ -73,14 +74,16 @@ def answer(table: Tested, metric: str = READABLE[0]) -> str:
 
 
 def committed(name: str) -> Path | None:
-    """The stem of the committed files of a figure or table, without a suffix; None where nothing is committed."""
+    """The stem of the committed files of a figure, table or the claims, without a suffix; None where there are none."""
     paper, last = name.split("/")
-    experiment = registry.grid(name)
-    folders = (
-        FOLDERS if experiment.runs or experiment.timed else ("",)
-    )  # in "" else lie trials, which are not committed
+    folders = FOLDERS if last == CLAIMS or _trains(name) else ("",)  # in "" else lie trials, which are not committed
     stems = [paths.project_root() / "figures" / paper / folder / last for folder in folders]
     return next((stem for stem in stems if stem.with_name(f"{last}.csv").is_file()), None)
+
+
+def _trains(name: str) -> bool:
+    experiment = registry.grid(name)
+    return bool(experiment.runs or experiment.timed)
 
 
 def write() -> list[str]:
@@ -122,10 +125,12 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "base-values/lasting": _first_words,
         "base-values/staleness": _first_words,
         "base-values/where": _first_words,
+        f"base-values/{CLAIMS}": _first_words,
         "hard-samples/audit": _first_words,
         "hard-samples/spread": _first_words,
         "hard-samples/convergence": _first_words,
         "hard-samples/causes": _first_words,
+        f"hard-samples/{CLAIMS}": _first_words,
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
         "hard-samples/table-2": _sizes,
