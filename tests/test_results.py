@@ -142,8 +142,11 @@ def test_what_the_papers_say_is_judged_from_the_committed_runs(committed, tmp_pa
     assert {"base-values/sd19-letters", "base-values/ocr-letters", "hard-samples/cifar10-rebuilt"} <= {*homes.values()}
     *written, together = every_claim.save(found, tmp_path)
     check_equal([together], ROOT / "figures")
+    pages = {"base-values/sd19-letters": "sd19-letters.md", "hard-samples/cifar10-rebuilt": "cifar10.md"}
     for stem, table in found.items():
         check_equal([path for path in written if path.parent == stem.parent], ROOT / "figures" / homes[stem])
+        if page := pages.get(homes[stem]):
+            assert all(sentence in words(RESULTS / page) for sentence in claims.finding(table))
         if homes[stem] == "base-values/sd19-letters":
             check_claims_against_the_figures(table[table["size"].str.startswith("124,800")])
 

@@ -79,8 +79,7 @@ def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -
     finals = ends[list(_FINAL)].astype(float)
     epochs = [stats.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")]
     finals["e"] = np.array(epochs, dtype=float)
-    later = {seed: stats.after_the_last(run.epoch) for seed, run in own.groupby("seed")}
-    finals["e_or_later"] = finals.e.fillna(pd.Series(later, dtype=float))
+    finals["e_or_later"] = finals.e.fillna(own.groupby("seed").epoch.agg(stats.after_the_last))
     finals[~np.isfinite(finals[list(_FINITE)]).all(axis=1)] = np.nan
     return finals.assign(data=ends.data)
 
