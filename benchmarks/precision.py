@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Row
+from hardsample import statistics
 from hardsample.config import Run
-from hardsample.report import stats
 from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
 from hardsample.training.results import COLUMNS
@@ -61,12 +61,12 @@ def compared(method: str, metric: str, found: dict[tuple[str, str, str], np.ndar
     differences = bf16 - plain
     what, sides = f"final {METRICS[metric]} of {method}", f"float32 {plain.mean():.4f}, bf16 {bf16.mean():.4f}"
     if not metric.startswith("acc"):
-        interval = stats.t_interval(differences)
+        interval = statistics.t_interval(differences)
         sides += f" (95 % from {interval.low:+.4f} to {interval.high:+.4f})"
         return Row(what, sides, float(differences.mean()), "= difference", n=len(differences))
-    equal = stats.equivalence(differences, stats.MARGIN)
+    equal = statistics.equivalence(differences, statistics.MARGIN)
     sides += (
         f", difference {equal.difference:+.4f} (90 % from {equal.interval.low:+.4f} to {equal.interval.high:+.4f});"
-        f" two one-sided tests, margin {100 * stats.MARGIN:g} points"
+        f" two one-sided tests, margin {100 * statistics.MARGIN:g} points"
     )
-    return Row(what, sides, equal.p, "= p", n=equal.n, at_most=stats.LEVEL)
+    return Row(what, sides, equal.p, "= p", n=equal.n, at_most=statistics.LEVEL)

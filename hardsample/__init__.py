@@ -30,6 +30,7 @@ _PUBLIC = {
     "WithIndex": "samplers.with_index",  # a data set whose items carry their index
     "grid": "experiments.registry",  # the experiment of a figure's name and a profile
     "load": "data.dataset",  # a data set by name or .npz file
+    "paired": "statistics",  # two methods seed by seed: difference, interval, exact p, seeds won
     "pretrain": "training.trainer",  # the start that every method of a seed shares
     "register": "plugins",  # a method, network, data set, profile or experiment of one's own
     "train": "training.trainer",  # runs that differ in their seed alone, trained side by side

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from hardsample import statistics
 from hardsample.errors import InputError
-from hardsample.report import audit, audit_arithmetic, audit_tables, stats
+from hardsample.report import audit, audit_arithmetic, audit_tables
 
 COUNTS = {
     "resnet18": (11_181_642, 1_190_000_000),
@@ -153,7 +154,7 @@ def test_nine_full_mini_batches_and_one_untrained(table):
         table, "B, Table 5", "± of train top-1, Efficient Net B4, δ = 1.0, with 9 mini-batches at 100 % and one"
     )
     assert found.quantity.endswith("one at 30.0 %")
-    interval = stats.t_interval([100.0] * 9 + [30.0])
+    interval = statistics.t_interval([100.0] * 9 + [30.0])
     assert (interval.high + interval.low) / 2 == pytest.approx(93.0)
     assert found.recomputed == pytest.approx((interval.high - interval.low) / 2) == pytest.approx(15.835, abs=1e-3)
     assert found.printed == "15.8" and found.follows

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import __main__ as bench
 from benchmarks import attempts, choosing, cohort, measure, precision, reckoning
 from benchmarks.measure import Row
+from hardsample import statistics
 from hardsample.methods import trees
 from hardsample.paths import project_root
-from hardsample.report import stats
 from hardsample.training import networks
 from hardsample.training.letters_cnn import LettersCNN
 
@@ -104,7 +104,7 @@ def test_an_accuracy_is_kept_where_it_is_shown_to_be_and_not_where_no_difference
         for by in (0.1 * noise, 2 * noise, 0.01 + 0.1 * noise)
     )
     assert (near.verdict, wide.verdict, away.verdict) == ("yes", "**falls short**", "**falls short**")
-    assert stats.paired(2 * noise, 0 * noise).p > 0.05  # which would have been called kept before
+    assert statistics.paired(2 * noise, 0 * noise).p > 0.05  # which would have been called kept before
     assert away.sides.startswith("float32 0.8000, bf16 0.8100, difference +0.0100 (90 % from +0.00")
     assert away.sides.endswith("two one-sided tests, margin 0.5 points")
 
@@ -117,7 +117,7 @@ def test_a_loss_has_no_margin_and_no_verdict():
 
 def test_no_kept_result_is_judged_by_the_size_of_a_p_or_shows_that_of_no_difference():
     rows = [row for record in bench.results() for part in record["parts"].values() for row in part["rows"]]
-    assert [row["what"] for row in rows if row["unit"].startswith("= p") and row["at_most"] != stats.LEVEL] == []
+    assert [row["what"] for row in rows if row["unit"].startswith("= p") and row["at_most"] != statistics.LEVEL] == []
 
 
 @pytest.mark.parametrize("part", bench.PARTS)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from synthetic import VARIANTS, changed, hard_curves
 
+from hardsample import statistics
 from hardsample.experiments import panels, registry
 from hardsample.methods import registry as methods
-from hardsample.report import causes, causes_figure, causes_words, stats
+from hardsample.report import causes, causes_figure, causes_words
 
 CONSTANT, COSINE = (f"ResNet-18, glyphs10-32, {schedule} learning rate" for schedule in ("constant", "cosine"))
 SETTINGS = {CONSTANT: {"schedule": "constant"}, COSINE: {"schedule": "cosine"}}
@@ -36,7 +37,7 @@ def made(seeds=10, layout=None, *, run=None, effects=(), **said):
 
 def significant(rows, schedule="constant", metric="acc/val"):
     own = rows[(rows.schedule == schedule) & (rows.metric == metric)]
-    return set(own.cause[own.p_holm < stats.LEVEL])
+    return set(own.cause[own.p_holm < statistics.LEVEL])
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,16 @@ def test_contrasts_are_paired_by_seed_at_the_end(curves, table):
         assert list(rows.index) == NAMES
         for contrast in causes.CONTRASTS:
             wanted = ends[metric][contrast.method] - ends[metric][contrast.other]
-            row, interval = rows.loc[contrast.name], stats.t_interval(wanted)
+            row, interval = rows.loc[contrast.name], statistics.t_interval(wanted)
             np.testing.assert_allclose(row[[f"seed {seed}" for seed in range(1, 11)]].astype(float), wanted)
             assert (row.difference, row.low, row.high) == pytest.approx((wanted.mean(), interval.low, interval.high))
             assert (row.n, row.pairs, len(row.runs.split())) == (10, 10, 20)
-        p_values = [stats.sign_flip_p(ends[metric][one.method] - ends[metric][one.other]) for one in causes.CONTRASTS]
-        np.testing.assert_allclose(rows.p_holm, stats.holm(p_values), err_msg="a schedule and metric are one family")
+        p_values = [
+            statistics.sign_flip_p(ends[metric][one.method] - ends[metric][one.other]) for one in causes.CONTRASTS
+        ]
+        np.testing.assert_allclose(
+            rows.p_holm, statistics.holm(p_values), err_msg="a schedule and metric are one family"
+        )
 
 
 def test_order_repetition_and_choice_by_loss_add_up_seed_by_seed(table):
@@ -200,7 +205,7 @@ def test_every_contrast_has_a_line_with_a_mark_for_each_schedule(curves, table):
             own = table[(table.schedule == schedule) & (table.metric == metric)]
             np.testing.assert_allclose([line.get_xdata()[0] for line in marks], scale * own.difference)
             filled = [line.get_markerfacecolor() != "white" for line in marks]
-            assert filled == list(own.p_holm < stats.LEVEL)
+            assert filled == list(own.p_holm < statistics.LEVEL)
     assert "n = 10 seeds" in said(drawn) and "the sum of order, repetition and choice by loss" in said(drawn)
 
 

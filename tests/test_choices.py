@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from synthetic import changed, curves
 
-from hardsample.report import choices, stats
+from hardsample import statistics
+from hardsample.report import choices
 
 CHOICES = ("default", "carried", "scored after", "not run yet")
 GAINS = {"default": 0.010, "carried": 0.030, "scored after": -0.020}  # in acc/val; the losses move the other way
@@ -34,7 +35,7 @@ def test_gains_are_paired_by_seed_and_sorted(made, table):
     rows = table[table.metric == "acc/val"].set_index("choice")
     assert list(rows.index) == ["carried", "default", "scored after", "not run yet"]
     by_hand = 0.010 + 0.001 * np.cos(np.arange(12))
-    interval = stats.t_interval(by_hand)
+    interval = statistics.t_interval(by_hand)
     row = rows.loc["default"]
     assert (row.difference, row.low, row.high) == pytest.approx((by_hand.mean(), interval.low, interval.high))
     np.testing.assert_allclose(row[[f"seed {seed}" for seed in range(12)]].astype(float), by_hand)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from committed import check_equal
 
-from hardsample import paths
+from hardsample import paths, statistics
 from hardsample.experiments import registry
 from hardsample.numerals import number
 from hardsample.report import (
@@ -20,7 +20,6 @@ from hardsample.report import (
     paper_best,
     paper_tables,
     spread,
-    stats,
     tables,
     trajectories,
 )
@@ -95,7 +94,7 @@ def test_what_is_said_of_cifar_10_is_so():
     run = contrasts[contrasts.n > 0]
     assert set(run.n) == {10} and "(paper B, n = 10)" in readme and set(run.schedule) == {"constant"}
     accuracy = run[run.metric == "acc/val"].set_index("cause")
-    significant = accuracy.p_holm < stats.LEVEL
+    significant = accuracy.p_holm < statistics.LEVEL
     together, by_loss = (accuracy.index.str.startswith(cause) for cause in ("all together", "choice by loss"))
     assert together.sum() == 3 and by_loss.sum() == 2
     assert significant[together].all() and (accuracy.difference[together] > 0).all()
@@ -111,7 +110,7 @@ def test_what_is_said_of_cifar_10_is_so():
     assert len(slower) and (slower.verdict == "contradicted").all() and (slower.low > 0).all()
     best = pd.read_csv(IMAGES / "table-6.csv").query("n > 0").squeeze()
     assert with_interval(best.fresh_difference, best.fresh_difference_low, best.fresh_difference_high, "+", 1) in page
-    assert best.fresh_p_holm >= stats.LEVEL
+    assert best.fresh_p_holm >= statistics.LEVEL
     rules = pd.read_csv(IMAGES / "convergence.csv")
     assert "No δ converges earlier than δ = 1 under every rule" in page
     latest = rules[rules.method.str.match(r"δ = 0\.")].groupby("method").difference.max()

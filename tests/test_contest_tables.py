@@ -18,11 +18,12 @@ from made_up_contest import (
 )
 from synthetic import UNSAID, changed, curves
 
+from hardsample import statistics
 from hardsample.errors import InputError
 from hardsample.experiments import base_values, registry
 from hardsample.experiments import rivals as contest
 from hardsample.methods import registry as methods_registry
-from hardsample.report import contest_figure, contest_markdown, contest_tables, stats
+from hardsample.report import contest_figure, contest_markdown, contest_tables
 from hardsample.runs import store
 
 
@@ -88,7 +89,7 @@ def test_lower_loss_wins():
 @pytest.mark.parametrize("kind", ["", "report_", "gap_", "loss_"])
 def test_holm_is_within_the_panel(table, kind):
     for _, rows in table.groupby("panel"):
-        np.testing.assert_allclose(rows[f"{kind}p_holm"], stats.holm(rows[f"{kind}p"]))
+        np.testing.assert_allclose(rows[f"{kind}p_holm"], statistics.holm(rows[f"{kind}p"]))
         assert (rows[f"{kind}smallest"].notna() == rows[f"{kind}p"].notna()).all()
         assert rows[f"{kind}p"].notna().sum() == len(METHODS) - 1
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from synthetic import VARIANTS, hard_curves
 
-from hardsample.report import controls, stats
+from hardsample import statistics
+from hardsample.report import controls
 
 PANEL = "ResNet-18"
 
@@ -30,7 +31,7 @@ def test_differences_are_paired_by_seed_at_the_end(made):
     ends = made.frame[made.frame.epoch == 20].pivot(index="seed", columns="method", values="acc/val")
     wanted = 100 * (ends["random δ = 0.5"] - ends["δ = 1"])
     np.testing.assert_allclose(row[["seed 1", "seed 2", "seed 3"]].astype(float), wanted)
-    interval = stats.t_interval(wanted)
+    interval = statistics.t_interval(wanted)
     assert (row.difference, row.low, row.high) == pytest.approx((wanted.mean(), interval.low, interval.high))
     assert (row.n, row.pairs) == (3, 3) and len(row.runs.split()) == 3
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from synthetic import changed, hard_curves
 
-from hardsample.report import convergence_rules, convergence_table, paper_tables, stats
+from hardsample import statistics
+from hardsample.report import convergence_rules, convergence_table, paper_tables
 
 PANEL = "ResNet-18"
 DELTAS = ("δ = 1", "δ = 0.8", "δ = 0.5", "δ = 0.2")
@@ -87,7 +88,7 @@ def test_differences_are_paired_by_seed_and_tested_as_one_family(table):
     row = table[(table.rule == "half of the start") & (table.method == "δ = 0.5")].iloc[0]
     assert row.converged == row.n == row.pairs == row.seeds_won == 10
     own = row[[f"seed {seed}" for seed in range(1, 11)]].astype(float)
-    assert row.e == pytest.approx(own.mean()) and row.e_low == pytest.approx(stats.t_interval(own).low)
+    assert row.e == pytest.approx(own.mean()) and row.e_low == pytest.approx(statistics.t_interval(own).low)
     tested = table[table.rule != convergence_table.ALL].p_holm.notna()
     assert tested.sum() == 24 and row.p_holm == pytest.approx(24 * 2 / 2**10)
     reshuffled = table[table.method == "reshuffled"]

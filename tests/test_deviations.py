@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from hardsample import paths
+from hardsample import paths, statistics
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.methods import registry
 from hardsample.methods.loss_based import NEAREST, READINGS
-from hardsample.report import deviation_effects, deviations, stats
+from hardsample.report import deviation_effects, deviations
 from hardsample.report.deviations import DEVIATIONS, NO_DEVIATION, Deviation
 from hardsample.runs.store import Store
 from hardsample.training.results import COLUMNS, TrainingResult
@@ -120,7 +120,7 @@ def test_an_effect_is_the_paired_difference_at_the_end(pairs):
     table = deviation_effects.table(pairs.records())
     assert tuple(table) == deviation_effects.COLUMNS
     found = effects(table, SCORE)
-    expected = stats.t_interval(np.array([0.1, 0.2, 0.3]))
+    expected = statistics.t_interval(np.array([0.1, 0.2, 0.3]))
     assert found.difference["acc/val"] == pytest.approx(0.2) and found.difference["loss/val"] == pytest.approx(-0.5)
     assert (found.low["acc/val"], found.high["acc/val"]) == pytest.approx((expected.low, expected.high))
     assert set(found.n) == {3} and set(found.other) == {"after"} and set(found.devices) == {"CPU"}

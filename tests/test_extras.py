@@ -20,7 +20,6 @@ WORK = """
 import numpy as np
 import torch
 import hardsample
-from hardsample.report import stats
 
 images, labels = np.random.default_rng(0).integers(0, 256, (48, 28, 28), np.uint8), np.arange(48) % 4
 np.savez("own.npz", x_train=images[:32], y_train=labels[:32], x_test=images[32:], y_test=labels[32:])
@@ -34,7 +33,7 @@ for indices in sampler:
     sampler.update(indices, torch.rand(len(indices)))
 
 assert hardsample.HardMiniBatchSampler(32, 8) and hardsample.grid("base-values/figure-1", profile="smoke").runs
-assert stats.paired([1.0, 2.0, 4.0], [0.0, 0.5, 1.0]).n == 3
+assert statistics.paired([1.0, 2.0, 4.0], [0.0, 0.5, 1.0]).n == 3
 print("done")
 """
 

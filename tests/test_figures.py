@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from synthetic import DELTAS, METHODS, VARIANTS, changed, curves, hard_curves
 
-from hardsample import paths
+from hardsample import paths, statistics
 from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments import registry
-from hardsample.report import convergence, draws, figures, stats, style, tables, trajectories, wording
+from hardsample.report import convergence, draws, figures, style, tables, trajectories, wording
 
 
 def texts(figure):
@@ -472,7 +472,7 @@ def test_convergence_data_is_the_statistic_seed_by_seed():
     assert set(points.metric) == {"loss/train", "epoch/converged"}
     found = points[(points.metric == "epoch/converged") & (points.method == "δ = 0.5")].iloc[0]
     runs = made.frame[made.frame.method == "δ = 0.5"].groupby("seed")
-    wanted = [stats.convergence(run.epoch, run["loss/train"]) for _, run in runs]
+    wanted = [statistics.convergence(run.epoch, run["loss/train"]) for _, run in runs]
     assert list(found[["seed 1", "seed 2", "seed 3"]]) == wanted
     assert found["mean"] == pytest.approx(np.mean(wanted)) and found.n == 3
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from synthetic import changed, curves
 
-from hardsample.report import lasting, stats, tables
+from hardsample import statistics
+from hardsample.report import lasting, tables
 
 PANELS = ("constant learning rate", "cosine schedule")
 
@@ -32,7 +33,7 @@ def test_differences_are_paired_by_seed_and_epoch_from_the_pretraining_s_end_on(
     assert rows.epoch.min() == 2.0 and rows.epoch.max() == 10.0 and set(rows.method) == {"PEB"}
     row = rows[(rows.panel == PANELS[0]) & (rows.metric == "acc/val") & (rows.epoch == 4)].iloc[0]
     by_hand = 100 * (0.02 + 0.001 * (-1.0) ** np.arange(8))
-    interval = stats.t_interval(by_hand)
+    interval = statistics.t_interval(by_hand)
     assert (row.difference, row.low, row.high, row.n) == pytest.approx((by_hand.mean(), interval.low, interval.high, 8))
     np.testing.assert_allclose(row[[f"seed {seed}" for seed in range(8)]].astype(float), by_hand)
 

@@ -14,9 +14,9 @@ import pytest
 from committed import tracked
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from hardsample import notebooks, paths
+from hardsample import notebooks, paths, statistics
 from hardsample.errors import InputError
-from hardsample.report import found, stats
+from hardsample.report import found
 
 PROJECT = (
     "00-tutorial",
@@ -374,7 +374,7 @@ def test_the_tutorial_begins_with_the_three_lines_and_ends_with_an_answer():
 def test_notebook_01_computes_its_verdict():
     cells = nbformat.read(paths.notebooks_dir() / "01-your-own-training.ipynb", as_version=4).cells
     (source,) = (cell.source for cell in cells if "def compare(" in cell.source)
-    scope = {"stats": stats, "outcomes": None, "seeds": 0}
+    scope = {"statistics": statistics, "outcomes": None, "seeds": 0}
     exec(source.split("\n\n\n")[0], scope)
 
     def told(gains):

@@ -23,8 +23,8 @@ from made_up_tables import (
 )
 from synthetic import changed
 
-from hardsample import numerals
-from hardsample.report import paper_accuracies, paper_best, paper_tables, paper_timings, stats
+from hardsample import numerals, statistics
+from hardsample.report import paper_accuracies, paper_best, paper_tables, paper_timings
 
 
 def test_accuracies_by_hand():
@@ -67,10 +67,12 @@ def test_p_is_shown_where_the_seeds_suffice_and_how_small_a_difference_could_be(
         set_final(made, 0.5, seed, "acc/val", value)
     found = cell(paper_accuracies.table_3(made), "resnet18", 0.5)
     differences = 100 * (np.array(values) - 0.6 - 0.01 * np.arange(1, 9))
-    raw = {delta: stats.sign_flip_p(np.full(8, 100 * (FINALS[delta] - 0.6))) for delta in (0.8, 0.2)}
-    family = [raw[0.8], stats.sign_flip_p(differences), raw[0.2], raw[0.8], 2 / 2**8, raw[0.2]]
-    assert found.p == family[1] and found.p_holm == pytest.approx(stats.holm(family)[1])
-    assert found.smallest == pytest.approx(stats.smallest_significant_difference(stats.t_interval(differences), 8, 6))
+    raw = {delta: statistics.sign_flip_p(np.full(8, 100 * (FINALS[delta] - 0.6))) for delta in (0.8, 0.2)}
+    family = [raw[0.8], statistics.sign_flip_p(differences), raw[0.2], raw[0.8], 2 / 2**8, raw[0.2]]
+    assert found.p == family[1] and found.p_holm == pytest.approx(statistics.holm(family)[1])
+    assert found.smallest == pytest.approx(
+        statistics.smallest_significant_difference(statistics.t_interval(differences), 8, 6)
+    )
     text = paper_tables.markdown(paper_accuracies.table_3(made))
     assert "p: two-sided exact sign-flip test over seeds, adjusted by Holm for the 6 tests of test accuracy and" in text
     assert "apart, for the 6 of e, so that" in text and "epochs of e against δ = 1; the .csv has each" in text
@@ -115,12 +117,12 @@ def test_differences_to_both_baselines_are_one_family_and_each_has_its_n():
     table = paper_accuracies.table_3(made)
     found = cell(table, "resnet18", 0.5)
     differences = [0.64 + 0.01 * seed - final for seed, final in enumerate(finals, start=1)]
-    assert found.fresh_p == stats.sign_flip_p(differences) and (found.usable, found.fresh_usable) == (10, 9)
+    assert found.fresh_p == statistics.sign_flip_p(differences) and (found.usable, found.fresh_usable) == (10, 9)
     assert found.fresh_smallest == pytest.approx(
-        stats.smallest_significant_difference(stats.t_interval(100 * np.array(differences)), 9, 7)
+        statistics.smallest_significant_difference(statistics.t_interval(100 * np.array(differences)), 9, 7)
     )
     every = np.concatenate([table.p.dropna(), table.fresh_p.dropna()])
-    assert len(every) == 7 and set(stats.holm(every)) == {*table.p_holm.dropna(), *table.fresh_p_holm.dropna()}
+    assert len(every) == 7 and set(statistics.holm(every)) == {*table.p_holm.dropna(), *table.fresh_p_holm.dropna()}
     shown = lines(table, "resnet18")[2]
     assert "(n = 9), p " in shown[5] and "n = " not in shown[4]
     text = paper_tables.markdown(table)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_up_details import SEEDS, made_up, without
 
-from hardsample.report import staleness, stats
+from hardsample import statistics
+from hardsample.report import staleness
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def test_rows_are_means_over_the_seeds_of_methods_that_store_values(rows):
     assert sorted(rows.epoch.unique()) == pytest.approx([3.6, 5.2, 6.8, 8.4, 10.0])
     row = rows[(rows.method == "PEB") & (rows.measure == "probability misplaced") & (rows.epoch == 3.6)].iloc[0]
     by_hand = [100 * np.float32(0.2 + 0.01 * (seed % 3)) for seed in range(1, SEEDS + 1)]
-    found = stats.summary(by_hand)
+    found = statistics.summary(by_hand)
     assert (row["mean"], row.low, row.high) == pytest.approx((found.mean, found.interval.low, found.interval.high))
     assert row.n == SEEDS and len(row.runs.split()) == SEEDS
     oldest = rows[(rows.method == "PLB") & (rows.measure == "age in epochs, oldest") & (rows.epoch == 10.0)].iloc[0]

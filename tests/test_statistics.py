@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hardsample.report import stats as statistics
+from hardsample import statistics
 
 
 def test_summary_by_hand():
@@ -90,6 +90,7 @@ def test_paired_with_one_seed_says_nothing():
 def test_paired_with_a_diverged_seed():
     result = statistics.paired([0.9, np.nan, 0.9], [0.8, 0.8, 0.8])
     assert (result.won, result.n, result.diverged) == (2, 2, 1)
+    assert result.seeds == 3 and str(result).endswith("won 2 of 3 seeds")
     assert result.difference == pytest.approx(0.1)
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from synthetic import UNSAID, changed, curves, hard_curves
 
+from hardsample import statistics
 from hardsample.errors import InputError
 from hardsample.experiments import registry
-from hardsample.report import stats, tables, wording
+from hardsample.report import tables, wording
 
 SCHEMA = [
     *("panel", "method", "metric", "n", "diverged", "mean", "sd", "low", "high"),
@@ -105,7 +106,7 @@ def test_lower_loss_wins():
 def test_holm_is_over_the_tests_of_the_table_which_are_of_the_test_set():
     found = tables.final_metrics(curves(("one", "two"), seeds=10, epochs=4))
     table = found.frame
-    np.testing.assert_allclose(table.p_holm, stats.holm(table.p))
+    np.testing.assert_allclose(table.p_holm, statistics.holm(table.p))
     assert table.p.notna().sum() == 2 * 2 * 2 == found.tests
     assert set(table.metric[table.p.notna()]) == {"acc/val", "loss/val"}
     first = tables.markdown(found).split("\n\n")[1]
@@ -133,7 +134,7 @@ def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
     made = curves(seeds=seeds, epochs=2)
     table, pairs = tables.final_metrics(made), tables.pairs(made.of(made.frame.method != "MB"))
     frame = table.frame
-    assert stats.seeds_needed(4) == 8 and table.tests == 4
+    assert statistics.seeds_needed(4) == 8 and table.tests == 4
     for name in ("p", "p_holm", "smallest"):
         assert frame[name].notna().any() == shown
     assert (frame.difference.notna() == frame.pairs.notna()).all()
@@ -142,7 +143,7 @@ def test_p_is_shown_only_where_the_seeds_suffice(seeds, shown):
     assert (text.split("\n\n")[1] == f"**{said}**") == (not shown) == (said in text)
     assert ("sign-flip" in text) == ("p (Holm)" in text) == ("smallest" in text) == shown
     assert not any(word in tables.markdown(table, pairs) for word in UNSAID)
-    assert pairs.tests == 2 and pairs.frame.p.notna().any() == (seeds >= stats.seeds_needed(2))
+    assert pairs.tests == 2 and pairs.frame.p.notna().any() == (seeds >= statistics.seeds_needed(2))
 
 
 def test_a_diverged_seed_does_not_count_as_a_pair_of_the_test():
@@ -232,7 +233,7 @@ def test_every_pair_is_compared_the_later_method_first():
     with_baseline = table[(table.method == "MB") | (table.other == "MB")]
     assert with_baseline[["p", "p_holm", "smallest"]].isna().all(axis=None)
     rest = table.drop(with_baseline.index)
-    np.testing.assert_allclose(rest.p_holm, stats.holm(rest.p))
+    np.testing.assert_allclose(rest.p_holm, statistics.holm(rest.p))
     assert pairs.tests == len(rest) / 2 == 6
 
 

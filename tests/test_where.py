@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from made_up_details import HARDEST, SEEDS, TESTED, difficulty, made_up, without
 
-from hardsample.report import stats, suspects, where, where_figure, where_words
+from hardsample import statistics
+from hardsample.report import suspects, where, where_figure, where_words
 
 SEED_COLUMNS = [f"seed {seed}" for seed in range(1, SEEDS + 1)]
 
@@ -47,9 +48,9 @@ def test_differences_are_of_the_two_runs_of_a_seed(rows):
     lost = [((np.arange(TESTED) % 26 == 25) & _rescued(seed)).sum() for seed in range(1, SEEDS + 1)]
     by_hand = [100 * (20 + seed % 2 - lost[seed - 1]) / 52 for seed in range(1, SEEDS + 1)]
     assert peb[SEED_COLUMNS].tolist() == pytest.approx(by_hand)
-    interval = stats.t_interval(by_hand)
+    interval = statistics.t_interval(by_hand)
     assert (peb.difference, peb.low, peb.high) == pytest.approx((np.mean(by_hand), interval.low, interval.high))
-    assert peb.n == SEEDS and peb.p == pytest.approx(stats.sign_flip_p(by_hand))
+    assert peb.n == SEEDS and peb.p == pytest.approx(statistics.sign_flip_p(by_hand))
 
 
 def _rescued(seed):
@@ -73,9 +74,9 @@ def test_a_shuffled_pairing_would_be_seen(made, rows):
 def test_classes_are_by_the_true_label(rows):
     peb = of(rows, where.CLASS, "PEB")
     assert peb.index.tolist() == list("ABCDEFGHIJKLMNOPQRSTUVWXYZ") and (peb.examples == TESTED / 26).all()
-    assert peb.value["Z"] == 0 and peb.difference.idxmin() == "Z" and peb.p_holm["Z"] < stats.LEVEL
+    assert peb.value["Z"] == 0 and peb.difference.idxmin() == "Z" and peb.p_holm["Z"] < statistics.LEVEL
     tested = peb.p_holm.to_numpy()
-    np.testing.assert_allclose(tested, stats.holm(peb.p), err_msg="Holm's is over the classes of a method")
+    np.testing.assert_allclose(tested, statistics.holm(peb.p), err_msg="Holm's is over the classes of a method")
     weighted = (peb.difference * peb.examples).sum() / TESTED
     assert weighted == pytest.approx(of(rows, where.WHOLE, "PEB").difference.iloc[0])
 
@@ -87,7 +88,7 @@ def test_shares_add_up_and_are_given_only_where_there_is_a_gain(made, rows):
     assert where.hardest_share(rows, "PLB")["share"] == pytest.approx(1)
     whole, tenth = of(rows, where.WHOLE, "PEB").iloc[0], of(rows, where.DIFFICULTY, "PEB").loc["10"]
     parts, wholes = (row[SEED_COLUMNS].to_numpy(float) for row in (tenth, whole))
-    residual = stats.t_interval(parts / 10 - tenth.share * wholes)
+    residual = statistics.t_interval(parts / 10 - tenth.share * wholes)
     assert tenth.share == pytest.approx(parts.mean() / 10 / wholes.mean())
     assert tenth.share_high - tenth.share_low == pytest.approx((residual.high - residual.low) / wholes.mean())
     curves, details = made

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from hardsample import statistics
 from hardsample.experiments import published
 from hardsample.numerals import number
-from hardsample.report import stats
 from hardsample.report.audit_arithmetic import (
     RESULTS,
     check,
@@ -142,7 +142,7 @@ def intervals_near_100() -> Iterator[dict]:
 
 def _half_width(mean: Fraction, count: int) -> float:
     """The 95 % t interval's, of ``count`` mini-batches: one below 100 %, so that the mean is as given."""
-    interval = stats.t_interval([100.0] * (count - 1) + [float(100 - count * (100 - mean))])
+    interval = statistics.t_interval([100.0] * (count - 1) + [float(100 - count * (100 - mean))])
     return (interval.high - interval.low) / 2
 
 

@@ -8,8 +8,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves, keys, last_values
-from hardsample.report import stats
 from hardsample.report.controls import METRICS
 from hardsample.report.figures import seed_columns
 from hardsample.report.tables import compared
@@ -131,6 +131,6 @@ def _tested(rows: list[dict[str, object]]) -> pd.DataFrame:
     numbers = [*COLUMNS[COLUMNS.index("difference") :], *seeds]
     found[numbers] = found[numbers].astype(float)
     for _, own in found.groupby(["schedule", "metric"]):
-        tested = stats.family(own.p, own.low, own.high, own.n)
+        tested = statistics.family(own.p, own.low, own.high, own.n)
         found.loc[own.index, ["p", "p_holm", "smallest"]] = np.column_stack(tested)
     return found[[*COLUMNS, *seeds, "runs"]]

@@ -12,9 +12,9 @@ from hardsample.experiments.curves import Curves
 from hardsample.report import causes, comparisons
 from hardsample.report.controls import METRICS, handles, unit
 from hardsample.report.figures import caption_of, seed_columns
-from hardsample.report.stats import LEVEL
 from hardsample.report.style import QUIET, RC, page
 from hardsample.report.wording import data_statement, metric_title, seeds_in_words
+from hardsample.statistics import LEVEL
 
 _LOOKS = (("#0072b2", "o"), ("#d55e00", "s"))  # of the schedules, in their order
 _APART = 0.21  # of a line's height, from its middle

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import count, number, p_value
-from hardsample.report import causes, markup, stats
+from hardsample.report import causes, markup
 from hardsample.report.controls import METRICS, unit
 from hardsample.report.wording import (
     DIVERGED,
@@ -85,7 +86,7 @@ def _title(metric: str, curves: Curves) -> str:
 
 
 def _by_verdict(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    significant = own.p_holm < stats.LEVEL
+    significant = own.p_holm < statistics.LEVEL
     parts = {
         "significantly higher": own[significant & (own.difference > 0)],
         "significantly lower": own[significant & (own.difference < 0)],

@@ -13,9 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves, keys, last_values
 from hardsample.numerals import number, p_value
-from hardsample.report import comparisons, markup, stats
+from hardsample.report import comparisons, markup
 from hardsample.report.controls import handles
 from hardsample.report.figures import caption_of, seed_columns
 from hardsample.report.style import INK, RC, page
@@ -80,8 +81,8 @@ def _tested(rows: list[dict]) -> pd.DataFrame:
     found = found.reindex(columns=dict.fromkeys((*found.columns, *needed, "change_p", "change_usable")))
     numbers = [column for column in found if column not in ("choice", "metric", "method", "other", "runs")]
     found[numbers] = found[numbers].astype(float)
-    found["p"], found["p_holm"], found["smallest"] = stats.family(found.p, found.low, found.high, found.usable)
-    found["change_p_holm"] = stats.adjusted(found.change_p, found.change_usable)
+    found["p"], found["p_holm"], found["smallest"] = statistics.family(found.p, found.low, found.high, found.usable)
+    found["change_p_holm"] = statistics.adjusted(found.change_p, found.change_usable)
     seeds = sorted(seed_columns(found), key=lambda name: int(name.split()[1]))
     found = found[[*COLUMNS, *seeds, "runs"]]
     gains = found[found.metric == READABLE[0]].set_index("choice").difference
@@ -176,7 +177,7 @@ def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
         if own.empty:
             continue
         title = metric_title(metric, curves.experiment)
-        told = own.p_holm < stats.LEVEL
+        told = own.p_holm < statistics.LEVEL
         parts = {
             "above": own[told & (own.difference > 0)],
             "below": own[told & (own.difference < 0)],
@@ -186,7 +187,7 @@ def findings(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
         rest = own[~told]
         said += [f"inconclusive under {len(rest)} ({', '.join(rest.choice)})"] * bool(len(rest))
         yield f"**{title}: {method} is {', '.join(said)} of the {len(own)} choices that were run.**"
-        changed = own[own.change_p_holm < stats.LEVEL]
+        changed = own[own.change_p_holm < statistics.LEVEL]
         words = [f"{row.choice} ({_gain_word(row.change, metric)})" for row in changed.itertuples()]
         yield (
             f"Differs significantly from the default's difference: {', '.join(words)}."

@@ -7,8 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from hardsample import statistics
 from hardsample.numerals import count, short
-from hardsample.report import stats
 from hardsample.report.lb_statements import SIMILAR
 
 METRICS = {
@@ -73,13 +73,13 @@ class Test:
     def margin(self) -> float | None:
         """Where a difference of two things is claimed, the one within which they count as equal; None for no such.
 
-        Half a point of accuracy (:data:`hardsample.report.stats.MARGIN`), 5 % of a loss.
+        Half a point of accuracy (:data:`hardsample.statistics.MARGIN`), 5 % of a loss.
         """
         bounds = [bound for bound in (self.low, self.high) if np.isfinite(bound)]
         of_two = bool(self.other) != bool(self.against) and len(self.panels) == 1
         if bounds != [0.0] or not of_two or self.moment not in ("end", "first", "begin", "mean"):
             return None
-        return SIMILAR if self.relative else None if self.absolute else 100 * stats.MARGIN
+        return SIMILAR if self.relative else None if self.absolute else 100 * statistics.MARGIN
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
@@ -178,7 +178,7 @@ def better_in(panel: str, against: str, method: str, *metrics: str, moment: str 
 
 def alike(method: str, panels: tuple[str, ...], *metrics: str, other: str = "", against: str = "", moment: str = "end"):
     """In each panel and metric: accuracies within half a point of the other's, losses within 5 %."""
-    bounds = {metric: 100 * stats.MARGIN if metric.startswith("acc") else SIMILAR for metric in metrics}
+    bounds = {metric: 100 * statistics.MARGIN if metric.startswith("acc") else SIMILAR for metric in metrics}
     return tuple(
         Test(method, metric, (panel,), -bound, bound, other=other, against=against, moment=moment)
         for panel in panels

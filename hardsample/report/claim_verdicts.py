@@ -28,15 +28,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import METRICS, after_pretraining
 from hardsample.numerals import count, short
-from hardsample.report import stats
 from hardsample.report.claim_tests import Bands, Test
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED = "supported", "contradicted", "inconclusive", "not tested"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
 _LISTED = 4  # settings that are named one by one
-FEWEST = stats.seeds_needed(1)  # pairs of seeds with which anything can be significant
+FEWEST = statistics.seeds_needed(1)  # pairs of seeds with which anything can be significant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,16 +100,18 @@ def _cell(rows: pd.DataFrame) -> Cell:
 def judge(rows: Cells, tests: Sequence[Test | Bands]) -> list[Found]:
     """What each of one statement's tests finds; their p are one family."""
     lean = [_bands(rows, test) if isinstance(test, Bands) else _lean(rows, test) for test in tests]
-    adjusted = stats.holm([found.p for found in lean])
+    adjusted = statistics.holm([found.p for found in lean])
     family, judged = int(np.isfinite(adjusted).sum()), []
     for test, found, p in zip(tests, lean, adjusted, strict=True):
         if np.isfinite(p):
-            weak = p >= stats.LEVEL and found.verdict in (SUPPORTED, CONTRADICTED)
+            weak = p >= statistics.LEVEL and found.verdict in (SUPPORTED, CONTRADICTED)
             note = "; ".join(filter(None, (found.note, "p is too large after Holm")))
             found = dataclasses.replace(
                 found,
                 p_holm=float(p),
-                smallest=stats.smallest_significant_difference(stats.Interval(found.low, found.high), found.n, family),
+                smallest=statistics.smallest_significant_difference(
+                    statistics.Interval(found.low, found.high), found.n, family
+                ),
                 **{"verdict": INCONCLUSIVE, "note": note} if weak else {},
             )
         judged.append(_shown(found, test))
@@ -202,7 +204,8 @@ def _ends(rows: Cells, test: Test, seeds: Sequence[int]) -> str:
 def _convergence(cell: Cell, metric: str) -> pd.Series:
     """Each seed's epoch of convergence, NaN where it has none."""
     found = {
-        seed: stats.convergence(values.index, values.to_numpy()) for seed, values in cell.metrics[metric].iterrows()
+        seed: statistics.convergence(values.index, values.to_numpy())
+        for seed, values in cell.metrics[metric].iterrows()
     }
     return pd.Series(found, dtype=float)
 
@@ -214,8 +217,8 @@ def _too_few(seeds: int) -> str:
 def _one(values: np.ndarray, test: Test) -> Found:
     """The verdict on one mean of values [S]."""
     low, high = _bounds(test)
-    interval, mean = stats.t_interval(values), float(values.mean())
-    p = stats.t_test_p if test.moment in ("throughout", "spread") else stats.sign_flip_p
+    interval, mean = statistics.t_interval(values), float(values.mean())
+    p = statistics.t_test_p if test.moment in ("throughout", "spread") else statistics.sign_flip_p
     one_sided = np.isinf(low) or np.isinf(high)
     nearest = min((bound for bound in (low, high) if np.isfinite(bound)), key=lambda bound: abs(mean - bound))
     within = interval.low > low and interval.high < high
@@ -228,11 +231,11 @@ def _one(values: np.ndarray, test: Test) -> Found:
     elif one_sided and within:
         verdict = SUPPORTED
     elif not one_sided:
-        said = stats.equivalence(values, high).p
-        verdict = SUPPORTED if said < stats.LEVEL else INCONCLUSIVE
+        said = statistics.equivalence(values, high).p
+        verdict = SUPPORTED if said < statistics.LEVEL else INCONCLUSIVE
     elif test.margin:
-        equal = stats.equivalence(values, _scaled(test.margin, test))
-        if equal.p < stats.LEVEL:
+        equal = statistics.equivalence(values, _scaled(test.margin, test))
+        if equal.p < statistics.LEVEL:
             verdict, said = CONTRADICTED, equal.p
             note = f"shown to differ by less than {short(test.margin)} {test.unit}"
     return Found(verdict, note, mean, interval.low, interval.high, len(values), float(said))
@@ -259,7 +262,7 @@ def _least(found: Found, sign: int) -> float:
     return found.low if sign > 0 else -found.high
 
 
-def _direction(interval: stats.Interval, test: Test) -> str:
+def _direction(interval: statistics.Interval, test: Test) -> str:
     """Beside a number that is not met: is at least the direction the claimed one?"""
     claimed = [bound for bound in _bounds(test) if np.isfinite(bound)]
     if claimed == [0.0] or (len(claimed) == 2 and not test.printed):
@@ -313,7 +316,7 @@ def _moment(cell: Cell, test: Test) -> pd.DataFrame:
     """A metric of every seed at a test's moment, on the scale of means."""
     wide = cell.metrics[test.metric]
     if test.moment == "converged":
-        later = stats.after_the_last(wide.columns)
+        later = statistics.after_the_last(wide.columns)
         epochs = _convergence(cell, test.metric).fillna(later).where(np.isfinite(wide.iloc[:, -1]))
         return np.log(epochs).to_frame("value")
     if test.moment == "spread":
@@ -350,7 +353,7 @@ def _jackknife(wide: pd.DataFrame) -> pd.Series:
 def _reached(cell: Cell, metric: str, targets: pd.Series) -> pd.DataFrame:
     """The logarithm of the updates until each seed first has its target; the whole budget where it never has."""
     updates = {
-        seed: stats.updates_to_reach(cell.steps, values, targets[seed]) or cell.steps[-1]
+        seed: statistics.updates_to_reach(cell.steps, values, targets[seed]) or cell.steps[-1]
         for seed, values in cell.metrics[metric].iterrows()
     }
     return np.log(pd.Series(updates, dtype=float)).to_frame("value")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.data import catalogue
 from hardsample.experiments import published
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import count, number, p_value, short
-from hardsample.report import claim_verdicts, markup, stats, wording
+from hardsample.report import claim_verdicts, markup, wording
 from hardsample.report.claim_tests import Bands, Statement, Test
 from hardsample.report.claim_verdicts import FEWEST, NOT_TESTED, VERDICTS, Found
 from hardsample.report.lb_statements import SIMILAR
@@ -232,14 +233,14 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
         " standard deviations and updates are compared as ratios, in %. p is two-sided, by the exact sign-flip test, or"
         " by the t test of a standard deviation (jackknife) and of every evaluation; for two things that are called"
         " alike, by two one-sided t tests. It is adjusted by Holm over the tests of a statement, and a test decides"
-        f" only below {stats.LEVEL:g}. What one sentence says of several things counts as several statements."
+        f" only below {statistics.LEVEL:g}. What one sentence says of several things counts as several statements."
     )
     yield (
         "Supported: the interval lies wholly on the side that is claimed or, for a printed number, meets what rounds"
         " to it. Contradicted: it lies wholly on the other side, does not meet the number, or a difference is claimed"
-        f" and the two are shown to differ by less than {short(100 * stats.MARGIN)} points of accuracy or {SIMILAR:g} %"
-        " of the loss. A statement is supported by all of its tests, or, where it says most, by more than half; one"
-        " that contradicts it suffices. Else it is inconclusive, or not tested where some of its runs were not made."
+        f" and the two are shown to differ by less than {short(100 * statistics.MARGIN)} points of accuracy or"
+        f" {SIMILAR:g} % of the loss. A statement is supported by all of its tests, or, where it says most, by"
+        " more than half; one that contradicts it suffices. Else it is inconclusive, or not tested where some of its runs were not made."
         " Beside a statement of several tests stands the clearest that contradicts it, or else the weakest."
     )
     yield (

@@ -13,7 +13,7 @@ from hardsample.experiments.rivals import BUDGETS, BY_NAME
 from hardsample.numerals import number, percent
 from hardsample.report import comparisons, style, wording
 from hardsample.report.contest_tables import baseline_of, figure_data
-from hardsample.report.stats import LEVEL
+from hardsample.statistics import LEVEL
 
 _LOOKS = dict(
     zip(

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.errors import InputError
 from hardsample.experiments.curves import Curves, keys
 from hardsample.experiments.rivals import BUDGETS, BY_NAME, NAMES
 from hardsample.numerals import number
-from hardsample.report import stats, tables
-from hardsample.report.stats import LEVEL
+from hardsample.report import tables
+from hardsample.statistics import LEVEL
 
 PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "usable", "smallest")
 COLUMNS = (
@@ -79,7 +80,7 @@ def table(curves: Curves) -> pd.DataFrame:
         given = [f"{kind}{name}" for name in ("p", "difference_low", "difference_high", "usable")]
         tested = [f"{kind}{name}" for name in ("p", "p_holm", "smallest")]
         for _, rows in found.groupby("panel", sort=False):
-            found.loc[rows.index, tested] = np.column_stack(stats.family(*(rows[name] for name in given)))
+            found.loc[rows.index, tested] = np.column_stack(statistics.family(*(rows[name] for name in given)))
     found.attrs = {"curves": curves}
     return found
 
@@ -184,7 +185,7 @@ def _panel(ends: Mapping[str, pd.DataFrame], usual: str) -> dict[str, dict]:
 
 
 def _row(own: pd.DataFrame, twins: pd.DataFrame, is_usual: bool) -> dict:
-    accuracy = stats.summary(own["acc/val"])
+    accuracy = statistics.summary(own["acc/val"])
     row = {"n": accuracy.n, "diverged": accuracy.diverged, "mean": accuracy.mean, "sd": accuracy.sd, "chosen": False}
     row |= {"low": accuracy.interval.low, "high": accuracy.interval.high, "loss": own["loss/val"].mean()}
     row |= {name: own[column].mean() for name, column in PASSES.items()}
@@ -209,7 +210,7 @@ def _verdict(rivals: pd.DataFrame, everyone: pd.DataFrame) -> dict:
     if not (competing.usable > 0).any():
         return {"verdict": "not compared" if (everyone.n + everyone.diverged).any() else "not run", "tests": 0}
     chosen = everyone[everyone.chosen.astype(bool)].iloc[0]
-    seeds, needed = int(competing.usable.max()), stats.seeds_needed(tests)
+    seeds, needed = int(competing.usable.max()), statistics.seeds_needed(tests)
     significant = rivals[rivals.report_p_holm < LEVEL].sort_values("report_difference", ascending=False)
     better, worse = significant[significant.report_difference > 0], significant[significant.report_difference < 0]
     by_gap = rivals.sort_values("gap_difference", ascending=False)

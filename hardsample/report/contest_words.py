@@ -12,7 +12,7 @@ from hardsample.methods.registry import DIFFERENCES
 from hardsample.numerals import count, number, p_value, percent, short
 from hardsample.report import wording
 from hardsample.report.contest_tables import VERDICTS, baseline_of, competes
-from hardsample.report.stats import LEVEL, min_attainable_p
+from hardsample.statistics import LEVEL, min_attainable_p
 
 _STREAMS = ("LB", "PLB", "PEB")  # of base values
 COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves, keys, last_values
 from hardsample.numerals import number
-from hardsample.report import comparisons, stats
+from hardsample.report import comparisons
 from hardsample.report.figures import caption_of, panel_looks
 from hardsample.report.style import QUIET, RC, Look, page
 from hardsample.report.wording import data_statement, metric_title, seeds_in_words
@@ -38,7 +39,7 @@ def figure_data(curves: Curves, metrics: Sequence[str] = METRICS) -> pd.DataFram
                 twins = own[own.method == method].seed.unique()
                 seeds = seeds[seeds.index.isin(twins)]
                 finite = seeds[np.isfinite(seeds)]
-                interval = stats.t_interval(finite)
+                interval = statistics.t_interval(finite)
                 row = {"panel": panel, "metric": metric, "method": method, "difference": finite.mean()}
                 row |= {"low": interval.low, "high": interval.high, "n": len(finite), "pairs": len(seeds)}
                 row |= {f"seed {seed}": value for seed, value in seeds.items()}

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import number
-from hardsample.report import scales, stats
+from hardsample.report import scales
 from hardsample.report.figures import (
     band_statement,
     caption_of,
@@ -29,14 +30,14 @@ CONVERGED = "epoch/converged"
 def figure_data(curves: Curves) -> pd.DataFrame:
     """What :func:`figure` draws, in the columns of :func:`hardsample.report.trajectories.figure_data`.
 
-    Metric ``epoch/converged`` is each seed's :func:`hardsample.report.stats.convergence` of the train loss, in the row
+    Metric ``epoch/converged`` is each seed's :func:`hardsample.statistics.convergence` of the train loss, in the row
     of the last epoch; NaN for a seed that has not converged.
     """
     rows = []
     for (panel, method), own in curves.frame.groupby(["panel", "method"], sort=False, observed=True):
         last = {"panel": panel, "method": method, "step": own.step.max(), "epoch": own.epoch.max(), "metric": CONVERGED}
         for seed, run in own.groupby("seed"):
-            rows.append({**last, "seed": seed, "value": stats.convergence(run.epoch, run[LOSS])})
+            rows.append({**last, "seed": seed, "value": statistics.convergence(run.epoch, run[LOSS])})
     columns = ["panel", "method", "seed", "step", "epoch"]
     losses = curves.frame.melt(columns, [LOSS], "metric")
     return over_seeds(pd.concat([losses, pd.DataFrame(rows, columns=losses.columns)]), curves)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves
-from hardsample.report import stats
 
 Find = Callable[[np.ndarray, np.ndarray, np.ndarray], float | None]
 """A run's e, of its epochs [T], its values [T], and the values [U] of the baseline's run of the same seed."""
@@ -47,7 +47,7 @@ def epochs_of_convergence(curves: Curves, rule: Rule) -> pd.DataFrame:
 
 
 def _within(tolerance: float) -> Find:
-    return lambda epochs, values, twin: stats.convergence(epochs, values, tolerance=tolerance)
+    return lambda epochs, values, twin: statistics.convergence(epochs, values, tolerance=tolerance)
 
 
 def _half(epochs: np.ndarray, values: np.ndarray, twin: np.ndarray) -> float | None:

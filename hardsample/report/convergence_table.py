@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves, keys
 from hardsample.numerals import count
-from hardsample.report import stats
 from hardsample.report.convergence_rules import RULES, Rule, epochs_of_convergence
 from hardsample.report.paper_runs import opening
 from hardsample.report.tables import compared
@@ -45,7 +45,7 @@ def table(curves: Curves, rules: Sequence[Rule] = RULES) -> pd.DataFrame:
     """
     [(panel, methods)] = curves.layout.items()
     epochs = np.sort(curves.frame.epoch.unique())
-    late, runs, rows = stats.after_the_last(epochs), keys(curves.frame), []
+    late, runs, rows = statistics.after_the_last(epochs), keys(curves.frame), []
     for rule in rules:
         found = epochs_of_convergence(curves, rule)
         usual = found.reindex([curves.baseline]).loc[curves.baseline].dropna()
@@ -62,7 +62,7 @@ def table(curves: Curves, rules: Sequence[Rule] = RULES) -> pd.DataFrame:
     found = found.reindex(columns=dict.fromkeys((*found.columns, *COLUMNS, *_NEEDED)))
     found[[*_NEEDED]] = found[[*_NEEDED]].astype(float)
     tests = int(found.p.notna().sum())
-    tested = stats.family(found.p, found.difference_low, found.difference_high, found.usable)
+    tested = statistics.family(found.p, found.difference_low, found.difference_high, found.usable)
     found["p"], found["p_holm"], found["smallest"] = tested
     found = pd.concat([found, _together(found, _shares(curves), len(rules))], ignore_index=True)
     found["status"] = np.where(found.n > 0, "measured", "not run")
@@ -85,7 +85,7 @@ def _shares(curves: Curves) -> list[str]:
 
 
 def _summary(own: pd.Series) -> dict[str, float]:
-    found = stats.summary(own)
+    found = statistics.summary(own)
     interval = {"e_low": found.interval.low, "e_high": found.interval.high}
     return {"n": len(own), "converged": found.n, "e": found.mean} | interval
 
@@ -95,7 +95,7 @@ def _together(found: pd.DataFrame, shares: Sequence[str], rules: int) -> pd.Data
     rows = []
     for share in shares:
         own = found[found.method == share]
-        earlier, told = own.difference < 0, own.p_holm < stats.LEVEL
+        earlier, told = own.difference < 0, own.p_holm < statistics.LEVEL
         row = {"rule": ALL, "method": share, "n": own.n.max(), "usable": own.usable.min()}
         row |= {"rules": rules, "compared": int(own.difference.notna().sum()), "earlier": int(earlier.sum())}
         row |= {"significantly_earlier": int((told & earlier).sum()), "runs": own.runs.iloc[0]}
@@ -104,7 +104,7 @@ def _together(found: pd.DataFrame, shares: Sequence[str], rules: int) -> pd.Data
             row["p"] = own.p_alone.max() if row["earlier"] == rules else 1.0
         rows.append(row)
     whole = pd.DataFrame(rows, columns=["rule", "method", "n", "usable", "p", *COLUMNS[-5:], "runs"])
-    whole["p_holm"] = stats.adjusted(whole.p, whole.usable)
+    whole["p_holm"] = statistics.adjusted(whole.p, whole.usable)
     whole["p"] = whole.p.where(whole.p_holm.notna())
     return whole
 
@@ -118,7 +118,7 @@ def _finding(found: pd.DataFrame, tests: int, rules: int) -> str:
     said = f"Earlier than δ = 1 under each of {count(rules, 'rule')}, in the mean: {', '.join(every.method) or 'no δ'}"
     if few := too_few_statement(found.pairs.max(), tests):
         return f"{said}. {few}"
-    sure = every[every.p_holm < stats.LEVEL]
+    sure = every[every.p_holm < statistics.LEVEL]
     return f"{said}; significantly: {', '.join(sure.method) or 'no δ'}."
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import base_values, hard_samples
@@ -15,7 +16,7 @@ from hardsample.experiments.panels import variant
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
 from hardsample.numerals import count, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
-from hardsample.report import markup, stats
+from hardsample.report import markup
 from hardsample.report.deviations import DEVIATIONS, METHODS, PAPERS, Deviation
 from hardsample.report.wording import with_interval
 from hardsample.training import networks
@@ -145,7 +146,7 @@ def _effects(deviation: Deviation, found: Mapping[Run, StoredRun]) -> Iterator[d
                     [record.rows[-1][record.columns.index(metric)] for record in side]
                     for side in zip(*pairs, strict=True)
                 )
-                paired = stats.paired(*ends)
+                paired = statistics.paired(*ends)
                 low, high = paired.interval.low, paired.interval.high
                 yield about | {"metric": metric, "difference": paired.difference, "low": low, "high": high}
 

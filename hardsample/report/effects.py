@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments import published
 from hardsample.experiments.curves import Curves, last_values
 from hardsample.numerals import number, short
-from hardsample.report import markup, stats
+from hardsample.report import markup
 from hardsample.report.wording import with_interval
 
 # The effects of PEB against MB that paper A prints as a number, by the figure that shows them: place and claim as in
@@ -53,7 +54,7 @@ def effects(curves: Curves) -> list[dict]:
         panels = [curves.panel(title) for title in curves.layout if panel in (None, title)]
         apart = [last_values(own, "PEB", metric) - last_values(own, "MB", metric) for own in panels]
         seeds = scale * pd.concat(apart, axis=1).mean(axis=1, skipna=False) if apart else pd.Series(dtype=float)
-        ours = stats.summary(seeds)
+        ours = statistics.summary(seeds)
         if ours.n:
             theirs = claims.loc[(place, claim)]
             row = {"place": place, "claim": claim, "paper": float(theirs.value), "unit": theirs.unit}

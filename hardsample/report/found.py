@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hardsample import paths
+from hardsample import paths, statistics
 from hardsample.data import catalogue
 from hardsample.experiments import registry
 from hardsample.numerals import count, number, p_value, short
-from hardsample.report import markup, stats
+from hardsample.report import markup
 from hardsample.report.tables import READABLE, Tested
 from hardsample.report.wording import seeds_in_words, too_few_statement, verdict, with_interval
 from hardsample.training.networks import find
@@ -192,7 +192,7 @@ def _counts(rows: pd.DataFrame, baseline: str) -> Iterator[str]:
     for method, own in rows.groupby("method", sort=False):
         parts = []
         for metric, found in own[own.p_holm.notna()].groupby("metric", sort=False):
-            told = found.p_holm < stats.LEVEL
+            told = found.p_holm < statistics.LEVEL
             numbers = {
                 "significantly above": int((told & (found.difference > 0)).sum()),
                 "significantly below": int((told & (found.difference < 0)).sum()),
@@ -236,7 +236,7 @@ def _distinct(name: str, stem: Path) -> Iterator[str]:
     yield _data(stem, last.n)
     lines = []
     for _, row in last.iterrows():
-        found = stats.summary(100 * row[seeds].astype(float))
+        found = statistics.summary(100 * row[seeds].astype(float))
         lines.append((row.method, with_interval(found.mean, found.interval.low, found.interval.high, digits=1)))
     yield markup.markdown_table(("method", "distinct examples, % of an epoch's draws"), lines)
     yield "Means over seeds, with their 95 % t interval."
@@ -371,7 +371,7 @@ def _seeds_or_counts(run: pd.DataFrame) -> str:
     tests = int(run[["difference", "fresh_difference"]].notna().sum().sum())
     if run[["p_holm", "fresh_p_holm"]].isna().all(axis=None):
         return _too_few(run, tests)
-    told, of = (run.p_holm < stats.LEVEL).sum(), run.difference.notna().sum()
+    told, of = (run.p_holm < statistics.LEVEL).sum(), run.difference.notna().sum()
     return f"{told} of {of} differences to δ = 1 are significant, among {count(tests, 'test')} of the table."
 
 

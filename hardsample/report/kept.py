@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.experiments.curves import Curves
-from hardsample.report import stats
 from hardsample.report.figures import seed_columns
 
 Detail = Mapping[str, np.ndarray]
@@ -40,7 +40,7 @@ def seeds(curves: Curves) -> pd.Series:
 
 def over_seeds(values: Mapping[int, float]) -> dict[str, Any]:
     """A row's ``mean`` with its t interval ``low`` to ``high``, the number ``n`` of finite values, and each seed's."""
-    found = stats.summary(list(values.values()))
+    found = statistics.summary(list(values.values()))
     row = {"mean": found.mean, "low": found.interval.low, "high": found.interval.high, "n": found.n}
     return row | {f"seed {seed}": value for seed, value in values.items()}
 

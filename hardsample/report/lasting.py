@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves, keys
 from hardsample.numerals import number, short
-from hardsample.report import markup, scales, stats, tables
+from hardsample.report import markup, scales, tables
 from hardsample.report.figures import caption_of, end_of_pretraining, handles, not_run, panel_looks, seed_columns
 from hardsample.report.style import QUIET, RC, final_values, page
 from hardsample.report.tables import READABLE, Tested
@@ -37,7 +38,7 @@ def table(curves: Curves) -> pd.DataFrame:
                     continue
                 apart = scale * (values[method] - values[curves.baseline]).dropna(axis=1, how="all").dropna(how="all")
                 for (step, epoch), seeds in apart.astype(float).iterrows():
-                    found = stats.summary(seeds)
+                    found = statistics.summary(seeds)
                     row = {"panel": panel, "method": method, "other": curves.baseline, "metric": metric}
                     row |= {"epoch": epoch, "step": step, "difference": found.mean, "n": found.n}
                     row |= {"low": found.interval.low, "high": found.interval.high}

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import METRICS, Curves, after_pretraining, keys
 from hardsample.methods.loss_based import READINGS
 from hardsample.numerals import number, short
-from hardsample.report import markup, stats, wording
+from hardsample.report import markup, wording
 from hardsample.report.lb_statements import CLOSE, CONSIDERABLE, OVERFIT, SIMILAR, STATEMENTS, TESTS, Test
 
 ENOUGH = 4  # of the six statements: a reading that meets fewer is not the paper's
@@ -53,7 +54,7 @@ def _table(curves: Curves) -> pd.DataFrame:
         for statement in STATEMENTS:
             for test in statement.tests:
                 values, unit = _differences(parts, f"LB, {reading}", test)
-                mean, interval = (values.mean() if len(values) else np.nan), stats.t_interval(values)
+                mean, interval = (values.mean() if len(values) else np.nan), statistics.t_interval(values)
                 compared = test.compared(f"LB, {reading}") if len(values) else ()
                 behind = " ".join(runs[test.setting, method] for method in compared)
                 met = "not run" if not len(values) else "yes" if test.low < mean <= test.high else "no"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments import published
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import count
-from hardsample.report import stats as statistics
 from hardsample.report.paper_budget import Budget, budget_notes, end_notes
 from hardsample.report.paper_runs import (
     FRESH,

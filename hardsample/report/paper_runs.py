@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.data import catalogue
 from hardsample.experiments import hard_samples
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import written_name
-from hardsample.report import paper_tables, stats, tables, wording
+from hardsample.report import paper_tables, tables, wording
 from hardsample.report.paper_columns import DOUBTFUL
 from hardsample.training import networks
 
@@ -77,9 +78,11 @@ def final_metrics(curves: Curves, network: str, slot: str | None, method: str) -
     own = found[found.method == method].sort_values(["seed", "step"])
     ends = own.drop_duplicates("seed", keep="last").set_index("seed")
     finals = ends[list(_FINAL)].astype(float)
-    epochs = [stats.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")]
+    epochs = [
+        statistics.convergence(run.epoch, run["loss/train"], tolerance=TOLERANCE) for _, run in own.groupby("seed")
+    ]
     finals["e"] = np.array(epochs, dtype=float)
-    finals["e_or_later"] = finals.e.fillna(own.groupby("seed").epoch.agg(stats.after_the_last))
+    finals["e_or_later"] = finals.e.fillna(own.groupby("seed").epoch.agg(statistics.after_the_last))
     finals[~np.isfinite(finals[list(_FINITE)]).all(axis=1)] = np.nan
     return finals.assign(data=ends.data)
 
@@ -125,10 +128,10 @@ def at_chance(shares: pd.Series, data: str, images: int | None) -> bool:
     Where their t interval, or of one seed the binomial one over so many test ``images``, begins at or below the
     accuracy of a guess; 0 stands for one that is not known.
     """
-    chance, found = catalogue.chance(data) or 0.0, stats.summary(shares)
+    chance, found = catalogue.chance(data) or 0.0, statistics.summary(shares)
     low = found.interval.low
     if found.n == 1:
-        low = found.mean - (stats.binomial_half_width(found.mean, images).item() if images else 0.0)
+        low = found.mean - (statistics.binomial_half_width(found.mean, images).item() if images else 0.0)
     return not low > chance
 
 

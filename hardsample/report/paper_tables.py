@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.numerals import count, number, short
-from hardsample.report import markup, stats, wording
+from hardsample.report import markup, wording
 from hardsample.report.paper_columns import DOUBTFUL, LAYOUTS
 from hardsample.training import networks
 
@@ -90,7 +91,9 @@ def build(layout: str, rows: list[dict], title: str, head: list[str], notes: lis
 def _test(table: pd.DataFrame, kinds: Sequence[str]) -> None:
     """Put p, adjusted p and the smallest significant difference into the columns of comparisons of one family."""
     given = ("p", "difference_low", "difference_high", "usable")
-    found = stats.family(*(np.concatenate([table[f"{kind}{name}"].astype(float) for kind in kinds]) for name in given))
+    found = statistics.family(
+        *(np.concatenate([table[f"{kind}{name}"].astype(float) for kind in kinds]) for name in given)
+    )
     for name, values in zip(("p", "p_holm", "smallest"), found, strict=True):
         for kind, own in zip(kinds, np.split(values, len(kinds)), strict=True):
             table[f"{kind}{name}"] = own
@@ -164,7 +167,7 @@ def _finding(table: pd.DataFrame, kind: str) -> str:
     tested, second = table[table[f"{kind}p_holm"].notna()], table.columns[1]
     if tested.empty:
         return ""
-    significant, above, parts = tested[f"{kind}p_holm"] < stats.LEVEL, tested[f"{kind}difference"] > 0, []
+    significant, above, parts = tested[f"{kind}p_holm"] < statistics.LEVEL, tested[f"{kind}difference"] > 0, []
     for words, own in (
         ("significantly above", tested[significant & above]),
         ("significantly below", tested[significant & ~above]),

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.config import PRECISIONS, Run
 from hardsample.data import catalogue
 from hardsample.errors import InputError
 from hardsample.experiments.curves import METRICS
 from hardsample.numerals import count, number, p_value, short
 from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made, unlike
-from hardsample.report import markup, stats
+from hardsample.report import markup
 from hardsample.report.wording import with_interval
 
 COLUMNS = (
@@ -189,10 +190,10 @@ def _gains_blocks(found: pd.DataFrame) -> Iterator[str]:
             what = f"{method} - {baseline}, {metric}{', points' if accuracy else ''}"
             here, there, apart = values
             lines.append((what, str(row.seed), f"{here} ({sides[0]})", f"{there} ({sides[1]})", apart))
-        found_apart = stats.summary(scale * own.apart)
+        found_apart = statistics.summary(scale * own.apart)
         ends = found_apart.interval
         mean = with_interval(found_apart.mean, ends.low, ends.high, "+", digits)
-        needed = stats.seeds_needed(1)
+        needed = statistics.seeds_needed(1)
         few = f": inconclusive, {count(needed, 'seed')} are needed" if found_apart.n < needed else ""
         said.append(f"{method} - {baseline} in {metric}: {mean}{few} (n = {found_apart.n}).")
     yield markup.markdown_table(("difference", "seed", "stored", "replicate", "replicate - stored"), lines)
@@ -222,12 +223,12 @@ def _notes(table: pd.DataFrame) -> str:
 
 def _equivalence_note(differences: pd.Series) -> str:
     """Are the accuracies shown to be equivalent? From fewer pairs than a sign-flip test takes that is not said."""
-    found = stats.equivalence(differences, stats.MARGIN)
+    found = statistics.equivalence(differences, statistics.MARGIN)
     pairs, mean = count(found.n, "pair"), f"{number(100 * found.difference, 2, '+')} points"
     said = f"The mean difference in test accuracy over {pairs} is {mean}"
-    needed, margin = stats.seeds_needed(1), f"{short(100 * stats.MARGIN)} points"
+    needed, margin = statistics.seeds_needed(1), f"{short(100 * statistics.MARGIN)} points"
     if found.n < needed:
         return f"{said}: too few to be called equivalent or not: we ask for {needed} pairs."
     ends = ", ".join(number(100 * end, 2, "+") for end in (found.interval.low, found.interval.high))
-    shown = "equivalent" if found.p < stats.LEVEL else "not shown to be equivalent"
+    shown = "equivalent" if found.p < statistics.LEVEL else "not shown to be equivalent"
     return f"{said} [90 % {ends}]: {shown} within {margin} (two one-sided t tests, p = {p_value(found.p)})."

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.experiments import hard_samples, published
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.spread import ALL_CHANGED, ALL_TRAINED, PUBLISHED, RUNNING, SHUFFLED
 from hardsample.numerals import number
-from hardsample.report import kept, markup, paper_tables, stats, wording
+from hardsample.report import kept, markup, paper_tables, wording
 from hardsample.report.audit_tables import NEARLY_ALL
 from hardsample.training import networks
 
@@ -124,7 +125,9 @@ def _measured(curves: Curves, details: Mapping[Run, kept.Detail]) -> Iterator[di
                 row |= {"status": "measured", "updates": end.step, "run": end.run}
                 for name, part in (("train", "train"), ("test", "val")):
                     n, sd = end[f"batches/{part}"], 100 * end[f"acc/{part}-sd"]
-                    row |= _accuracy(name, 100 * end[f"acc/{part}"], n, stats.t_half_width(sd, n) if n > 1 else np.nan)
+                    row |= _accuracy(
+                        name, 100 * end[f"acc/{part}"], n, statistics.t_half_width(sd, n) if n > 1 else np.nan
+                    )
                 if np.isfinite(row["train"]):
                     row |= _lowest(row["train"], 100 * end["acc/train-sd"], row["train_batches"])
                     if end.run in known:
@@ -160,7 +163,7 @@ def _lowest(mean: float, sd: float, n: float) -> dict[str, float]:
 def one_mini_batch(at: float, n: int) -> tuple[float, float]:
     """The mean of ``n`` mini-batches, one at so many % and the others at 100 %, and its ± as the paper makes it."""
     values = np.array([100.0] * (n - 1) + [at])
-    return float(values.mean()), float(stats.t_half_width(values.std(ddof=1), n))
+    return float(values.mean()), float(statistics.t_half_width(values.std(ddof=1), n))
 
 
 def _findings(rows: pd.DataFrame) -> list[str]:

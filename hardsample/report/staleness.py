@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.experiments.curves import Curves, keys
 from hardsample.numerals import number, short
-from hardsample.report import kept, markup, scales, stats
+from hardsample.report import kept, markup, scales
 from hardsample.report.figures import caption_of, end_of_pretraining, seed_columns
 from hardsample.report.style import QUIET, RC, Look, handle, looks, page
 from hardsample.report.wording import data_statement, heading, last_notes, seeds_in_words, with_interval
@@ -160,7 +161,7 @@ def findings(rows: pd.DataFrame) -> Iterator[str]:
 def _change(method: str, measure: str, own: pd.DataFrame) -> str:
     """How a measure of a method changed from the first moment to the last, by seed."""
     first, last = (own.loc[own.epoch == end] for end in (own.epoch.min(), own.epoch.max()))
-    found = stats.summary((last[seed_columns(own)].to_numpy(float) - first[seed_columns(own)].to_numpy(float))[0])
+    found = statistics.summary((last[seed_columns(own)].to_numpy(float) - first[seed_columns(own)].to_numpy(float))[0])
     ends = found.interval
     text = with_interval(found.mean, ends.low, ends.high, "+", _digits(measure))
     unit = " points" if measure in _SHARES else ""
@@ -175,14 +176,14 @@ def _compared(rows: pd.DataFrame) -> Iterator[str]:
     methods, end = list(dict.fromkeys(rows.method)), rows.epoch.max()
     for one, other in [(one, other) for place, other in enumerate(methods) for one in methods[place + 1 :]]:
         own = rows[(rows.measure == _MOVED) & (rows.epoch == end)].set_index("method")[seed_columns(rows)]
-        found = stats.paired(own.loc[one], own.loc[other])
+        found = statistics.paired(own.loc[one], own.loc[other])
         ends = found.interval
         word = _direction(ends, "staler than", "fresher than") or "not clearly staler or fresher than"
         text = with_interval(found.difference, ends.low, ends.high, "+", _digits(_MOVED))
         yield f"- {one}'s values are {word} {other}'s at the end: misplaced probability {text} points, by seed."
 
 
-def _direction(ends: stats.Interval, up: str, down: str) -> str:
+def _direction(ends: statistics.Interval, up: str, down: str) -> str:
     """The word for a difference whose interval leaves no doubt of its sign; "" for another."""
     return up if ends.low > 0 else down if ends.high < 0 else ""
 

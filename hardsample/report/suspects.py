@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.experiments.curves import Curves, keys
 from hardsample.numerals import count, number
-from hardsample.report import figures, kept, markup, stats
+from hardsample.report import figures, kept, markup
 from hardsample.report.draws import class_names
 from hardsample.report.figures import caption_of
 from hardsample.report.style import INK, QUIET, RC, page
@@ -129,7 +130,7 @@ def findings(rows: pd.DataFrame, baseline: str) -> Iterator[str]:
     draws = {method: seeds for method, seeds in rows.attrs["draws"].items() if method != baseline}
     said = []
     for method, seeds in draws.items():
-        found = stats.summary([*seeds.values()])
+        found = statistics.summary([*seeds.values()])
         said.append(f"{with_interval(found.mean, found.interval.low, found.interval.high, digits=2)} times by {method}")
     if said:
         yield (
@@ -143,7 +144,7 @@ def _apart(draws: Mapping[str, Mapping[int, float]]) -> str:
     if len(draws) < 2:
         return ""
     (other, others), (method, seeds) = [*draws.items()][-2:]
-    found = stats.summary([seeds[seed] - others[seed] for seed in sorted({*seeds} & {*others})])
+    found = statistics.summary([seeds[seed] - others[seed] for seed in sorted({*seeds} & {*others})])
     ends = found.interval
     word = "less often than" if ends.high < 0 else "more often than" if ends.low > 0 else "not clearly apart from"
     return (

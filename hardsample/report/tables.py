@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments import published
 from hardsample.experiments.curves import METRICS, Curves, after_pretraining, last_values
 from hardsample.numerals import number, p_value
-from hardsample.report import effects, markup, stats
+from hardsample.report import effects, markup
 from hardsample.report.trajectories import figure_data as trajectory_data
 from hardsample.report.wording import (
     DIVERGED,
@@ -67,7 +68,7 @@ def final_metrics(curves: Curves) -> Tested:
       ``p_holm`` adjusted over the whole table, the ``smallest`` difference that would have been significant at the
       spread seen, and the ``seeds_won`` of ``pairs`` seeds run under both. ``p``, ``p_holm`` and ``smallest`` are of
       the test set's metrics alone, and NaN where the seeds are too few for any difference to be significant
-      (:func:`hardsample.report.stats.seeds_needed`).
+      (:func:`hardsample.statistics.seeds_needed`).
     - ``updates``: mean number of updates, pre-training included, after which a seed first has the final accuracy of
       its twin under the baseline, over the ``reached`` seeds that ever have; ``updates_ratio``: the mean of that number
       divided by the number the twin itself took to get there first. For accuracies alone.
@@ -153,7 +154,7 @@ def _findings(table: Tested) -> Iterator[str]:
         return
     for metric in READABLE:
         rows, parts = compared[(compared.metric == metric) & compared.p_holm.notna()], []
-        significant = rows.p_holm < stats.LEVEL
+        significant = rows.p_holm < statistics.LEVEL
         for words, own in (
             (f"significantly above {usual}", rows[significant & (rows.difference > 0)]),
             (f"significantly below {usual}", rows[significant & (rows.difference < 0)]),
@@ -194,7 +195,7 @@ def compared(treatment: pd.Series, baseline: pd.Series, *, higher_is_better: boo
     pairs = treatment.index.intersection(baseline.index)
     if pairs.empty:
         return {}
-    paired = stats.paired(treatment[pairs], baseline[pairs], higher_is_better=higher_is_better)
+    paired = statistics.paired(treatment[pairs], baseline[pairs], higher_is_better=higher_is_better)
     return {
         "difference": paired.difference,
         "difference_low": paired.interval.low,
@@ -210,7 +211,7 @@ def _tested(rows: list[dict], columns: tuple[str, ...], curves: Curves, effects:
     """The rows as a table, their tests made one family."""
     table = pd.DataFrame(rows, columns=[*columns, "usable"])
     tests, least = int(table.p.notna().sum()), table.usable[table.p.notna()].min()
-    tested = stats.family(table.p, table.difference_low, table.difference_high, table.usable)
+    tested = statistics.family(table.p, table.difference_low, table.difference_high, table.usable)
     table["p"], table["p_holm"], table["smallest"] = tested
     return Tested(table[list(columns)], curves, tests, 0 if np.isnan(least) else int(least), effects)
 
@@ -218,7 +219,7 @@ def _tested(rows: list[dict], columns: tuple[str, ...], curves: Curves, effects:
 def _row(panel: pd.DataFrame, method: str, usual: str, metric: str) -> dict[str, float]:
     """The numbers of one row, given all curves of its panel and the baseline's name."""
     finals = last_values(panel, method, metric)
-    summary = stats.summary(finals)
+    summary = statistics.summary(finals)
     row = {
         "n": summary.n,
         "diverged": summary.diverged,
@@ -256,8 +257,8 @@ def _reaching(panel: pd.DataFrame, method: str, usual: str, metric: str, targets
     for seed, target in targets.items():
         seeds = panel[panel.seed == seed].sort_values("step")
         own, twin = seeds[seeds.method == method], seeds[seeds.method == usual]
-        reached = stats.updates_to_reach(own.step, own[metric], target)
-        first = stats.updates_to_reach(twin.step, twin[metric], target)
+        reached = statistics.updates_to_reach(own.step, own[metric], target)
+        first = statistics.updates_to_reach(twin.step, twin[metric], target)
         if reached is not None:
             updates.append(reached)
             ratios.append(reached / first if first else np.nan)
@@ -301,7 +302,7 @@ def _image_notes(table: Tested, tests: int) -> Iterator[str]:
     if tests:
         yield f"Test metrics are of {what}; intervals and tests cover seeds, not the choice of test images."
     if images and len(means):
-        half = 100 * stats.binomial_half_width(means, images)
+        half = 100 * statistics.binomial_half_width(means, images)
         ends = " to ".join(dict.fromkeys(number(value, 2) for value in (half.min(), half.max())))
         yield f"That choice alone gives one accuracy a 95 % half-width of {ends} points (binomial)."
 

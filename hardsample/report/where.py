@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.config import Run
 from hardsample.experiments.curves import Curves, keys
-from hardsample.report import kept, stats
+from hardsample.report import kept
 from hardsample.report.draws import class_names
 
 PARTS = 10  # of equal size, by difficulty
@@ -131,8 +132,11 @@ def _difference(values: Mapping[int, float], others: Mapping[int, float]) -> dic
     apart = {seed: value - others[seed] for seed, value in values.items()}
     row = kept.over_seeds(apart)
     differences = np.array([value for value in apart.values() if np.isfinite(value)])
-    means = {"value": stats.summary([*values.values()]).mean, "other_value": stats.summary([*others.values()]).mean}
-    return {"difference": row.pop("mean"), **means, "p": stats.sign_flip_p(differences), **row}
+    means = {
+        "value": statistics.summary([*values.values()]).mean,
+        "other_value": statistics.summary([*others.values()]).mean,
+    }
+    return {"difference": row.pop("mean"), **means, "p": statistics.sign_flip_p(differences), **row}
 
 
 def _point_by_point(found: kept.Kept, method: str, other: str, runs: str) -> Iterator[dict[str, Any]]:
@@ -170,10 +174,10 @@ def _contributions(row: Mapping[str, Any], size: int) -> dict[str, float]:
 def _share(part: Mapping[str, float], whole: Mapping[str, float]) -> dict[str, float]:
     """The ratio of two means over seeds and its interval, by the delta method, where the whole is above 0."""
     parts, wholes = (np.array([*values.values()]) for values in (part, whole))
-    if not len(wholes) or not stats.t_interval(wholes).low > 0:
+    if not len(wholes) or not statistics.t_interval(wholes).low > 0:
         return {}
     share = parts.mean() / wholes.mean()
-    ends = stats.t_interval(parts - share * wholes)
+    ends = statistics.t_interval(parts - share * wholes)
     return {
         "share": share,
         "share_low": share + ends.low / wholes.mean(),
@@ -184,7 +188,7 @@ def _share(part: Mapping[str, float], whole: Mapping[str, float]) -> dict[str, f
 def _tested(rows: list[dict]) -> list[dict]:
     """The rows of one family of tests, with their p adjusted."""
     ends = ([row[name] for row in rows] for name in ("p", "low", "high", "n"))
-    found = zip(*stats.family(*ends), strict=True)
+    found = zip(*statistics.family(*ends), strict=True)
     return [
         row | dict(zip(("p", "p_holm", "smallest"), own, strict=True)) for row, own in zip(rows, found, strict=True)
     ]

@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import percent
-from hardsample.report import stats, where
+from hardsample.report import where
 from hardsample.report.comparisons import signed
 from hardsample.report.figures import caption_of
 from hardsample.report.style import QUIET, RC, Look, handle, looks, page
@@ -71,7 +72,7 @@ def _groups(axes: Axes, rows: pd.DataFrame, groups: list[str], found: dict[str, 
         own = rows[rows.method == method].set_index("group").reindex(groups)
         across = np.arange(len(groups)) + 0.26 * (place - (len(found) - 1) / 2)
         axes.vlines(across, own.low, own.high, color=look.color, linewidth=1.6, alpha=0.6)
-        told = (own.p_holm < stats.LEVEL).to_numpy()
+        told = (own.p_holm < statistics.LEVEL).to_numpy()
         for mask, face in ((told, look.color), (~told, "white")):
             plain = {"color": look.color, "markerfacecolor": face, "linestyle": "", "markersize": 4.8}
             axes.plot(across[mask], own.difference[mask], marker=look.marker, **plain)

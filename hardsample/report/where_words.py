@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import number, p_value, percent
-from hardsample.report import kept, markup, stats, suspects, where
+from hardsample.report import kept, markup, suspects, where
 from hardsample.report.wording import heading, last_notes, too_few_statement, verdict, with_interval
 
 _PLURAL = {"tenth": "tenths", "class": "classes"}
@@ -57,7 +58,7 @@ def _counted(own: pd.DataFrame, things: str) -> str:
     tested = own[own.p_holm.notna()]
     if tested.empty:
         return too_few_statement(own.n.max(), len(own))
-    told = tested.p_holm < stats.LEVEL
+    told = tested.p_holm < statistics.LEVEL
     parts = {
         "gain": tested[told & (tested.difference > 0)],
         "lose": tested[told & (tested.difference < 0)],
@@ -153,7 +154,7 @@ def _notes(curves: Curves, rows: pd.DataFrame) -> Iterator[str]:
     if rows.p_holm.notna().any():
         yield (
             "p: two-sided exact sign-flip test over seeds, adjusted by Holm over a method's tenths, its classes, or the"
-            f" measures point by point; significant below {percent(stats.LEVEL)}. Nothing is adjusted over these"
+            f" measures point by point; significant below {percent(statistics.LEVEL)}. Nothing is adjusted over these"
             " families."
         )
     yield "Intervals and tests cover seeds, not the choice of test examples, of which a class has few."

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
+from hardsample import statistics
 from hardsample.data import catalogue
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
 from hardsample.numerals import count, number, percent
-from hardsample.report import stats
 
 DIVERGED = "Diverged seeds are left out of means and differences, and are never won."
 _LISTED = 6  # gaps that are listed one by one
@@ -55,13 +55,13 @@ def with_interval(value: float, low: float, high: float, sign: str = "", digits:
 
 
 def verdict(p: float) -> str:
-    """An adjusted p in words: "significant" below :data:`hardsample.report.stats.LEVEL`, else "inconclusive"."""
-    return "" if np.isnan(p) else "significant" if p < stats.LEVEL else "inconclusive"
+    """An adjusted p in words: "significant" below :data:`hardsample.statistics.LEVEL`, else "inconclusive"."""
+    return "" if np.isnan(p) else "significant" if p < statistics.LEVEL else "inconclusive"
 
 
 def too_few_statement(seeds: float, tests: float, what: str = "") -> str:
     """That so few seeds can show nothing (of ``what``) among so many tests, and how many it takes; "" where they do."""
-    needed = stats.seeds_needed(int(tests))
+    needed = statistics.seeds_needed(int(tests))
     if not tests or seeds >= needed:
         return ""
     of = f" of {what}" if what else ""
@@ -75,9 +75,9 @@ def p_statement(tests: int, family: str) -> str:
     """What the columns p and smallest say of a family of so many tests: those of "the table"."""
     return (
         f"p: two-sided exact sign-flip test over seeds, adjusted by Holm for the {count(tests, 'test')} of {family}, so"
-        f" that the chance of any false claim among them stays below {percent(stats.LEVEL)}; significant below"
-        f" {stats.LEVEL:g}, else inconclusive. Smallest: the least mean difference that would be significant, at the"
-        " spread of these seeds."
+        f" that the chance of any false claim among them stays below {percent(statistics.LEVEL)}; significant below"
+        f" {statistics.LEVEL:g}, else inconclusive. Smallest: the least mean difference that would be significant, at"
+        " the spread of these seeds."
     )
 
 

@@ -10,6 +10,8 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hardsample.numerals import count, number, p_value
+
 CONFIDENCE = 0.95
 LEVEL = 0.05  # a difference is significant where its p, adjusted over its family of tests, is below
 MARGIN = 0.005  # of an accuracy: two are equivalent that differ by less than half a point
@@ -38,7 +40,7 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class Paired:
-    """Treatment minus baseline over ``n`` seeds finite in both, ``won`` of ``n + diverged`` seeds."""
+    """Treatment minus baseline over ``n`` seeds finite in both, ``won`` of all ``seeds``."""
 
     difference: float
     interval: Interval
@@ -46,6 +48,15 @@ class Paired:
     won: int
     n: int
     diverged: int
+
+    @property
+    def seeds(self) -> int:
+        """All pairs, those that diverged too: what ``won`` is out of."""
+        return self.n + self.diverged
+
+    def __str__(self) -> str:
+        ends = (number(self.difference, 4, "+"), number(self.interval.low, 4, "+"), number(self.interval.high, 4, "+"))
+        return "{} [{}, {}], p = {}".format(*ends, p_value(self.p)) + f", won {self.won} of {count(self.seeds, 'seed')}"
 
 
 def summary(values: ArrayLike) -> Summary:
