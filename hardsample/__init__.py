@@ -28,6 +28,7 @@ _PUBLIC = {
     "Store": "runs.store",  # finished runs, one file each
     "TrainingResult": "training.results",  # what one run measured
     "WithIndex": "samplers.with_index",  # a data set whose items carry their index
+    "compare": "comparison.launch",  # does it help on a model, loss and data of one's own?
     "grid": "experiments.registry",  # the experiment of a figure's name and a profile
     "load": "data.dataset",  # a data set by name or .npz file
     "paired": "statistics",  # two methods seed by seed: difference, interval, exact p, seeds won

@@ -21,13 +21,15 @@ MAY_IMPORT = {  # beside itself and the ground, which is every module that stand
     "runs": ("data", "methods", "training", "experiments"),
     "report": ("data", "methods", "training", "experiments"),
     "gpu": ("data", "methods", "training", "experiments", "runs"),
-    "commands": ("data", "methods", "training", "experiments", "runs", "report", "gpu"),
+    "comparison": ("data", "methods", "training", "experiments", "runs", "report"),
+    "commands": ("data", "methods", "training", "experiments", "runs", "report", "gpu", "comparison"),
 }
 TOP = {"cli", "commands", "notebooks", "__main__"}  # may import everything, and nothing imports them
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
 KERNELS = {f"training.fused.kernels_{part}" for part in ("shared", "draw", "forward", "backward")}
 ONLY = {  # who may know whom
     "distributed": {"runs.cluster"},
+    "loky": {"comparison.pool"},
     "papermill": {"notebooks"},
     "torchvision": {"data.torchvision_compat"},
     "triton": {*KERNELS, "gpu.environment"},

@@ -241,7 +241,8 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
         f" and the two are shown to differ by less than {short(100 * statistics.MARGIN)} points of accuracy or"
         f" {SIMILAR:g} % of the loss. A statement is supported by all of its tests, or, where it says most, by"
         " more than half; one that contradicts it suffices. Else it is inconclusive, or not tested where some of its"
-        " runs were not made. Beside a statement of several tests stands the clearest that contradicts it, or else the weakest."
+        " runs were not made. Beside a statement of several tests stands the clearest that contradicts it, or else"
+        " the weakest."
     )
     yield (
         f"A test of fewer than {count(FEWEST, 'pair')} of seeds is not made. Smallest: the least effect that would be"

@@ -25,6 +25,12 @@ def resolve_device(device: str) -> str:
     return device
 
 
+def check_workers(workers: object) -> None:
+    """Raise :class:`InputError` unless it is a number of worker processes, or 0."""
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+        raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
+
+
 @contextlib.contextmanager
 def one_thread(device: str) -> Iterator[None]:
     """On a CPU, one thread per run is faster than many and gives the same bits everywhere."""

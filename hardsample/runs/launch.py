@@ -12,7 +12,7 @@ from hardsample.errors import InputError, check_choice
 from hardsample.numerals import count
 from hardsample.records import check_fingerprints, data_choice
 from hardsample.runs import cluster, prepare, worker
-from hardsample.runs.devices import DEVICES, resolve_device
+from hardsample.runs.devices import DEVICES, check_workers, resolve_device
 from hardsample.runs.plan import Job, Plan, count_workers, starts_of
 from hardsample.runs.progress import SOON, Progress, doing, format_duration, parse_duration, say, summarize
 from hardsample.runs.store import Store, cohort_name
@@ -78,8 +78,7 @@ def launch(
     """
     began = time.time()
     deadline = None if time_limit is None else began + parse_duration(time_limit)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
-        raise InputError(f"workers is {workers!r}: give 0 for one per CPU core or GPU, or a number above it.")
+    check_workers(workers)
     check_choice("device", device, DEVICES)
     device = device if scheduler else resolve_device(device)
     store = store or Store()

@@ -1,0 +1,281 @@
+"""What is compared: a model, data and a loss of one's own, checked once and made alike for all methods."""
+
+import ast
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hardsample.comparison.items import Items, as_items, call
+from hardsample.errors import InputError, check_choice, check_value
+from hardsample.methods.registry import ENTRIES, METHODS, Entry, MethodSpec
+
+ALIASES = {"shuffled": "MB", "uniform": "SMB"}
+"""Plain words for two methods."""
+COLUMNS = ("progress", "update", "epoch", "seconds", "loss")  # of the budget, from 0 to 1; metrics come after them
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A method as it takes part: what it is called, what builds it, and its options."""
+
+    name: str
+    spec: MethodSpec
+    options: Mapping[str, Any]
+    scheduled: bool = False  # is it told the training's epochs?
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """All that decides a training but the method and the seed.
+
+    ``loss`` is called with outputs and targets, and gives a value for each example; None: cross-entropy, where targets
+    are classes. ``score`` is called alike, and gives what methods that go by the loss are told instead. ``metrics`` are
+    called with the outputs and targets of the whole test set, on the CPU; ``lower`` are those of them that are better
+    the lower.
+    """
+
+    make_model: Callable[[], nn.Module]
+    train: Items
+    test: Items
+    loss: Callable[[Any, Any], Tensor] | None
+    optimizer: Callable[..., Any]
+    score: Callable[[Any, Any], Tensor] | None
+    metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
+    lower: frozenset[str]
+    epochs: float
+    batch_size: int
+    evaluations: int
+
+    @property
+    def updates(self) -> int:
+        """Of a training at equal updates."""
+        return max(1, round(self.epochs * len(self.train) / self.batch_size))
+
+    def losses(self, outputs: Tensor, targets: Any) -> Tensor:
+        """The loss of each example, float [n].
+
+        Raises:
+            InputError: the loss does not fit outputs and targets, or gives another number of values.
+        """
+        return _each("loss", self.loss or cross_entropy, outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Any, losses: Tensor) -> Tensor:
+        """What a method that goes by the loss is told of each example, float [n].
+
+        Raises:
+            InputError: the score gives another number of values.
+        """
+        return losses if self.score is None else _each("score", self.score, outputs, targets)
+
+
+def problem_of(
+    make_model: Any,
+    train_set: Any,
+    test_set: Any,
+    *,
+    loss: Any,
+    optimizer: Any,
+    score: Any,
+    metrics: Mapping[str, Any] | None,
+    lower_is_better: Iterable[str],
+    epochs: float,
+    batch_size: int,
+    evaluations: int,
+    collate: Any,
+) -> Problem:
+    """What was passed to :func:`hardsample.compare`, checked.
+
+    Raises:
+        InputError: something is out of its range or not what it should be.
+    """
+    train, test = as_items("train_set", train_set, collate), as_items("test_set", test_set, collate)
+    functions = {"make_model": make_model, "loss": loss, "optimizer": optimizer, "score": score, "collate": collate}
+    named = functions | {f"the metric {name!r}": metric for name, metric in (metrics or {}).items()}
+    for name, function in named.items():
+        if not callable(function) and (function is not None or name == "make_model"):
+            raise InputError(f"{name} is a {type(function).__name__}: give a function.")
+    if isinstance(make_model, nn.Module):
+        raise InputError(
+            "make_model is a model: give a function that makes a new one, since each training needs its own."
+        )
+    for name, whole in (("batch_size", batch_size), ("evaluations", evaluations)):
+        good = isinstance(whole, int) and not isinstance(whole, bool) and whole >= 1
+        check_value(name, whole, good, "a whole number, at least 1")
+    check_value("epochs", epochs, 0 < float(epochs) < math.inf, "a number above 0")
+    check_value("batch_size", batch_size, batch_size <= len(train), f"at most the {len(train)} training examples")
+    for name in metrics or {}:
+        good = isinstance(name, str) and name not in {"method", "seed", *COLUMNS}
+        check_value("the name of a metric", repr(name), good, "another")
+    lower = frozenset(lower_is_better) - {"loss"}
+    for name in lower:
+        check_choice("metric", name, metrics or {})
+    problem = Problem(
+        *(make_model, train, test, loss, optimizer or adam, score, metrics or {}, lower),
+        epochs=float(epochs),
+        batch_size=batch_size,
+        evaluations=evaluations,
+    )
+    classes = _tried(problem)
+    return dataclasses.replace(problem, metrics={"accuracy": accuracy}) if classes and metrics is None else problem
+
+
+def _tried(problem: Problem) -> bool:
+    """Pass two examples through a new model, its loss and its score; are the outputs logits of classes?
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        model = built(problem).eval()
+        for items in (problem.test, problem.train):
+            inputs, targets = items.batch(range(min(2, len(items))), torch.device("cpu"))
+            if problem.loss is None and not are_classes(targets):
+                raise InputError(
+                    "loss is None, and the targets are no classes (int64 [n]): give a loss, with a value for each"
+                    " example."
+                )
+            outputs = call(model, inputs)
+            scores = problem.scores(outputs, targets, problem.losses(outputs, targets))
+            if not bool((scores >= 0).all()):
+                what = "score" if problem.score else "loss"
+                raise InputError(f"the {what} gives {scores.min().item():g}: give a score that is not negative.")
+    return outputs.dim() == 2 and outputs.shape[1] > 1 and are_classes(targets)
+
+
+def built(problem: Problem) -> nn.Module:
+    """A new model, in training mode.
+
+    Raises:
+        InputError: ``make_model`` gives something else.
+    """
+    model = problem.make_model()
+    if not isinstance(model, nn.Module):
+        raise InputError(f"make_model gives a {type(model).__name__}: have it return a new torch.nn.Module.")
+    return model.train()
+
+
+def seeds_of(seeds: int | Sequence[int]) -> list[int]:
+    """Which seeds: from 1 on where their number is given.
+
+    Raises:
+        InputError: there is none, or one comes twice.
+    """
+    found = list(range(1, seeds + 1)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+    good = isinstance(found, list | tuple | range) and all(
+        isinstance(seed, int) and 0 <= seed < 2**63 for seed in found
+    )
+    if not good or not found or len(set(found)) < len(found):
+        raise InputError(f"seeds is {seeds!r}: give how many, or different whole numbers from 0 up.")
+    return list(found)
+
+
+def adam(parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """Adam with a learning rate of 0.001, its authors' default (Kingma and Ba 2015)."""
+    return torch.optim.Adam(parameters, lr=1e-3)
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of logits [n, K] and classes int64 [n]: float [n]."""
+    return F.cross_entropy(outputs, targets, reduction="none")
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> float:
+    """The share of examples whose highest logit is their class's."""
+    return (outputs.argmax(1) == targets).double().mean().item()
+
+
+def are_classes(targets: Any) -> bool:
+    """Are they whole numbers, one an example?"""
+    if not isinstance(targets, Tensor) or targets.dim() != 1:
+        return False
+    return not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+
+
+def logits(outputs: Tensor, targets: Any) -> Tensor:
+    """The logits of classes, float [n, K]; those of two classes where one output a binary target is; else [n, 0]."""
+    n = len(outputs)
+    if outputs.dim() == 2 and outputs.shape[1] > 1 and are_classes(targets):
+        return outputs
+    binary = outputs.numel() == n and isinstance(targets, Tensor) and targets.numel() == n
+    if binary and bool(((targets == 0) | (targets == 1)).all()):
+        positive = outputs.reshape(n, 1)
+        return torch.cat((torch.zeros_like(positive), positive), 1)
+    return outputs.new_empty(n, 0)
+
+
+def contestants_of(names: Iterable[str], epochs: float) -> list[Contestant]:
+    """The methods by the names of their curves, such as "shuffled", "PLB" or "PLB(power=0.6)".
+
+    Raises:
+        InputError: one is unknown, its options cannot be read or are not its own, or one comes twice.
+    """
+    if isinstance(names, str):
+        names = [names]
+    found = [_contestant(name, epochs) for name in names]
+    called = [one.name for one in found]
+    if len(called) < 2 or len(set(called)) < len(called):
+        raise InputError(
+            f"methods are {', '.join(called) or 'none'}: give two or more, each once; the first is the baseline."
+        )
+    return found
+
+
+def _contestant(name: str, epochs: float) -> Contestant:
+    plain, options = _parsed(name)
+    plain = ALIASES.get(plain, plain)
+    entry = ENTRIES.get(plain)
+    check_choice("method", plain, dict.fromkeys((*ALIASES, *METHODS, *ENTRIES)))
+    entry = entry or Entry(method=plain)
+    if entry.loss != "cross-entropy" or entry.times != 1:
+        raise InputError(f"{name} differs from {entry.method} in more than its choice of examples: leave it out.")
+    spec = METHODS[entry.method]
+    for option in options:
+        check_choice(f"option of {plain}", option, spec.option_names or ["none: it has no options"])
+    scheduled = "epochs" in spec.option_names
+    return Contestant(name, spec, {**entry.options, **({"epochs": epochs} if scheduled else {}), **options}, scheduled)
+
+
+def _parsed(name: str) -> tuple[str, dict[str, Any]]:
+    """ "PLB(power=0.6)" as its name and its options."""
+    if not isinstance(name, str):
+        raise InputError(f"a method is {name!r}: give its name, such as 'PLB' or 'PLB(power=0.6)'.")
+    if name in METHODS or name in ENTRIES or not name.endswith(")"):
+        return name, {}
+    plain, _, inside = name[:-1].partition("(")
+    try:
+        call = ast.parse(f"f({inside})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(word.arg is None for word in call.keywords):
+            raise ValueError
+        return plain.strip(), {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError):
+        raise InputError(f"the options of {name!r} cannot be read: write them as in 'PLB(power=0.6)'.") from None
+
+
+def _each(name: str, function: Callable[[Any, Any], Tensor], outputs: Tensor, targets: Any) -> Tensor:
+    try:
+        values = function(outputs, targets)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        shapes = f"outputs {_shape(outputs)} and targets {_shape(targets)}"
+        raise InputError(
+            f"the {name} fails for {shapes} ({str(error).splitlines()[0]}): give one that fits."
+        ) from error
+    n = len(outputs)
+    if not isinstance(values, Tensor) or not values.dim() or len(values) != n:
+        raise InputError(
+            f'the {name} gives {_shape(values)} for {n} examples: have it give a value for each, with reduction="none".'
+        )
+    if values.dim() > 1 and values.shape != outputs.shape:  # as where [n, 1] and [n] make [n, n]
+        raise InputError(
+            f"the {name} gives {_shape(values)} for outputs {_shape(outputs)} and targets {_shape(targets)}: give both"
+            " one shape."
+        )
+    return values.flatten(1).mean(1) if values.dim() > 1 else values
+
+
+def _shape(value: Any) -> str:
+    return str(list(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -1,0 +1,133 @@
+"""Finished trainings of comparisons, one file each: written once and whole, and checked when read."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hardsample import paths
+from hardsample.comparison.identity import digest
+from hardsample.comparison.training import Trained
+from hardsample.errors import InputError
+
+FOLDER = "comparisons"
+"""Under the store's root; each comparison has a folder there, and each training a file."""
+SUFFIX = ".trial"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training of a comparison.
+
+    ``identity`` is all that decides its numbers, as plain JSON; ``lower`` are the metrics that are better the lower.
+    """
+
+    comparison: str  # its name
+    method: str
+    seed: int
+    identity: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits: equal for equal trainings, different for different ones."""
+        return digest(self.identity)
+
+    def path(self, root: Path) -> Path:
+        """Where it is stored, or will be."""
+        return root / FOLDER / self.comparison / f"{_file_name(self.method)}-s{self.seed}-{self.key}{SUFFIX}"
+
+
+def write(root: Path, trial: Trial, trained: Trained, provenance: Mapping[str, Any]) -> None:
+    """Store a finished training; the first writer wins.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    about = {"key": trial.key, "comparison": trial.comparison, "method": trial.method, "seed": trial.seed}
+    rest = {
+        "identity": trial.identity,
+        "provenance": provenance,
+        "seconds": trained.seconds,
+        "columns": trained.columns,
+    }
+    lines = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in (about | rest).items()]
+    rows = [
+        json.dumps([None if math.isnan(value) else value for value in row], allow_nan=False) for row in trained.rows
+    ]
+    text = "\n".join(("{", *lines, '"rows": [', ",\n".join(rows), "]", "}", ""))
+    paths.write_atomically(trial.path(root), text.encode(), overwrite=False)
+
+
+def find(root: Path, trial: Trial) -> Trained | None:
+    """What a training gave; None if it is not stored, or its file is damaged, which is then set aside."""
+    path = trial.path(root)
+    try:
+        return read(path)[1]
+    except FileNotFoundError:
+        return None
+    except InputError:
+        path.replace(path.with_name(f"{path.name}.broken"))
+        return None
+
+
+def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
+    """A stored training, what it gave, and how it was made.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is not whole, or its key is not that of what it holds.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        trial = Trial(values["comparison"], values["method"], values["seed"], values["identity"])
+        columns = tuple(values["columns"])
+        rows = tuple(tuple(math.nan if value is None else value for value in row) for row in values["rows"])
+        if trial.key != values["key"] or {len(row) for row in rows} != {len(columns)}:
+            raise ValueError("its key or its rows are not its own")
+        return trial, Trained(columns, rows, values["seconds"]), values["provenance"]
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is no finished training of a comparison ({error}): delete it and compare again."
+        ) from error
+
+
+def files(root: Path) -> Iterator[Path]:
+    """The files of all stored trainings, by their names; they are not read."""
+    yield from sorted((root / FOLDER).glob(f"*/*{SUFFIX}"))
+
+
+def problems(root: Path) -> Iterator[str]:
+    """What is wrong with the stored trainings, one sentence a problem."""
+    for path in files(root):
+        try:
+            trial, *_ = read(path)
+        except InputError as error:
+            yield str(error)
+            continue
+        if path != trial.path(root):
+            yield f"{path} holds the training of {trial.path(root).name}: rename or delete it."
+    for path in sorted((root / FOLDER).glob("*/*.broken")):
+        yield f"{path} was unreadable and set aside: delete it."
+
+
+def check_name(name: str) -> str:
+    """The name of a comparison, which names a folder too.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._=,-]*", name):
+        raise InputError(
+            f"the comparison's name is {name!r}: give letters, digits, spaces and -_.=, which name a folder."
+        )
+    return name
+
+
+def _file_name(method: str) -> str:
+    """ "PLB(power=0.6)" as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.=_-]+", "-", method).strip("-") or "method"
