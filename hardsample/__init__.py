@@ -21,6 +21,7 @@ _PUBLIC = {
     "HardMiniBatchSampler": "samplers.hard_mini_batches",  # rounds over the hardest mini-batches, for any training loop
     "InputError": "errors",  # bad input, told in one sentence
     "Method": "methods.base",  # the interface of all methods
+    "MethodSampler": "samplers.method",  # any method of the registry, for any training loop
     "MethodSpec": "methods.registry",  # a method of one's own, to be registered
     "NetworkSpec": "training.networks",  # a network of one's own, to be registered
     "Profile": "experiments.profiles",  # a size of an experiment's runs, to be registered

@@ -61,6 +61,33 @@ class Method(abc.ABC):
         """The state, by name: live tensors, to be copied out of or into."""
         return {}
 
+    # What a loop that is not the package's own has to know; a subclass may say it by an attribute of the class.
+
+    @property
+    def reads_logits(self) -> bool:
+        """Does observe, or refresh in what it is answered, look at logits?"""
+        return False
+
+    @property
+    def evaluates(self) -> bool:
+        """Does refresh ask for forward passes, later than before the first draw?"""
+        return type(self).refresh is not Method.refresh
+
+    @property
+    def in_turn(self) -> bool:
+        """Must a step be observed before the next is drawn?"""
+        return True
+
+    @property
+    def hardness(self) -> Tensor | None:
+        """How hard each example is by what was learned: float [S, N], not finite where unknown; None if nothing is."""
+        return None
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """Of each example in the next draw, float64 [S, N], where draws are independent; else None."""
+        return None
+
 
 class FullMiniBatches(Method):
     """A method every mini-batch of which is full, so that an epoch is N/n updates."""

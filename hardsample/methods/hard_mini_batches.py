@@ -49,6 +49,7 @@ class HardMiniBatches(Method):
     """
 
     walks: tuple[str, ...] = WALKS
+    in_turn = False
     updates_per_epoch: int
 
     def __init__(
@@ -121,7 +122,7 @@ class HardMiniBatches(Method):
 
     def draw(self, step: int | Tensor) -> Draw:
         if isinstance(step, int) and self.short(step):
-            return Draw(self._examples[:, -self._tail :])
+            return Draw(self._examples[:, -self._tail :].clone())
         places = self._now * self._n + self._lane
         if self._tail:  # a graph may be captured, and be thrown back, at a step whose mini-batch is short
             places.clamp_(max=self._examples.shape[1] - 1)
@@ -133,6 +134,16 @@ class HardMiniBatches(Method):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": self.losses, "round": self._round}
+
+    @property
+    def evaluates(self) -> bool:
+        return self._refresh_every > 0
+
+    @property
+    def hardness(self) -> Tensor | None:
+        """The loss of each example's mini-batch."""
+        left_out = torch.full_like(self.losses[:, :1], torch.nan)
+        return torch.cat([self.losses, left_out], 1).gather(1, self._mini_batch_of)
 
     def ranked(self, number: int) -> Tensor:
         """All mini-batches in the order in which the round of that number prefers them: int64 [S, N]."""
@@ -186,6 +197,10 @@ class FreshMiniBatches(HardMiniBatches):
     def tensors(self) -> dict[str, Tensor]:
         return {"examples": self._examples}
 
+    @property
+    def hardness(self) -> None:
+        return None
+
 
 class HardExamples(HardMiniBatches):
     """HE: HMB's rule for single examples: a round trains the δNn of highest loss when last trained, highest first."""
@@ -231,6 +246,10 @@ class HardExamples(HardMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": self.losses, "examples": self._examples}
+
+    @property
+    def hardness(self) -> Tensor:
+        return self.losses
 
 
 def whole_rounds(epochs: float, delta: float) -> int:

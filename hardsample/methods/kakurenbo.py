@@ -43,6 +43,7 @@ class Kakurenbo(Passes):
 
     STEPS = ((0.8, 0.4), (0.6, 0.6), (0.3, 0.8), (0.0, 1.0))
     """From which share of the training on, what part of ``fraction``."""
+    reads_logits = True
 
     def __init__(
         self,
@@ -74,6 +75,10 @@ class Kakurenbo(Passes):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return super().tensors | {"easy": self._easy, "hidden": self._hidden}
+
+    @property
+    def evaluates(self) -> bool:
+        return self.hide
 
     def _review(self, ending: Tensor, evaluate: Evaluate) -> None:
         while (counts := (self._hidden & ending).sum(1, keepdim=True)).any():

@@ -186,6 +186,10 @@ class LossBased(FullMiniBatches):
         own = {"times_drawn": self._times_drawn, "cusum": self._cusum, "loss_before": self._loss_before}
         return own | self._weights.tensors
 
+    @property
+    def evaluates(self) -> bool:
+        return self._monitored.numel() > 0
+
 
 class _ByRounds:
     """Weights that n examples are drawn by in rounds with replacement; only a vector whose sum is all that counts."""

@@ -22,6 +22,8 @@ class LossProportional(PersistentLoss):
         InputError: ``floor`` is out of its range.
     """
 
+    evaluates = True
+
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, floor: float = 1e-8) -> None:
         super().__init__(size, n, seeds, first_step, floor=floor)
 

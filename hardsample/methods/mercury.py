@@ -38,6 +38,8 @@ class Mercury(FullMiniBatches):
         InputError: an option is out of its range.
     """
 
+    in_turn = False
+
     def __init__(
         self,
         size: int,

@@ -23,6 +23,8 @@ class OnlineHardExamples(FullMiniBatches):
         InputError: ``keep`` leaves no example, or is above 1.
     """
 
+    in_turn = False
+
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int, *, keep: float = 0.5) -> None:
         super().__init__(size, n)
         self._mini_batches = MiniBatches(size, n, seeds, first_step)

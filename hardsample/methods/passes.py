@@ -53,6 +53,14 @@ class Passes(FullMiniBatches, abc.ABC):
         counters = {"place": self._place, "end": self._end, "number": self._number}
         return counters | {"queue": self._queue, "losses": self._losses}
 
+    @property
+    def evaluates(self) -> bool:
+        return False
+
+    @property
+    def hardness(self) -> Tensor:
+        return self._losses
+
     def _review(self, ending: Tensor, evaluate: Evaluate) -> None:  # noqa: B027
         """Evaluate what has to be before the next pass of some seeds, bool [S, 1], is chosen."""
 

@@ -32,6 +32,8 @@ class PersistentLoss(FullMiniBatches):
         InputError: an option is out of its range, or distinct examples are to be weighted, or are too few.
     """
 
+    in_turn = False
+
     def __init__(
         self,
         size: int,
@@ -112,6 +114,22 @@ class PersistentLoss(FullMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return self.base_values.tensors
+
+    @property
+    def reads_logits(self) -> bool:
+        return type(self).values is not PersistentLoss.values
+
+    @property
+    def evaluates(self) -> bool:
+        return self._refresh_every > 0
+
+    @property
+    def hardness(self) -> Tensor:
+        return self.base_values.values
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        return None if self.distinct else self._probabilities(self.base_values.values)
 
 
 class PersistentEntropy(PersistentLoss):

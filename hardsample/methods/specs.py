@@ -105,8 +105,13 @@ class MethodSpec:
     @property
     def option_names(self) -> list[str]:
         """What can be chosen of the method."""
+        return list(self.defaults)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What can be chosen of the method, and what is where nothing is."""
         parameters = inspect.signature(self.build).parameters.values()
-        return [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+        return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
     @property
     def changes_learning_rate(self) -> bool:

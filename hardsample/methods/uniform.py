@@ -12,6 +12,8 @@ from hardsample.randomness import Stream
 class MiniBatches(FullMiniBatches):
     """MB: shuffled epochs, without replacement; one epoch's order follows another's without a short mini-batch."""
 
+    in_turn = False
+
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
         super().__init__(size, n)
         self.size, self.seeds = size, seeds
@@ -34,12 +36,18 @@ class MiniBatches(FullMiniBatches):
 class UniformStream(FullMiniBatches):
     """SMB: uniform draws with replacement, the control between MB and the methods that draw by a score."""
 
+    in_turn = False
+
     def __init__(self, size: int, n: int, seeds: Tensor, first_step: int) -> None:
         super().__init__(size, n)
         self.size, self.n, self.seeds = size, n, seeds
 
     def draw(self, step: int | Tensor) -> Draw:
         return Draw(randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long())
+
+    @property
+    def probabilities(self) -> Tensor:
+        return torch.full((len(self.seeds), self.size), 1 / self.size, dtype=torch.float64, device=self.seeds.device)
 
 
 SPECS = (

@@ -21,14 +21,14 @@ from torch import Tensor
 
 from hardsample.methods.base import Method
 from hardsample.samplers import checks
-from hardsample.samplers.draws import LaggedDraws
+from hardsample.samplers.counted import CountedDraws
 from hardsample.samplers.process_group import Ranks
 
 _PLACE = ("updates", "pass_ends", "since_fill")  # in a state: where the training stands
 _QUEUES = ("drawn", "weights", "waiting")  # what is drawn and not updated, and updates that no draw has seen
 
 
-class LearningSampler(LaggedDraws):
+class LearningSampler(CountedDraws):
     """What the samplers share beside their draws: what they are told, and the state."""
 
     def __init__(
@@ -54,7 +54,7 @@ class LearningSampler(LaggedDraws):
         self.device = self._seeds.device
         self._no_logits = torch.empty(1, 0, 0, device=self.device)
         self._since_fill = 0
-        super().__init__(self._built(size), ranks, operator.index(lag))
+        super().__init__(self._built(size), ranks, operator.index(lag), self.device)
 
     def update(self, indices: Tensor | Sequence[int], scores: Tensor) -> None:
         """Tell the scores of the oldest batch that was drawn and not yet updated: once for every batch, in order.
@@ -76,6 +76,7 @@ class LearningSampler(LaggedDraws):
             drawn = told.clone()
         checks.check_scores(scores)
         self._drawn.popleft()
+        self._count(drawn)
         self._waiting.append((self._updates, drawn.unsqueeze(0), scores.unsqueeze(0)))
         self._updates += 1
         self._since_fill += 1
@@ -133,12 +134,14 @@ class LearningSampler(LaggedDraws):
     def state_dict(self) -> dict[str, Any]:
         """All that decides the batches to come: numbers, strings, and tensors of its own on the CPU, in lists.
 
-        It holds one value of each example (or mini-batch) and the few batches that are drawn or wait. Save it after any
-        update and load it into a new sampler: the batches are those of a training that never stopped.
+        It holds one value of each example (or mini-batch), how often each was trained, and the few batches that are
+        drawn or wait. Save it after any update and load it into a new sampler: the batches are those of a training that
+        never stopped.
         """
         drawn = list(self._drawn)[: self.lag]
         state = self._identity() | {
             **dict(zip(_PLACE, (self._updates, self._end, self._since_fill), strict=True)),
+            "trained": _saved(self._trained),
             "drawn": [_saved(indices) for indices, _ in drawn],
             "weights": [_saved(weights) for _, weights in drawn if weights is not None],
             "waiting": [[step, _saved(indices), _saved(scores)] for step, indices, scores in self._waiting],
@@ -161,6 +164,7 @@ class LearningSampler(LaggedDraws):
         self._drawn = deque((self._here(indices), None if w is None else self._here(w)) for indices, w in drawn)
         self._waiting = deque((step, self._here(indices), self._here(s)) for step, indices, s in state["waiting"])
         self._restore(state)
+        self._restore_counts(state)
         self._step, self._too_early = self._updates, None
         self._iteration += 1
         self._interrupted = True

@@ -89,6 +89,7 @@ class BaseValuesSampler(LearningSampler):
         self._apply(self._updates)
         values = self.values
         more = values.max().expand(size - self.size)
+        self._trained = torch.cat([self._trained, self._trained.new_zeros(size - self.size)])
         self.size, self._method = size, self._built(size)
         self._method.fill(torch.cat([values, more]).unsqueeze(0))
 

@@ -48,6 +48,18 @@ def own_scores(scores: Tensor, count: int, device: torch.device) -> Tensor:
     return scores.to(torch.float32, copy=True)
 
 
+def own_logits(logits: Tensor, count: int, device: torch.device) -> Tensor:
+    """A float32 copy [count, K], without a gradient."""
+    logits = _as_tensor("logits", logits).detach()
+    if logits.dim() != 2 or len(logits) != count or not logits.shape[1]:
+        raise InputError(f"logits have the shape {list(logits.shape)}: give one row of each example, [{count}, K].")
+    if not logits.is_floating_point():
+        raise InputError(f"logits are {logits.dtype}: give the network's floating-point ones.")
+    if logits.device != device:
+        raise InputError(f"logits are on {logits.device}: move them to {device}, where the sampler is.")
+    return logits.to(torch.float32, copy=True)
+
+
 def check_same_examples(given: Tensor, drawn: Tensor, size: int) -> None:
     """Raise unless both are the same examples, in any order."""
     if given.shape == drawn.shape and torch.equal(given.sort()[0], drawn.sort()[0]):

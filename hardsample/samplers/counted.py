@@ -1,0 +1,51 @@
+"""A sampler's draws, counted, and the report that it makes of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hardsample.methods.base import Method
+from hardsample.samplers.draws import LaggedDraws
+from hardsample.samplers.process_group import Ranks
+from hardsample.samplers.report import SamplerReport, make_report
+
+
+class CountedDraws(LaggedDraws):
+    """Draws that are counted when they were trained: one scattered addition of n numbers an update."""
+
+    size: int
+    _options: dict[str, Any]
+
+    def __init__(self, method: Method, ranks: Ranks, lag: int, device: torch.device) -> None:
+        super().__init__(method, ranks, lag)
+        self._trained = torch.zeros(self.size, dtype=torch.int64, device=device)  # how often, each example
+        self._ones = torch.ones(ranks.each * ranks.world_size, dtype=torch.int64, device=device)
+
+    def report(self, labels: Tensor | Sequence[Any] | None = None, *, top: int = 20) -> SamplerReport:
+        """What is known of the examples: the hardest, how often each was trained, classes, and suspect labels.
+
+        No draw is changed by it. Values are those that the next draw sees: those of the last ``lag`` - 1 updates are
+        not yet among them.
+
+        Args:
+            labels: [N], integers or strings, for the classes' shares.
+            top: how many of the hardest examples to name.
+
+        Raises:
+            InputError: there are not N labels, or ``top`` is below 1.
+        """
+        if self.lag == 1:
+            self._apply(self._updates)  # as the next draw does
+        name = self._options.get("method", type(self).__name__)
+        return make_report(name, self._method, self._trained, self._updates, labels, top)
+
+    def _count(self, drawn: Tensor) -> None:
+        """A batch was trained, int64 [n]."""
+        self._trained.index_add_(0, drawn, self._ones[: len(drawn)])
+
+    def _restore_counts(self, state: Mapping[str, Any]) -> None:
+        """Those of a state; older ones have none, and the count begins anew."""
+        counts = state.get("trained")
+        self._trained = torch.zeros_like(self._trained) if counts is None else counts.to(self._trained, copy=True)
