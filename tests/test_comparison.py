@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 import hardsample
 from hardsample import InputError, statistics
 from hardsample.comparison import launch, training, trials
-from hardsample.comparison.problem import contestants_of
+from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
 from hardsample.methods.specs import LOOKS
 from hardsample.methods.uniform import UniformStream
+from hardsample.training.networks import NETWORKS
 
 SIZE, TESTS, CLASSES = 60, 40, 3
 BY_LOGITS = {"PEB", "P-margin", "P-confidence", "P-EL2N", "KAKURENBO"}
@@ -535,10 +536,44 @@ def test_a_method_of_ones_own_takes_part():
 
 
 def test_options_stand_in_the_name_of_a_method():
-    (one, other) = contestants_of(["shuffled", "PLB(uniform=0.2, beta=1)"], 3)
+    given = dict.fromkeys(("loss", "optimizer", "score", "metrics", "collate"))
+    problem = problem_of(make_model, TRAIN, TEST, lower_is_better=(), epochs=3, batch_size=8, evaluations=1, **given)
+    one, other = contestants_of(["shuffled", "PLB(uniform=0.2, beta=1)"], problem)
     assert dict(other.options) == {"uniform": 0.2, "beta": 1} and one.spec.name == "MB"
-    assert contestants_of(["MB", "InfoBatch"], 3)[1].options["epochs"] == 3
-    assert contestants_of(["MB", "OHEM(keep=0.25)"], 3)[1].options == {"keep": 0.25}
+    assert contestants_of(["MB", "InfoBatch"], problem)[1].options["epochs"] == 3
+    assert contestants_of(["MB", "OHEM(keep=0.25)"], problem)[1].options == {"keep": 0.25}
+
+
+def test_the_methods_by_default_are_those_that_fit():
+    assert "PEB" in compared(methods=None, seeds=1).methods
+    assert compared(make_regressor, *REGRESSION, squared_error, methods=None, seeds=1).methods == [
+        *("shuffled", "uniform", "PLB", "HMB")
+    ]
+
+
+class OwnLinear(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = nn.Linear(4, classes)
+
+    def forward(self, images, masks=()):
+        return self.layer(images.flatten(1) / 255)
+
+
+def build_own_linear(classes, image_size):
+    return OwnLinear(classes)
+
+
+def test_a_network_of_ones_own_takes_part_by_its_name():
+    hardsample.register(hardsample.NetworkSpec("own-linear", "a linear model", build_own_linear))
+    try:
+        images = (40 * X[:, :4] + 128).clamp(0, 255).byte().reshape(-1, 1, 2, 2)
+        found = compared("own-linear", (images, Y), (images, Y))
+        assert found.setting.name == "own-linear" and found.metrics == ["accuracy", "loss"]
+    finally:
+        del NETWORKS["own-linear"]
+    with pytest.raises(InputError, match="own-linear"):
+        compared("own-linear")
 
 
 def test_words_and_picture():

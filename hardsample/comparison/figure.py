@@ -32,8 +32,8 @@ def draw(comparison: "Comparison") -> Figure:
     cut = {metric: comparisons.beyond(drawn[metric], ends[metric]) for metric in metrics}
     statement = (
         f"Left: mean over {count(len(comparison.seeds), 'seed')} and its 95 % t interval, on the test set. Right:"
-        f" method minus {comparison.baseline} at the end, paired by seed; dots are seeds, bars the 95 % t interval of the"
-        " mean."
+        f" method minus {comparison.baseline} at the end, paired by seed; dots are seeds, bars the 95 % t interval of"
+        " the mean."
         f" {comparison.setting}."
     )
     if any(map(any, cut.values())):

@@ -31,12 +31,12 @@ WORTH_WORKERS = 20.0  # seconds of work below which starting worker processes ta
 
 @explained()
 def compare(
-    make_model: Callable[[], nn.Module],
+    make_model: Callable[[], nn.Module] | str,
     train_set: Any,
     test_set: Any,
     loss: Callable[[Any, Any], Tensor] | None = None,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] | None = None,
     seeds: int | Sequence[int] = 10,
     epochs: float = 10,
     batch_size: int = 32,
@@ -55,19 +55,22 @@ def compare(
     """Does choosing examples help on this model, loss and data? Each method is trained with each seed, and compared.
 
     All methods of a seed begin with the same weights, so that they are compared in pairs. PLB and its kin score all
-    examples once before they begin, as in paper A: a sampler's ``fill`` does the same in a loop. Trainings are stored as they
-    end, and the same call goes on where another one stopped. What was passed decides whether a stored one serves: an
-    edited model, loss or data set is trained anew. Where the source of a part cannot be read, as of a lambda or of what
-    was typed at a prompt, all is done in this process and nothing is stored, which is said.
+    examples once before they begin, as in paper A: a sampler's ``fill`` does the same in a loop.
+
+    Trainings are stored as they end, and the same call goes on where another one stopped. What was passed decides
+    whether a stored one serves: an edited model, loss or data set is trained anew. Where the source of a part cannot be
+    read, as of a lambda or of what was typed at a prompt, all is done in this process and nothing is stored, which is
+    said.
 
     Args:
-        make_model: called without arguments, gives a new model.
+        make_model: called without arguments, gives a new model; or the name of a registered network, for uint8 images.
         train_set, test_set: map-style data sets of (inputs, target), or tensors or arrays (x, y). Inputs may be a
             tuple or a mapping, which are the model's positional or keyword arguments.
         loss: of outputs and targets, a value for each example, float [n] (``reduction="none"``). None is
             cross-entropy, for targets that are classes.
         methods: names of methods, the baseline first: "shuffled" (MB), "uniform" (SMB), any of
             :data:`hardsample.methods.registry.METHODS`, any that is registered; with options as in "PLB(power=0.6)".
+            None is "shuffled", "uniform", "PLB", "PEB" and "HMB"; without PEB where there are no classes.
         seeds: how many, from 1 on, or which.
         epochs: of as many updates as shuffled epochs have.
         batch_size: n, examples an update.
@@ -105,8 +108,11 @@ def compare(
         evaluations=evaluations,
         collate=collate,
     )
-    contestants, seeds = contestants_of(methods, problem.epochs), seeds_of(seeds)
-    name = check_name(name or getattr(make_model, "__name__", type(make_model).__name__).strip("<>"))
+    chosen = [name for name in METHODS if problem.by_logits or name != "PEB"] if methods is None else methods
+    contestants, seeds = contestants_of(chosen, problem), seeds_of(seeds)
+    if not name:
+        name = make_model if isinstance(make_model, str) else getattr(make_model, "__name__", type(make_model).__name__)
+    name = check_name(name.strip("<>"))
     root, store = paths.runs_dir(), dict[tuple[int, int], Trial]()
     try:
         store |= {(place, seed): trial for place, seed, trial in _trials(name, problem, contestants, seeds, budget)}

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,10 +13,13 @@ from torch import Tensor, nn
 
 from hardsample.comparison.items import Items, as_items, call
 from hardsample.errors import InputError, check_choice, check_value
+from hardsample.methods.base import Method
 from hardsample.methods.registry import ENTRIES, METHODS, Entry, MethodSpec
+from hardsample.training import networks
 
 ALIASES = {"shuffled": "MB", "uniform": "SMB"}
 """Plain words for two methods."""
+TRIED = 64  # examples, before anything slow begins
 COLUMNS = ("progress", "update", "epoch", "seconds", "loss")  # of the budget, from 0 to 1; metrics come after them
 
 
@@ -26,7 +30,10 @@ class Contestant:
     name: str
     spec: MethodSpec
     options: Mapping[str, Any]
-    scheduled: bool = False  # is it told the training's epochs?
+
+    def build(self, size: int, n: int, seeds: Tensor) -> Method:
+        """The method, for so many examples and mini-batches of n."""
+        return self.spec.build(size, n, seeds, 0, **self.options)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +57,7 @@ class Problem:
     epochs: float
     batch_size: int
     evaluations: int
+    by_logits: bool = False  # do its outputs hold logits of classes?
 
     @property
     def updates(self) -> int:
@@ -94,6 +102,8 @@ def problem_of(
         InputError: something is out of its range or not what it should be.
     """
     train, test = as_items("train_set", train_set, collate), as_items("test_set", test_set, collate)
+    if isinstance(make_model, str):
+        make_model = _network(make_model, train)
     functions = {"make_model": make_model, "loss": loss, "optimizer": optimizer, "score": score, "collate": collate}
     named = functions | {f"the metric {name!r}": metric for name, metric in (metrics or {}).items()}
     for name, function in named.items():
@@ -120,12 +130,23 @@ def problem_of(
         batch_size=batch_size,
         evaluations=evaluations,
     )
-    classes = _tried(problem)
+    outputs, targets = _tried(problem)
+    problem = dataclasses.replace(problem, by_logits=bool(logits(outputs, targets).shape[1]))
+    classes = outputs.dim() == 2 and outputs.shape[1] > 1 and are_classes(targets)
     return dataclasses.replace(problem, metrics={"accuracy": accuracy}) if classes and metrics is None else problem
 
 
-def _tried(problem: Problem) -> bool:
-    """Pass two examples through a new model, its loss and its score; are the outputs logits of classes?
+def _network(name: str, train: Items) -> Callable[[], nn.Module]:
+    """What makes a registered network for the classes of the data."""
+    spec = networks.find(name)
+    _, targets = train.batch(range(len(train)), torch.device("cpu"))
+    if not are_classes(targets):
+        raise InputError(f"{name} is a network for classes, and the targets are none: give int64 [N].")
+    return functools.partial(spec.build, int(targets.max()) + 1, None)
+
+
+def _tried(problem: Problem) -> tuple[Tensor, Any]:
+    """Pass a few examples through a new model, its loss and its score; the outputs and targets of some that train.
 
     Raises:
         InputError: they do not fit each other.
@@ -133,7 +154,7 @@ def _tried(problem: Problem) -> bool:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         model = built(problem).eval()
         for items in (problem.test, problem.train):
-            inputs, targets = items.batch(range(min(2, len(items))), torch.device("cpu"))
+            inputs, targets = items.batch(range(min(TRIED, len(items))), torch.device("cpu"))
             if problem.loss is None and not are_classes(targets):
                 raise InputError(
                     "loss is None, and the targets are no classes (int64 [n]): give a loss, with a value for each"
@@ -144,7 +165,7 @@ def _tried(problem: Problem) -> bool:
             if not bool((scores >= 0).all()):
                 what = "score" if problem.score else "loss"
                 raise InputError(f"the {what} gives {scores.min().item():g}: give a score that is not negative.")
-    return outputs.dim() == 2 and outputs.shape[1] > 1 and are_classes(targets)
+    return outputs, targets
 
 
 def built(problem: Problem) -> nn.Module:
@@ -208,20 +229,26 @@ def logits(outputs: Tensor, targets: Any) -> Tensor:
     return outputs.new_empty(n, 0)
 
 
-def contestants_of(names: Iterable[str], epochs: float) -> list[Contestant]:
+def contestants_of(names: Iterable[str], problem: Problem) -> list[Contestant]:
     """The methods by the names of their curves, such as "shuffled", "PLB" or "PLB(power=0.6)".
 
     Raises:
-        InputError: one is unknown, its options cannot be read or are not its own, or one comes twice.
+        InputError: one is unknown, its options are not its own or out of their range, it comes twice, or it does not
+            fit the problem.
     """
-    if isinstance(names, str):
-        names = [names]
-    found = [_contestant(name, epochs) for name in names]
+    found = [_contestant(name, problem.epochs) for name in ([names] if isinstance(names, str) else names)]
     called = [one.name for one in found]
     if len(called) < 2 or len(set(called)) < len(called):
         raise InputError(
             f"methods are {', '.join(called) or 'none'}: give two or more, each once; the first is the baseline."
         )
+    for one in found:
+        method = one.build(len(problem.train), problem.batch_size, torch.tensor([1]))
+        if method.reads_logits and not problem.by_logits:
+            raise InputError(
+                f"{one.name} goes by the logits of classes, and there are none here: choose a method that goes by the"
+                " loss, such as PLB or HMB."
+            )
     return found
 
 
@@ -236,8 +263,8 @@ def _contestant(name: str, epochs: float) -> Contestant:
     spec = METHODS[entry.method]
     for option in options:
         check_choice(f"option of {plain}", option, spec.option_names or ["none: it has no options"])
-    scheduled = "epochs" in spec.option_names
-    return Contestant(name, spec, {**entry.options, **({"epochs": epochs} if scheduled else {}), **options}, scheduled)
+    scheduled = {"epochs": epochs} if "epochs" in spec.option_names else {}
+    return Contestant(name, spec, {**entry.options, **scheduled, **options})
 
 
 def _parsed(name: str) -> tuple[str, dict[str, Any]]:

@@ -56,22 +56,8 @@ class _Training:
                 " its scheduler."
             )
         size, seeds = len(self.train), torch.tensor([seed], device=device)
-        self.method: Method = contestant.spec.build(size, problem.batch_size, seeds, 0, **contestant.options)
-        self.check_logits(contestant.name)
+        self.method: Method = contestant.build(size, problem.batch_size, seeds)
         self.seconds, self.rows = 0.0, list[tuple[float, ...]]()
-
-    def check_logits(self, name: str) -> None:
-        """Refuse a method that goes by classes' logits where there are none."""
-        if not self.method.reads_logits:
-            return
-        first = range(min(2, len(self.test)))
-        with torch.no_grad(), _evaluating(self.model):
-            outputs, targets = self.passed(self.test, first)
-        if not logits(outputs, targets).shape[1]:
-            raise InputError(
-                f"{name} goes by the logits of classes, and outputs {list(outputs.shape)} with targets"
-                f" {list(targets.shape)} have none: choose a method that goes by the loss, such as PLB or HMB."
-            )
 
     def run(self, seconds: float | None) -> Trained:
         """Train to the end of the budget, and evaluate at the start and at even parts of it."""
@@ -128,8 +114,9 @@ class _Training:
 
     def told(self, outputs: Tensor, targets: Any, losses: Tensor) -> tuple[Tensor, Tensor]:
         """What a method is told of examples: logits [1, n, K] and losses, or the score in their place, [1, n]."""
-        scores = losses if self.method.reads_logits else self.problem.scores(outputs, targets, losses)
-        return logits(outputs, targets).float().unsqueeze(0), scores.float().unsqueeze(0)
+        if self.method.reads_logits:
+            return logits(outputs, targets).float().unsqueeze(0), losses.float().unsqueeze(0)
+        return outputs.new_empty(1, len(outputs), 0), self.problem.scores(outputs, targets, losses).float().unsqueeze(0)
 
     @torch.no_grad()
     def answer(self, indices: Tensor) -> tuple[Tensor, Tensor]:
