@@ -156,6 +156,53 @@ def _stored(*names: str) -> Options:
     return {name: {"metavar": name.upper(), "help": what} for name in names}
 
 
+COMPARED: Options = {
+    "--data": {
+        "default": "",
+        "help": "a file.npz with x_train, y_train, x_test and y_test, a data set's name, or my_module:NAME, a function"
+        " that returns (train_set, test_set)",
+    },
+    "--model": {"default": "", "help": "my_module:NAME, a function that makes a model, or a network's name"},
+    "--loss": {
+        "default": "",
+        "help": "cross-entropy, binary-cross-entropy, squared-error, absolute-error, or my_module:NAME, which gives a"
+        " value for each example (default: cross-entropy)",
+    },
+    "--methods": {
+        "default": "",
+        "help": "names joined by commas, the baseline first, with options as in PLB(power=0.6) (default:"
+        " shuffled,uniform,PLB,PEB,HMB, PEB for classes alone)",
+    },
+    "--seeds": {"type": number, "default": 10, "help": "trainings of each method (default: %(default)s)"},
+    "--epochs": {"type": float, "default": 10.0, "help": "of each training (default: %(default)g)"},
+    "--batch-size": {"type": number, "default": 32, "help": "examples in a mini-batch (default: %(default)s)"},
+    "--optimizer": {
+        "default": "adam",
+        "help": "adam, adamw, sgd, or my_module:NAME, called with a model's parameters (default: %(default)s)",
+    },
+    "--learning-rate": {"type": float, "default": 0.0, "help": "of adam, adamw or sgd (default: 0, which is 0.001)"},
+    "--score": {
+        "default": "",
+        "help": "what methods that go by the loss are told instead, named as --loss (default: the loss)",
+    },
+    "--metrics": {
+        "default": "",
+        "help": "accuracy or my_module:NAME, joined by commas, of the test set (default: accuracy, for classes)",
+    },
+    "--lower-is-better": {"default": "", "help": "metrics that are, by name, beside the loss (default: none)"},
+    "--budget": {"default": "updates", "help": "updates or wall-clock, equal for all methods (default: %(default)s)"},
+    "--evaluations": {"type": number, "default": 10, "help": "of each training (default: %(default)s)"},
+    "--device": WHERE["--device"],
+    "--workers": WHERE["--workers"],
+    "--name": {"default": "", "help": "of the comparison, in figures and in the store (default: the model's)"},
+    "--out": {
+        "default": "",
+        "metavar": "STEM",
+        "help": "where .png, .pdf, .csv and .md are written (default: figures/comparisons/ and the name)",
+    },
+}
+
+
 _CHOSEN = FIGURES | PLUGIN
 _COMPUTED = _CHOSEN | WHERE | _dry_run("say what is missing, how long it takes, and how much is stored and downloaded")
 COMMANDS: dict[str, tuple[Options, str]] = {
@@ -170,6 +217,10 @@ COMMANDS: dict[str, tuple[Options, str]] = {
     "compare-runs": (
         _stored("a", "b"),
         "say in what two stored runs differ: configuration, how they were made, and what they gave",
+    ),
+    "compare": (
+        COMPARED | PLUGIN,
+        "train a model of your own by several methods and seeds, and say whether choosing examples helps",
     ),
     "export": (
         _unsaid(FIGURES) | PLUGIN | EXPORT,

@@ -1,6 +1,7 @@
 """`hardsample.compare`: train a model of one's own by several methods and seeds, and compare what comes of it."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -152,6 +153,7 @@ class _Workplace:
     ) -> None:
         self._given, self._device, self._workers = (problem, contestants), device, workers
         self._left, self._quiet = total, quiet or not total
+        self._here, self._seconds = 0, math.inf  # trainings done in this process, and the least that one took
         self._stack = contextlib.ExitStack()
         self._others: Callable[[Sequence[Job]], Iterator[tuple[Job, Trained]]] | None = None
 
@@ -175,9 +177,11 @@ class _Workplace:
         while jobs and self._others is None:
             began, job = time.perf_counter(), jobs.pop(0)
             trained = do_here(*self._given, job, self._device)
-            seconds = (time.perf_counter() - began) * self._left
+            self._seconds = min(self._seconds, time.perf_counter() - began)  # the first compiles, too
+            self._here += 1
             yield job, trained
-            workers = self._workers or (most_workers(self._device) if seconds > WORTH_WORKERS else 1)
+            worth = self._here > 1 and self._seconds * self._left > WORTH_WORKERS
+            workers = self._workers or (most_workers(self._device) if worth else 1)
             if min(workers, len(jobs)) > 1:
                 self._others = self._stack.enter_context(pool(*self._given, min(workers, len(jobs)), self._device))
         if jobs and self._others is not None:

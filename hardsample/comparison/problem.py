@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardsample.comparison.items import Items, as_items, call
+from hardsample.comparison.losses import cross_entropy
 from hardsample.errors import InputError, check_choice, check_value
 from hardsample.methods.base import Method
 from hardsample.methods.registry import ENTRIES, METHODS, Entry, MethodSpec
@@ -198,11 +198,6 @@ def seeds_of(seeds: int | Sequence[int]) -> list[int]:
 def adam(parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """Adam with a learning rate of 0.001, its authors' default (Kingma and Ba 2015)."""
     return torch.optim.Adam(parameters, lr=1e-3)
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Of logits [n, K] and classes int64 [n]: float [n]."""
-    return F.cross_entropy(outputs, targets, reduction="none")
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
