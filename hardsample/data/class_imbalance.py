@@ -48,7 +48,7 @@ def sizes(available: np.ndarray, factor: float, wanted: int | None = None) -> np
     left = int(exact.sum() + 1e-9) - kept.sum()
     kept[np.argsort(kept - exact, kind="stable")[:left]] += 1
     if kept.min() < 1:
-        least = f"at least {count(math.ceil(share.sum() / share[-1]), 'training example')}"
+        least = f"at least {count(fewest(len(available), factor), 'training example')}"
         raise InputError(
             f"class_imbalance is {short(factor)}, and the last of the {len(available)} classes would keep none of"
             f" {count(kept.sum(), 'example')}: give a smaller factor, or {least}."
@@ -66,6 +66,12 @@ def keep(labels: np.ndarray, classes: int, factor: float, wanted: int | None = N
     order = randomness.permutations(torch.tensor([0]), Stream.CLASSES, 0, len(labels))[0].numpy()
     by_class = [order[labels[order] == number][:most] for number, most in enumerate(kept)]
     return order[np.isin(order, np.concatenate(by_class))]
+
+
+def fewest(classes: int, factor: float) -> int:
+    """How many examples must stay for every class to keep one."""
+    share = shares(classes, factor)
+    return math.ceil(share.sum() / share[-1])
 
 
 def enough(wanted: int, classes: int, factor: float) -> int:

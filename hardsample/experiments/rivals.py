@@ -1,4 +1,4 @@
-"""The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
+"""The grids that set all methods against each other: each learning-rate schedule, training set and budget."""
 
 import dataclasses
 import functools
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from hardsample.config import SCHEDULES, Run
+from hardsample.data import catalogue
+from hardsample.data.class_imbalance import fewest
 from hardsample.data.dataset import name_of
 from hardsample.experiments import base_values, hard_samples
 from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
@@ -16,7 +18,7 @@ from hardsample.experiments.profiles import ContestProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
 from hardsample.methods.registry import BUDGETS, Entry
-from hardsample.numerals import count, short
+from hardsample.numerals import count, percent, short
 from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
 
 PAPER = "rivals"
@@ -51,11 +53,18 @@ def build_grid(
     )
     most = seeds or profile.seeds
     panels = [
-        _panel(base, most, schedule, noise, budget, {}, profile.methods)
+        _panel(base, most, setting(schedule, noise, 1.0, budget), {}, profile.methods)
         for schedule, noises in profile.noises.items()
         for noise in noises
         for budget in BUDGETS[:2]
         if budget in profile.budgets
+    ]
+    longer = dataclasses.replace(base, epochs=profile.imbalanced_epochs or base.epochs)
+    panels += [
+        _panel(longer, most, setting(schedule, 0.0, imbalance, BUDGETS[0]), {}, profile.methods)
+        for schedule, imbalances in profile.imbalances.items()
+        for imbalance in imbalances
+        if _has_enough(base, imbalance)
     ]
     return Experiment(
         spec.name,
@@ -83,6 +92,17 @@ SPECS = (_contest("letters", base_values.DATA), _contest("images", hard_samples.
 NAMES = tuple(spec.name for spec in SPECS)
 
 
+def setting(schedule: str, noise: float, imbalance: float, budget: str) -> dict[str, Any]:
+    """What sets a panel apart: learning-rate schedule, share of wrong labels, class imbalance, and what is equal."""
+    return {"schedule": schedule, "noise": noise, "imbalance": imbalance, "budget": budget}
+
+
+def training_set(noise: float, imbalance: float) -> str:
+    """What is done to the training set, in words: "10 % flipped", "imbalance 50"."""
+    flipped = f"{percent(noise)} flipped" if noise or imbalance == 1 else ""
+    return ", ".join(filter(None, (flipped, "" if imbalance == 1 else f"imbalance {short(imbalance)}")))
+
+
 def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experiment:
     """The experiment with the panels of equal wall-clock.
 
@@ -97,35 +117,36 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     clocked = []
     for panel in panels:
         clocked.append(panel)
-        schedule, noise, budget = panel.setting.values()
-        if budget == BUDGETS[1]:
-            clocked.append(_panel(base, most, schedule, noise, BUDGETS[2], costs))
+        if panel.setting["budget"] == BUDGETS[1]:
+            clocked.append(_panel(base, most, {**panel.setting, "budget": BUDGETS[2]}, costs))
     return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
 
 
+def _has_enough(run: Run, imbalance: float) -> bool:
+    """Whether every class keeps an example: of data of one's own, which may be few, it is not known before loading."""
+    if not catalogue.is_built_in(run.data):
+        return False
+    return run.train_examples is None or run.train_examples >= fewest(catalogue.class_count(run.data), imbalance)
+
+
 def _panel(
-    base: Run,
-    seeds: int,
-    schedule: str,
-    noise: float,
-    budget: str,
-    costs: Mapping[str, float],
-    methods: Sequence[str] = (),
+    base: Run, seeds: int, setting: Mapping[str, Any], costs: Mapping[str, float], methods: Sequence[str] = ()
 ) -> Panel:
     names = {
         run: entrant.name
         for entrant in BY_NAME.values()
         if not methods or entrant.name in methods
         for seed in range(1, seeds + 1)
-        if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
+        if (run := _run(dataclasses.replace(base, seed=seed), entrant, setting, costs)) is not None
     }
-    title = f"{schedule}, {noise:.0%} flipped, equal {budget}".replace("%", " %")
-    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+    changed = training_set(setting["noise"], setting["imbalance"])
+    title = f"{setting['schedule']}, {changed}, equal {setting['budget']}"
     return Panel(title, tuple(names), setting=setting, names=names)
 
 
-def _run(base: Run, entrant: Entry, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Run | None:
+def _run(base: Run, entrant: Entry, setting: Mapping[str, Any], costs: Mapping[str, float]) -> Run | None:
     """An entrant's run of one seed in one setting, as long as the budget allows; None if it has none there."""
+    budget = setting["budget"]
     if budget not in entrant.budgets or budget == BUDGETS[2] and entrant.name not in costs:
         return None
     epochs = base.epochs * entrant.times
@@ -138,8 +159,9 @@ def _run(base: Run, entrant: Entry, schedule: str, noise: float, budget: str, co
         method=entrant.method,
         options=dict(entrant.options) | ({"epochs": epochs} if entrant.scheduled else {}),
         loss=entrant.loss,
-        label_noise=noise,
-        learning_rate_schedule=schedule,
+        label_noise=setting["noise"],
+        class_imbalance=setting["imbalance"],
+        learning_rate_schedule=setting["schedule"],
         epochs=epochs,
     )
 
@@ -171,7 +193,7 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
         test_examples=min(TIMED_TESTS, base.test_examples or TIMED_TESTS),
         epochs=float(min(TIMED_EPOCHS, base.epochs)),
     )
-    runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
+    runs = _panel(small, min(TIMED_SEEDS, seeds), setting(SCHEDULES[0], 0.0, 1.0, BUDGETS[0]), {}).names
     timed = (run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
     return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
 
