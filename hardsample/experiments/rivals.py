@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from hardsample.config import SCHEDULES, Run
+from hardsample.config import INITIALIZATIONS, SCHEDULES, Run
 from hardsample.data import catalogue
 from hardsample.data.class_imbalance import fewest
 from hardsample.data.dataset import name_of
+from hardsample.errors import InputError
 from hardsample.experiments import base_values, hard_samples
 from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
 from hardsample.experiments.profiles import ContestProfile
@@ -19,24 +20,41 @@ from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
 from hardsample.methods.registry import BUDGETS, Entry
 from hardsample.numerals import count, percent, short
-from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
+from hardsample.training.networks import find
 
 PAPER = "rivals"
 BASELINE = base_values.BASELINE
 TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
 BY_NAME: Mapping[str, Entry] = registry.ENTRIES
 """What enters, by the names of its curves, in the order of tables."""
+KNOBS = {"networks": ""}  # and their defaults
 TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
 """By method, the options with which it is timed where they are not those with which it enters."""
 
 
 def build_grid(
-    paper_data: PaperData, spec: ExperimentSpec, profile: ContestProfile, data: str, seeds: int, precision: str
+    paper_data: PaperData,
+    spec: ExperimentSpec,
+    profile: ContestProfile,
+    data: str,
+    seeds: int,
+    precision: str,
+    networks: str = "",
 ) -> Experiment:
     """The runs at equal updates and at equal backward passes, on the first of a paper's data sets.
 
     :func:`by_the_clock` adds those of equal wall-clock.
+
+    Args:
+        networks: the name of the one network that every method trains; "" for the profile's. Any that is registered,
+            with the profile's image size and initialisation where it has such a choice.
+
+    Raises:
+        InputError: several networks, or an unknown one.
     """
+    if "," in networks:
+        raise InputError(f"networks is {networks!r}, and {spec.name} compares all methods on one: give one name.")
+    fields = dict(profile.common) | (_network_fields(networks, profile.common) if networks else {})
     sources = paper_data.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     own, source = next(iter(sources.items()))
     base = Run(
@@ -49,7 +67,7 @@ def build_grid(
         evaluate_train_examples=profile.evaluate_train_examples,
         evaluations_per_epoch=profile.evaluations_per_epoch,
         precision=precision,
-        **profile.common,
+        **fields,
     )
     most = seeds or profile.seeds
     panels = [
@@ -79,13 +97,28 @@ def build_grid(
         epochs_title=base_values.EPOCHS_TITLE,
         timed=_timed(base, most) if BUDGETS[2] in profile.budgets else (),
         rates=_rates(panels[0]),
+        variation="" if base.network == profile.common["network"] else base.network,
     )
+
+
+def _network_fields(network: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    """A network in the place of a profile's: what its runs have of the fields that not every network has."""
+    known = find(network)
+    return {
+        "network": network,
+        "image_size": None if known.image_shape else common.get("image_size"),
+        "initialization": (
+            common.get("initialization", "timm") if known.initialize_as_timm is not None else INITIALIZATIONS[0]
+        ),
+    }
 
 
 def _contest(kind: str, data: PaperData) -> ExperimentSpec:
     """The contest of all methods on things of a kind, which has sizes of its own."""
     name, grid = f"{PAPER}/{kind}", functools.partial(build_grid, data)
-    return ExperimentSpec(name=name, title=f"All methods on {kind}", grid=grid, sizes=name)
+    return ExperimentSpec(
+        name=name, title=f"All methods on {kind}", grid=grid, sizes=name, knobs=KNOBS, by_name=(*KNOBS,)
+    )
 
 
 SPECS = (_contest("letters", base_values.DATA), _contest("images", hard_samples.DATA))
@@ -202,8 +235,9 @@ def _note(profile: ContestProfile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(profile.train_examples, 'training examples')}, {amount(profile.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {short(base.momentum)}"}[base.optimizer]
-    network = find(base.network).title
-    if base.network in INITIALIZED_BY_LIBRARY:
+    known = find(base.network)
+    network = known.title
+    if known.initialize_as_timm is not None:
         network += f" with {base.initialization}'s initialisation"
     return (
         f"profile {profile.name}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "
