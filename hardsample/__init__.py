@@ -15,6 +15,7 @@ _PUBLIC = {
     "Dataset": "data.dataset",  # images and labels as uint8 and int64 tensors
     "DatasetSpec": "data.catalogue",  # a data set of one's own, to be registered
     "Draw": "methods.base",  # what a method gives for one step
+    "Entry": "methods.registry",  # how a method of one's own enters the contest of all methods
     "Experiment": "experiments.panels",  # the runs of one figure or table, in panels
     "ExperimentSpec": "experiments.registry",  # a figure or table of one's own, to be registered
     "FullMiniBatches": "methods.base",  # what a method of full mini-batches begins with

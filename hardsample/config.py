@@ -4,11 +4,12 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_value
 
 PRECISIONS = ("float32", "tf32", "bf16")  # of products; sums and weights are float32 in all
 STARTS = ("own", "shared")
@@ -64,6 +65,7 @@ class Run:
     loss: str = "cross-entropy"  # what is trained on, or "focal"; examples are scored by cross-entropy
     focal_gamma: float = 2.0  # Lin et al. 2017, equation 4
     label_noise: float = 0.0  # share of the training labels that are exchanged for another class's
+    class_imbalance: float = 1.0  # between the most and the least frequent class of the training set; 1: as they are
     learning_rate_schedule: str = "constant"  # or "cosine": to 0 over the updates after the pre-training
     initialization: str = "torchvision"  # by whose rule an EfficientNet or MobileNet is initialised; or "timm"
     input_scaling: str = "unit"  # pixels from 0 to 1; or "standard": less the training set's mean, by its deviation
@@ -95,6 +97,8 @@ class Run:
             raise InputError(f"focal_gamma is {self.focal_gamma}: give 0 (the cross-entropy) or a value above it.")
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise is {self.label_noise}: give a share of the labels, 0 to 1.")
+        known = 1 <= self.class_imbalance < math.inf
+        check_value("class_imbalance", self.class_imbalance, known, "1 (the classes as they are) or a factor above it")
         for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -131,6 +135,7 @@ class Run:
         chosen = {name: getattr(self, name) for name in names}
         rest = [value for name, value in chosen.items() if value != _DEFAULTS[name]]
         rest += [f"noise{self.label_noise:g}"] if self.label_noise else []
+        rest += [f"imbalance{self.class_imbalance:g}"] if self.class_imbalance != 1 else []
         return "-".join((self.data, *what, *share, *numbers, *rest))
 
     @functools.cached_property

@@ -31,6 +31,7 @@ class Stream(enum.IntEnum):
     MIXTURE = 67
     LABELS = 68
     LATE_ROUNDS = 69
+    CLASSES = 70
 
 
 def bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:

@@ -54,8 +54,8 @@ def check_fingerprints(
 
 
 def data_choice(run: Run) -> tuple:
-    """What decides the arrays that a run is trained and tested on: (name, train_examples, test_examples)."""
-    return run.data, run.train_examples, run.test_examples
+    """What decides the arrays that a run is trained and tested on: name, numbers of examples, class imbalance."""
+    return run.data, run.train_examples, run.test_examples, run.class_imbalance
 
 
 def seconds_of(made: Mapping[str, Any]) -> float:

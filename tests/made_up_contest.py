@@ -33,18 +33,30 @@ RATES = {"KAKURENBO": 1.22, "KAKURENBO's rate": 1.22}
 
 
 def rival_curves(
-    *, seeds=12, methods=METHODS, schedules=("constant", "cosine"), noises=NOISES, budgets=BUDGETS, **said
+    *,
+    seeds=12,
+    methods=METHODS,
+    schedules=("constant", "cosine"),
+    noises=NOISES,
+    budgets=BUDGETS,
+    imbalances=(),
+    **said,
 ):
-    """A contest, two evaluations a run; budgets that ask for equal runs of a method have the very same ones."""
+    """A contest, two evaluations a run; budgets that ask for equal runs of a method have the very same ones.
+
+    With a class imbalance there is the first schedule alone, and the first budget.
+    """
     settings = {
-        f"{schedule}, {100 * noise:g} % flipped, equal {budget}": {
-            "schedule": schedule,
-            "noise": noise,
-            "budget": budget,
-        }
+        f"{schedule}, {100 * noise:g} % flipped, equal {budget}": contest.setting(schedule, noise, 1.0, budget)
         for schedule in schedules
         for noise in noises
         for budget in budgets
+    }
+    settings |= {
+        f"{schedules[0]}, imbalance {factor:g}, equal {budgets[0]}": contest.setting(
+            schedules[0], 0.0, factor, budgets[0]
+        )
+        for factor in imbalances
     }
     rows = [
         {"panel": panel, "method": method, "seed": seed} | row
@@ -53,14 +65,15 @@ def rival_curves(
         for seed in range(1, seeds + 1)
         for row in _run(method, seed, **setting)
     ]
-    frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, BUDGETS[0])[0]])
+    frame = pd.DataFrame(rows, columns=["panel", "method", "seed", *_run("MB", 1, "constant", 0.0, 1.0, BUDGETS[0])[0]])
     usual = {"name": "rivals/letters", "profile": "small", "costs": COSTS, "rates": RATES, "settings": settings}
     usual |= {"layout": dict.fromkeys(settings, methods)}
     return made_up(with_keys(frame), **usual | {"note": "profile small: letters CNN, 1,024 training examples"} | said)
 
 
-def _run(method, seed, schedule, noise, budget):
+def _run(method, seed, schedule, noise, imbalance, budget):
     gain, per_tenth, cost = EFFECTS[method]
+    noise += 0.02 * (imbalance != 1)  # as if a few labels more were flipped
     doubled = method in ("OHEM", "MB 2x updates")
     times = {"backward passes": 2.0 if doubled else 1.0, "wall-clock": 1 / cost}.get(budget, 1.0)
     place = list(EFFECTS).index(method)

@@ -299,7 +299,7 @@ def test_a_knob_of_some_figures_reaches_those_alone_and_one_of_none_is_refused(l
     error = capsys.readouterr().err
     assert error == (
         "hardsample: networks does not apply to base-values/figure-1: leave it out, or choose a figure or table of"
-        " hard-samples.\n"
+        " hard-samples or rivals.\n"
     )
     assert cli.main(["run", "--figure", "rivals", "--protocol", "published"]) == 2
     assert "protocol does not apply to rivals" in capsys.readouterr().err

@@ -28,6 +28,7 @@ def test_every_field_is_in_the_key():
         "train_examples": 5, "test_examples": 5, "evaluate_train_examples": 5, "evaluations_per_epoch": 5,
         "precision": "bf16", "momentum": 0.5, "image_size": 64, "evaluation_statistics": "batch",
         "evaluation_average": "mini-batches", "loss": "focal", "focal_gamma": 1.0, "label_noise": 0.1,
+        "class_imbalance": 50.0,
         "learning_rate_schedule": "cosine", "initialization": "timm",
         "input_scaling": "standard", "detail": "examples",
     }  # fmt: skip
@@ -62,6 +63,8 @@ def test_the_start_forgets_the_method_and_keeps_the_seed():
         ({"learning_rate": "0.1"}, r"learning_rate is '0.1' \(str\): give float"),
         ({"learning_rate": float("nan")}, "learning_rate is nan: give a value above 0"),
         ({"label_noise": 1.5}, "label_noise is 1.5: give a share of the labels, 0 to 1"),
+        ({"class_imbalance": 0.5}, "class_imbalance is 0.5: give 1 .the classes as they are. or a factor above it"),
+        ({"class_imbalance": float("inf")}, "class_imbalance is inf: give 1"),
         ({"focal_gamma": -1}, "focal_gamma is -1.0: give 0"),
         ({"initialization": "keras"}, "unknown initialization 'keras': choose one of torchvision, timm"),
         ({"input_scaling": "zscore"}, "unknown input_scaling 'zscore': choose one of unit, standard"),

@@ -1,8 +1,12 @@
 """The contest's grid: who enters, with which budget, and how the clock decides the length of a run."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
+from hardsample.data.class_imbalance import sizes
 from hardsample.experiments import registry as experiments
 from hardsample.experiments import rivals
 from hardsample.experiments.panels import variant
@@ -14,8 +18,8 @@ from hardsample.training.networks import INITIALIZED_BY_LIBRARY
 LETTERS = experiments.grid("rivals/letters", profile="small", data="ocr-letters", seeds=2)
 
 
-def panel(experiment, schedule, noise, budget):
-    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+def panel(experiment, schedule, noise, budget, imbalance=1.0):
+    setting = {"schedule": schedule, "noise": noise, "imbalance": imbalance, "budget": budget}
     (found,) = (panel for panel in experiment.panels if panel.setting == setting)
     return found
 
@@ -36,13 +40,15 @@ ENTERED = {
 
 
 def test_every_method_enters_every_setting_with_every_seed():
-    settings = {(panel.setting["schedule"], panel.setting["noise"]) for panel in LETTERS.panels}
-    assert settings == {(schedule, noise) for schedule in ("constant", "cosine") for noise in (0.0, 0.1, 0.2, 0.4)}
+    settings = {tuple(panel.setting.values())[:3] for panel in LETTERS.panels}
+    usual = {(schedule, noise, 1.0) for schedule in ("constant", "cosine") for noise in (0.0, 0.1, 0.2, 0.4)}
+    assert settings == usual | {("constant", 0.0, 50.0)}
     for one in LETTERS.panels:
         names = ENTERED[one.setting["budget"]]
         assert sorted((one.variant(run), run.seed) for run in one.runs) == sorted((n, s) for n in names for s in (1, 2))
         assert set(LETTERS.layout[one.title]) == names
         assert {run.label_noise for run in one.runs} == {one.setting["noise"]}
+        assert {run.class_imbalance for run in one.runs} == {one.setting["imbalance"]}
         assert {run.learning_rate_schedule for run in one.runs} == {one.setting["schedule"]}
         assert len({run.learning_rate for run in one.runs}) == 1
 
@@ -54,6 +60,32 @@ def test_equal_backward_passes_are_other_runs_only_where_an_update_has_fewer_and
     assert own["OHEM"].epochs * own["OHEM"].options["keep"] == own["MB"].epochs
     longer = own["MB 2x updates"]
     assert (longer.method, longer.options, longer.epochs) == ("MB", {}, own["OHEM"].epochs)
+
+
+def test_classes_are_imbalanced_in_one_setting_of_as_many_updates():
+    usual, imbalanced = panel(LETTERS, "constant", 0.0, "updates"), panel(LETTERS, "constant", 0.0, "updates", 50.0)
+    assert imbalanced.title == "constant, imbalance 50, equal updates"
+    assert imbalanced.runs == tuple(dataclasses.replace(run, class_imbalance=50.0) for run in usual.runs)
+    assert [one.title for one in LETTERS.panels if one.setting["imbalance"] != 1] == [imbalanced.title]
+
+
+def test_at_full_size_imbalanced_classes_have_epochs_for_as_many_updates():
+    def epochs(**chosen):
+        found = experiments.grid("rivals/letters", profile="paper", **chosen)
+        settings = ((one.setting["imbalance"], one.runs[0].epochs) for one in found.panels)
+        return {imbalance: each for imbalance, each in settings}
+
+    usual, stay = 124_800, sizes(np.full(26, 4_800), 50).sum()
+    assert stay * epochs()[50.0] == pytest.approx(usual * epochs()[1.0], rel=0.01)
+    assert epochs(examples=5_000) == {1.0: 10.0, 50.0: 10.0} and epochs(epochs=3.0) == {1.0: 3.0, 50.0: 3.0}
+
+
+@pytest.mark.parametrize(
+    ("data", "examples", "has"), [("auto", 340, True), ("auto", 339, False), ("own.npz", 0, False)]
+)
+def test_where_a_class_could_keep_no_example_classes_are_as_they_are(data, examples, has):
+    found = experiments.grid("rivals/letters", data=data, examples=examples)
+    assert any(run.class_imbalance == 50 for run in found.runs) == has
 
 
 def test_a_control_has_what_it_controls_for_and_no_more():
@@ -88,7 +120,7 @@ def test_by_the_clock_a_method_of_twice_the_cost_makes_half_the_updates():
     assert runs["SB"].epochs == usual["SB"].epochs / 2
     assert runs["PLB"] == usual["PLB"] and runs["MB"] == usual["MB"]  # nothing to run anew
     assert runs["InfoBatch"].epochs == runs["InfoBatch"].options["epochs"] == round(usual["MB"].epochs / 1.3, 4)
-    assert len(clocked.panels) == 3 * 8 and set(LETTERS.runs) < set(clocked.runs)
+    assert len(clocked.panels) == 3 * 8 + 1 and set(LETTERS.runs) < set(clocked.runs)
     assert rivals.by_the_clock(clocked, clocked.costs) == clocked
     assert clocked.settings[clocked.panels[2].title]["budget"] == "wall-clock"
     assert clocked.costs["SB"] == 2.0

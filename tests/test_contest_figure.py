@@ -50,6 +50,17 @@ def test_axes_are_schedules_by_noises(drawn, table):
     assert len({axes.get_xlim() for axes in drawn.axes}) == 1
 
 
+def test_imbalanced_classes_are_the_last_column_and_what_is_no_setting_is_empty():
+    made = rival_curves(seeds=3, methods=("MB", "PEB"), noises=(0.0, 0.4), imbalances=(50.0,))
+    drawn = contest_figure.figure(contest_tables.table(made))
+    assert [axes.get_title("left") for axes in drawn.axes[:3]] == ["0 % flipped", "40 % flipped", "imbalance 50"]
+    assert [axes.axison for axes in drawn.axes] == [True] * 5 + [False]
+    assert "Imbalance: the first class's training examples over the last's." in texts(drawn).replace("\n", " ")
+    gone = contest_figure.figure(contest_tables.table(made.of(~made.frame.panel.str.contains("imbalance"))))
+    assert "not run" in [text.get_text() for text in gone.axes[2].texts]
+    assert not any("not run" in text.get_text() for axes in drawn.axes for text in axes.texts)
+
+
 def test_every_seed_is_a_dot_and_its_mean_a_marker(drawn, contested, table):
     ends = contested.panel(FIRST).query("epoch > 4").pivot(index="seed", columns="method", values="acc/report")
     lines = drawn.axes[0].lines
@@ -161,13 +172,14 @@ def test_the_figure_says_what_it_shows(drawn):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noises", [(0.0,), NOISES])
-def test_no_text_leaves_the_figure_or_meets_another(noises):
-    figure = contest_figure.figure(contest_tables.table(rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2])))
+@pytest.mark.parametrize(("noises", "imbalances"), [((0.0,), ()), (NOISES, ()), ((0.0,), (50.0,)), (NOISES, (50.0,))])
+def test_no_text_leaves_the_figure_or_meets_another(noises, imbalances):
+    made = rival_curves(seeds=2, noises=noises, budgets=BUDGETS[::2], imbalances=imbalances)
+    figure = contest_figure.figure(contest_tables.table(made))
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
+    for axes in filter(lambda axes: axes.axison, figure.axes):
         ticks = (*axes.get_xticklabels(), *axes.get_yticklabels())
         found += [*ticks, *axes.texts, axes.xaxis.label, axes._left_title, axes._right_title]
     boxes = {text: text.get_window_extent(renderer) for text in found if text.get_text() and text.get_visible()}

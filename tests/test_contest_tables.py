@@ -23,7 +23,7 @@ from hardsample.errors import InputError
 from hardsample.experiments import base_values, registry
 from hardsample.experiments import rivals as contest
 from hardsample.methods import registry as methods_registry
-from hardsample.report import contest_figure, contest_markdown, contest_tables
+from hardsample.report import contest_figure, contest_markdown, contest_tables, contest_words
 from hardsample.runs import store
 
 
@@ -49,7 +49,7 @@ def test_a_row_per_panel_and_method(table):
         contest_tables.COLUMNS
     )
     assert len(table) == 2 * 2 * 3 * len(METHODS)
-    assert table[["schedule", "noise", "budget"]].iloc[0].tolist() == ["constant", 0.0, "updates"]
+    assert table[["schedule", "noise", "imbalance", "budget"]].iloc[0].tolist() == ["constant", 0.0, 1.0, "updates"]
     assert table.method[: len(METHODS)].tolist() == list(METHODS)
     assert row(table, "LPS").cost == 1.5 and row(table, "OHEM").backwards == 3200 and row(table, "MB").updates == 200
 
@@ -259,7 +259,7 @@ def test_no_run_at_all(tmp_path):
     assert "no run is done yet" in contest_markdown.markdown(
         table
     ) and "- Equal wall-clock: not run." in contest_markdown.markdown(table)
-    assert texts(contest_figure.figure(contest_tables.table(nothing))).count("not run") >= 4
+    assert texts(contest_figure.figure(contest_tables.table(nothing))).count("not run") >= 2
     assert contest_tables.figure_data(contest_tables.table(nothing)).empty
 
 
@@ -280,7 +280,22 @@ def test_a_setting_of_one_schedule_alone():
     )
     rows = made.frame[made.frame.panel.isin(kept)]
     figure = contest_figure.figure(contest_tables.table(changed(made, rows, settings=settings, layout=layout)))
-    assert len(figure.axes) == 4 and texts(figure).count("not run") == 1
+    assert [axes.axison for axes in figure.axes] == [True, True, True, False]
+    assert "not run" not in texts(figure) and figure.axes[1].get_xlabel() == figure.axes[2].get_xlabel() != ""
+
+
+def test_imbalanced_classes_are_a_setting_in_words_and_tables():
+    made = rival_curves(methods=("MB", "PEB", "LB"), noises=(0.0, 0.1), imbalances=(50.0,), budgets=BUDGETS[:1])
+    table = contest_tables.table(made)
+    assert table[table.imbalance == 50].panel.unique().tolist() == ["constant, imbalance 50, equal updates"]
+    text = contest_markdown.markdown(table)
+    assert "Equal updates, 5 settings: **PEB wins in 5**" in text
+    assert ": constant 0, 10 %, imbalance 50; cosine 0, 10 %." in text
+    assert "| constant | 0 %, imbalance 50 | updates | MB |" in text and contest_words.IMBALANCE in text
+    usual = contest_markdown.markdown(contest_tables.table(rival_curves(methods=("MB", "PEB"), noises=(0.0,))))
+    assert "imbalance" not in usual.lower()
+    missing = contest_tables.table(made.of(~made.frame.panel.str.contains("imbalance")))
+    assert "Not run in 1: constant imbalance 50." in contest_markdown.markdown(missing)
 
 
 def test_other_curves_are_refused():

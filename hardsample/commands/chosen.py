@@ -9,11 +9,12 @@ from hardsample.data.dataset import how_at_hand
 from hardsample.experiments import rivals
 from hardsample.experiments.hard_samples import PROTOCOLS
 from hardsample.experiments.overrides import OVERRIDES
-from hardsample.experiments.registry import Experiment, grid, grids
+from hardsample.experiments.registry import Experiment, grid, grids, reaching
 from hardsample.experiments.shipped import shipped
 from hardsample.experiments.specs import EXPERIMENTS
 from hardsample.runs import launch, timing
 from hardsample.runs.store import Store
+from hardsample.training.networks import NETWORKS
 
 KNOBS = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol", *OVERRIDES)
 """What decides which runs a figure or table has."""
@@ -31,7 +32,8 @@ def parameters(options: argparse.Namespace, experiment: Experiment, *, compute: 
     What is changed of runs (learning rate, epochs and so on) is nothing to one that trains nothing.
     """
     names = [name for name in (*KNOBS, *_WHERE) if experiment.runs or name not in OVERRIDES]
-    return {name: value for name in names if (value := getattr(options, name, None))} | {"compute": compute}
+    given = {name: value for name in names if (value := getattr(options, name, None))}
+    return reaching(EXPERIMENTS[experiment.name], options.figure, given) | {"compute": compute}
 
 
 def shipped_begun(names: Sequence[str], data: str = "") -> list[tuple[Experiment, dict[str, Any]]]:
@@ -56,6 +58,8 @@ def uses(run: Run) -> list[str]:
             if size.train_examples != run.train_examples:
                 continue  # which spares most of the grids
             knobs = {"networks": "all"} if "networks" in spec.knobs else {}
+            if "networks" in spec.by_name:
+                knobs = {"networks": run.network * (run.network in NETWORKS)}
             for protocol in PROTOCOLS if "protocol" in spec.knobs else ("",):
                 knobs |= {"protocol": protocol} if protocol else {}
                 own = grid(spec.name, profile=size.name, data=run.data, precision=run.precision, **knobs)

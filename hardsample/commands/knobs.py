@@ -56,7 +56,8 @@ FIGURES: Options = {
     },
     "--networks": {
         "default": "",
-        "help": "of hard-samples: all, or names such as resnet18,resnet50 (default: the profile's)",
+        "help": "of hard-samples: all, or names such as resnet18,resnet50; of rivals: one name, one's own too"
+        " (default: the profile's)",
     },
     "--protocol": {
         "default": "sound",

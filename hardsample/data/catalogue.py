@@ -89,10 +89,15 @@ def is_built_in(name: str) -> bool:
     return name in _BUILT_IN
 
 
+def class_count(name: str) -> int:
+    """K, the number of classes; 0 where it is not known by the data's name."""
+    spec = DATASETS.get(name)
+    return (len(spec.classes) or spec.class_count) if spec else 0
+
+
 def chance(name: str) -> float | None:
     """The accuracy of a uniform guess, 1/K for K classes; None where K is not known by the data's name."""
-    spec = DATASETS.get(name)
-    count = (len(spec.classes) or spec.class_count) if spec else None
+    count = class_count(name)
     return 1 / count if count else None
 
 

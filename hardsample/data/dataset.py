@@ -10,8 +10,10 @@ import torch
 
 from hardsample.data import catalogue, download, fingerprints, formats
 from hardsample.data.catalogue import DATASETS, DatasetSpec
+from hardsample.data.class_imbalance import check_factor, enough, keep
 from hardsample.errors import InputError, did_you_mean
 from hardsample.extras import explained
+from hardsample.numerals import short
 from hardsample.paths import data_dir
 
 
@@ -21,6 +23,7 @@ class Dataset:
 
     x_train and x_test are uint8 [N, C, H, W], y_train and y_test int64 [N] in 0 .. num_classes - 1.
     ``stand_in`` tells that the images are generated, so that whatever is drawn from them can say so.
+    ``class_imbalance`` is what :func:`load` was asked for.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Dataset:
     y_test: torch.Tensor
     classes: tuple[str, ...]
     stand_in: bool
+    class_imbalance: float = 1.0
 
     def __repr__(self) -> str:
         train, test = (" x ".join(map(str, images.shape)) for images in (self.x_train, self.x_test))
@@ -52,6 +56,18 @@ class Dataset:
         share, values = counts / counts.sum(), torch.arange(256, dtype=torch.float64) / 255
         mean = (share * values).sum()
         return mean.item(), (share * (values - mean).square()).sum().sqrt().item()
+
+    def check_class_imbalance(self, wanted: float) -> None:
+        """Refuse a run that wants another class imbalance than the data have.
+
+        Raises:
+            InputError: says so.
+        """
+        if wanted != self.class_imbalance:
+            raise InputError(
+                f"class_imbalance of the run is {short(wanted)}, and the data {self.name!r} were loaded with"
+                f" {short(self.class_imbalance)}: load them with class_imbalance={short(wanted)}."
+            )
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data on ``device``."""
@@ -78,23 +94,33 @@ def name_of(source: str) -> str:
 
 
 @explained()
-def load(source: str, *, train_examples: int | None = None, test_examples: int | None = None) -> Dataset:
+def load(
+    source: str,
+    *,
+    train_examples: int | None = None,
+    test_examples: int | None = None,
+    class_imbalance: float = 1.0,
+) -> Dataset:
     """A data set by name or from an .npz file, whole or at most so many examples of it.
 
     The subset of a finite set is the first part of a permutation that is the same for every run; a stand-in is
-    generated to whatever size is asked for. ``<name>.npz`` in the data folder goes before a download of that name, if
-    its content is known to be what the name belongs to.
+    generated to whatever size is asked for. With a ``class_imbalance`` above 1 the training set is the part of the
+    whole one that :mod:`hardsample.data.class_imbalance` keeps. ``<name>.npz`` in the data folder goes before a
+    download of that name, if its content is known to be what the name belongs to.
 
     Raises:
-        InputError: the name is unknown, a file is missing or malformed or has another set's name, or a download failed.
+        InputError: the name is unknown, a file is missing or malformed or has another set's name, a download failed, or
+            a class would keep no example.
     """
     for option, value in (("train_examples", train_examples), ("test_examples", test_examples)):
         if value is not None and value < 1:
             raise InputError(f"{option} is {value}: give at least 1, or nothing for all.")
+    check_factor(class_imbalance)
+    chosen = (train_examples, test_examples, float(class_imbalance))
     name, path = _known(source)
     if path is not None:
         status = path.stat()
-        return _load(name, path.resolve(), (status.st_mtime_ns, status.st_size), train_examples, test_examples)
+        return _load(name, path.resolve(), (status.st_mtime_ns, status.st_size), *chosen)
     spec = DATASETS[name]
     if not (spec.made_by_code or spec.download):
         origin = f" from {spec.origin}, as docs/data.md tells," if spec.origin else ""
@@ -102,25 +128,34 @@ def load(source: str, *, train_examples: int | None = None, test_examples: int |
             f"there is no {name}.npz in {data_dir()}, and nothing to download: make it{origin} and put it there,"
             " or let HARDSAMPLE_DATA name a folder that has it."
         )
-    return _load(name, data_dir(), None, train_examples, test_examples)
+    return _load(name, data_dir(), None, *chosen)
 
 
 @functools.lru_cache(maxsize=4)  # as many as the two papers have
 def _load(
-    name: str, path: Path, version: tuple[int, int] | None, train_examples: int | None, test_examples: int | None
+    name: str,
+    path: Path,
+    version: tuple[int, int] | None,
+    train_examples: int | None,
+    test_examples: int | None,
+    factor: float,
 ) -> Dataset:
     """:func:`load` with its arguments resolved; ``version`` tells a changed file from the one that is cached."""
     spec = DATASETS.get(name)
     if spec and spec.generate:
-        pairs = (spec.generate("train", train_examples), spec.generate("test", test_examples))
-        return _dataset(name, (*pairs[0], *pairs[1]), spec.classes)
-    if version:
+        made = enough(train_examples, len(spec.classes), factor) if train_examples and factor != 1 else train_examples
+        arrays, classes = (*spec.generate("train", made), *spec.generate("test", test_examples)), spec.classes
+    elif version:
         arrays, classes = _read_npz(name, path)
     else:
         arrays, classes = _call(spec) if spec.load else download.read(name, spec.download, path)
     x_train, y_train, x_test, y_test = arrays
-    train, test = _subset(len(y_train), train_examples), _subset(len(y_test), test_examples)
-    return _dataset(name, (x_train[train], y_train[train], x_test[test], y_test[test]), classes)
+    test = _subset(len(y_test), test_examples)
+    if factor == 1:
+        train = _subset(len(y_train), train_examples)
+    else:
+        train = keep(y_train, len(classes), factor, train_examples)
+    return _dataset(name, (x_train[train], y_train[train], x_test[test], y_test[test]), classes, factor)
 
 
 def _read_npz(name: str, path: Path) -> formats.Contents:
@@ -151,9 +186,9 @@ def _call(spec: DatasetSpec) -> formats.Contents:
     return arrays, tuple(names) or classes
 
 
-def _dataset(name: str, arrays: formats.Arrays, classes: tuple[str, ...]) -> Dataset:
+def _dataset(name: str, arrays: formats.Arrays, classes: tuple[str, ...], factor: float) -> Dataset:
     tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-    return Dataset(name, *tensors, classes=classes, stand_in=catalogue.is_stand_in(name))
+    return Dataset(name, *tensors, classes, catalogue.is_stand_in(name), factor)
 
 
 def _subset(available: int, wanted: int | None) -> slice | np.ndarray:

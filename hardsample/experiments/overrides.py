@@ -65,7 +65,8 @@ class Overrides:
         said = [f"{WORDS[field]} {value:g}" for field, value in self.numbers.items()]
         said += [f"only {', '.join(_names(experiment))}"] * bool(self.methods)
         note = f"{experiment.note}. Changed from the profile: {', '.join(said)}"
-        return dataclasses.replace(experiment, note=note, variation=self._variation(experiment))
+        variation = "-".join(filter(None, (experiment.variation, self._variation(experiment))))
+        return dataclasses.replace(experiment, note=note, variation=variation)
 
     @property
     def given(self) -> list[str]:

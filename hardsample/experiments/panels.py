@@ -17,8 +17,8 @@ class Panel:
     """One column of a figure or block of a table: its title and its runs, method by method and seed by seed.
 
     ``network`` and ``slot`` (the paper's data set that the panel's stands for, "CIFAR-10") say which cell of paper B's
-    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise and budget. ``names``
-    are of runs that :func:`variant` alone would not tell apart.
+    tables it is; ``setting`` is what sets it apart in a contest of all methods: schedule, noise, imbalance and budget.
+    ``names`` are of runs that :func:`variant` alone would not tell apart.
     """
 
     title: str

@@ -120,16 +120,24 @@ class ContestProfile(Profile):
     """A size of a contest of all methods; ``common`` are fields of its runs.
 
     ``noises`` are the shares of wrong labels, by the learning-rate schedule; ``budgets`` what is held equal.
+    ``imbalances`` are the class imbalances, by the schedule too, with right labels and at equal updates alone: of
+    ``imbalanced_epochs``, where the examples that stay are so few that the usual epochs would be fewer updates.
     ``methods`` are those that enter, by the names of their curves; all, where there are none.
     """
 
     noises: Mapping[str, Sequence[float]]
+    imbalances: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    imbalanced_epochs: float = 0.0
     common: Mapping[str, Any]
     evaluations_per_epoch: float = 0.5
     budgets: tuple[str, ...] = BUDGETS
     methods: tuple[str, ...] = ()
 
+    def with_examples(self, examples: int) -> Self:
+        """As :meth:`Profile.with_examples`: so many of imbalanced classes, too."""
+        return dataclasses.replace(super().with_examples(examples), imbalanced_epochs=0.0)
+
     def changed(self, **values: float) -> Self:
         """As :meth:`Profile.changed`."""
-        sizes = {"epochs": values.pop("epochs")} if "epochs" in values else {}
+        sizes = {"epochs": values.pop("epochs"), "imbalanced_epochs": 0.0} if "epochs" in values else {}
         return super().changed(common={**self.common, **values}, **sizes)

@@ -232,6 +232,7 @@ SPREAD = (
 _NO_NOISE = dict.fromkeys(SCHEDULES, (0.0,))
 _LITTLE_AND_MUCH = dict.fromkeys(SCHEDULES, (0.0, 0.4))
 _ALL_NOISES = dict.fromkeys(SCHEDULES, (0.0, 0.1, 0.2, 0.4))
+_LONG_TAIL = {SCHEDULES[0]: (50.0,)}  # of 26 classes it leaves 26 % of as many examples each
 _LETTERS = {"network": letters_cnn.SPEC.name, "optimizer": "adadelta", "batch_size": 32}
 _IMAGES = {"optimizer": "sgd", "momentum": 0.9}
 # Half of ResNet-18's time; initialised as in paper B's own experiments.
@@ -259,7 +260,7 @@ LETTERS = (
         common=_NARROW_LETTERS,
         **_EASY_LETTERS,
     ),
-    ContestProfile(  # half a minute on two cores: some methods in one setting, and seeds enough for Holm's test
+    ContestProfile(  # a minute on two cores: some methods in two settings, and seeds enough for Holm's test
         of="rivals/letters",
         name="quick",
         seeds=10,
@@ -268,6 +269,7 @@ LETTERS = (
         evaluate_train_examples=250,
         epochs=5.0,
         noises={SCHEDULES[0]: (0.0,)},
+        imbalances=_LONG_TAIL,
         budgets=BUDGETS[:1],
         methods=_SOME,
         common=_NARROW_LETTERS,
@@ -283,6 +285,7 @@ LETTERS = (
         evaluate_train_examples=250,
         epochs=6.0,
         noises=_ALL_NOISES,
+        imbalances=_LONG_TAIL,
         common=_LETTERS | {"learning_rate": 0.5},
     ),
     ContestProfile(  # paper A's budget
@@ -294,6 +297,8 @@ LETTERS = (
         evaluate_train_examples=5_000,
         epochs=10.0,
         noises=_ALL_NOISES,
+        imbalances=_LONG_TAIL,
+        imbalanced_epochs=38.0,
         common=_LETTERS | {"learning_rate": 0.05},
     ),
 )

@@ -88,7 +88,7 @@ def grid(
         methods: some of the figure's, by the names of their curves, joined by commas ("PLB, PEB"); the baseline is
             kept. "" or None for all.
         knobs: what else the figure lets one choose. Paper B's have networks (names joined by commas, "all", or "" for
-            the profile's) and protocol ("sound" or "published").
+            the profile's) and protocol ("sound" or "published"); a contest has networks (one name, or "").
 
     Raises:
         InputError: an unknown name, a number below 1, a knob that the figure does not have, or one of the last four
@@ -116,7 +116,7 @@ def grids(figure: str = "", **choices: Any) -> list[Experiment]:
     Args:
         figure: what :func:`select` takes.
         choices: arguments of :func:`grid`; None is the default. One that not all of the figures have is of those alone;
-            its default says nothing.
+            its default says nothing. A contest's network is its profile's where all figures are asked for.
 
     Raises:
         InputError: as of :func:`grid`; a choice that none of the figures has.
@@ -124,7 +124,12 @@ def grids(figure: str = "", **choices: Any) -> list[Experiment]:
     specs = [EXPERIMENTS[name] for name in select(figure)]
     given = {name: value for name, value in choices.items() if value is not None}
     _check_choices(figure, specs, given)
-    return [_grid_of(spec, given, alone=len(specs) == 1) for spec in specs]
+    return [_grid_of(spec, reaching(spec, figure, given), alone=len(specs) == 1) for spec in specs]
+
+
+def reaching(spec: ExperimentSpec, figure: str, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the choices that reach the experiment where ``figure`` is asked for, as :func:`select` takes it."""
+    return {name: value for name, value in choices.items() if figure or name not in spec.by_name}
 
 
 def _grid_of(spec: ExperimentSpec, given: Mapping[str, Any], *, alone: bool) -> Experiment:

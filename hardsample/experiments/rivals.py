@@ -1,4 +1,4 @@
-"""The grids that set all methods against each other: each learning-rate schedule, share of wrong labels and budget."""
+"""The grids that set all methods against each other: each learning-rate schedule, training set and budget."""
 
 import dataclasses
 import functools
@@ -8,33 +8,53 @@ from typing import Any
 
 import torch
 
-from hardsample.config import SCHEDULES, Run
+from hardsample.config import INITIALIZATIONS, SCHEDULES, Run
+from hardsample.data import catalogue
+from hardsample.data.class_imbalance import fewest
 from hardsample.data.dataset import name_of
+from hardsample.errors import InputError
 from hardsample.experiments import base_values, hard_samples
 from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
 from hardsample.experiments.profiles import ContestProfile
 from hardsample.experiments.specs import ExperimentSpec
 from hardsample.methods import registry
 from hardsample.methods.registry import BUDGETS, Entry
-from hardsample.numerals import count, short
-from hardsample.training.networks import INITIALIZED_BY_LIBRARY, find
+from hardsample.numerals import count, percent, short
+from hardsample.training.networks import find
 
 PAPER = "rivals"
 BASELINE = base_values.BASELINE
 TIMED_SEEDS, TIMED_EPOCHS, TIMED_UPDATES, TIMED_TESTS = 3, 6, 32, 64  # updates of an epoch; seeds and epochs at most
 BY_NAME: Mapping[str, Entry] = registry.ENTRIES
 """What enters, by the names of its curves, in the order of tables."""
+KNOBS = {"networks": ""}  # and their defaults
 TIMED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"LB": {}}
 """By method, the options with which it is timed where they are not those with which it enters."""
 
 
 def build_grid(
-    paper_data: PaperData, spec: ExperimentSpec, profile: ContestProfile, data: str, seeds: int, precision: str
+    paper_data: PaperData,
+    spec: ExperimentSpec,
+    profile: ContestProfile,
+    data: str,
+    seeds: int,
+    precision: str,
+    networks: str = "",
 ) -> Experiment:
     """The runs at equal updates and at equal backward passes, on the first of a paper's data sets.
 
     :func:`by_the_clock` adds those of equal wall-clock.
+
+    Args:
+        networks: the name of the one network that every method trains; "" for the profile's. Any that is registered,
+            with the profile's image size and initialisation where it has such a choice.
+
+    Raises:
+        InputError: several networks, or an unknown one.
     """
+    if "," in networks:
+        raise InputError(f"networks is {networks!r}, and {spec.name} compares all methods on one: give one name.")
+    fields = dict(profile.common) | (_network_fields(networks, profile.common) if networks else {})
     sources = paper_data.sources(data, stand_in=profile.stand_in, stand_ins=profile.stand_ins)
     own, source = next(iter(sources.items()))
     base = Run(
@@ -47,15 +67,22 @@ def build_grid(
         evaluate_train_examples=profile.evaluate_train_examples,
         evaluations_per_epoch=profile.evaluations_per_epoch,
         precision=precision,
-        **profile.common,
+        **fields,
     )
     most = seeds or profile.seeds
     panels = [
-        _panel(base, most, schedule, noise, budget, {}, profile.methods)
+        _panel(base, most, setting(schedule, noise, 1.0, budget), {}, profile.methods)
         for schedule, noises in profile.noises.items()
         for noise in noises
         for budget in BUDGETS[:2]
         if budget in profile.budgets
+    ]
+    longer = dataclasses.replace(base, epochs=profile.imbalanced_epochs or base.epochs)
+    panels += [
+        _panel(longer, most, setting(schedule, 0.0, imbalance, BUDGETS[0]), {}, profile.methods)
+        for schedule, imbalances in profile.imbalances.items()
+        for imbalance in imbalances
+        if _has_enough(base, imbalance)
     ]
     return Experiment(
         spec.name,
@@ -70,17 +97,43 @@ def build_grid(
         epochs_title=base_values.EPOCHS_TITLE,
         timed=_timed(base, most) if BUDGETS[2] in profile.budgets else (),
         rates=_rates(panels[0]),
+        variation="" if base.network == profile.common["network"] else base.network,
     )
+
+
+def _network_fields(network: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    """A network in the place of a profile's: what its runs have of the fields that not every network has."""
+    known = find(network)
+    return {
+        "network": network,
+        "image_size": None if known.image_shape else common.get("image_size"),
+        "initialization": (
+            common.get("initialization", "timm") if known.initialize_as_timm is not None else INITIALIZATIONS[0]
+        ),
+    }
 
 
 def _contest(kind: str, data: PaperData) -> ExperimentSpec:
     """The contest of all methods on things of a kind, which has sizes of its own."""
     name, grid = f"{PAPER}/{kind}", functools.partial(build_grid, data)
-    return ExperimentSpec(name=name, title=f"All methods on {kind}", grid=grid, sizes=name)
+    return ExperimentSpec(
+        name=name, title=f"All methods on {kind}", grid=grid, sizes=name, knobs=KNOBS, by_name=(*KNOBS,)
+    )
 
 
 SPECS = (_contest("letters", base_values.DATA), _contest("images", hard_samples.DATA))
 NAMES = tuple(spec.name for spec in SPECS)
+
+
+def setting(schedule: str, noise: float, imbalance: float, budget: str) -> dict[str, Any]:
+    """What sets a panel apart: learning-rate schedule, share of wrong labels, class imbalance, and what is equal."""
+    return {"schedule": schedule, "noise": noise, "imbalance": imbalance, "budget": budget}
+
+
+def training_set(noise: float, imbalance: float) -> str:
+    """What is done to the training set, in words: "10 % flipped", "imbalance 50"."""
+    flipped = f"{percent(noise)} flipped" if noise or imbalance == 1 else ""
+    return ", ".join(filter(None, (flipped, "" if imbalance == 1 else f"imbalance {short(imbalance)}")))
 
 
 def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experiment:
@@ -97,35 +150,36 @@ def by_the_clock(experiment: Experiment, costs: Mapping[str, float]) -> Experime
     clocked = []
     for panel in panels:
         clocked.append(panel)
-        schedule, noise, budget = panel.setting.values()
-        if budget == BUDGETS[1]:
-            clocked.append(_panel(base, most, schedule, noise, BUDGETS[2], costs))
+        if panel.setting["budget"] == BUDGETS[1]:
+            clocked.append(_panel(base, most, {**panel.setting, "budget": BUDGETS[2]}, costs))
     return dataclasses.replace(experiment, panels=tuple(clocked), costs=costs)
 
 
+def _has_enough(run: Run, imbalance: float) -> bool:
+    """Whether every class keeps an example: of data of one's own, which may be few, it is not known before loading."""
+    if not catalogue.is_built_in(run.data):
+        return False
+    return run.train_examples is None or run.train_examples >= fewest(catalogue.class_count(run.data), imbalance)
+
+
 def _panel(
-    base: Run,
-    seeds: int,
-    schedule: str,
-    noise: float,
-    budget: str,
-    costs: Mapping[str, float],
-    methods: Sequence[str] = (),
+    base: Run, seeds: int, setting: Mapping[str, Any], costs: Mapping[str, float], methods: Sequence[str] = ()
 ) -> Panel:
     names = {
         run: entrant.name
         for entrant in BY_NAME.values()
         if not methods or entrant.name in methods
         for seed in range(1, seeds + 1)
-        if (run := _run(dataclasses.replace(base, seed=seed), entrant, schedule, noise, budget, costs)) is not None
+        if (run := _run(dataclasses.replace(base, seed=seed), entrant, setting, costs)) is not None
     }
-    title = f"{schedule}, {noise:.0%} flipped, equal {budget}".replace("%", " %")
-    setting = {"schedule": schedule, "noise": noise, "budget": budget}
+    changed = training_set(setting["noise"], setting["imbalance"])
+    title = f"{setting['schedule']}, {changed}, equal {setting['budget']}"
     return Panel(title, tuple(names), setting=setting, names=names)
 
 
-def _run(base: Run, entrant: Entry, schedule: str, noise: float, budget: str, costs: Mapping[str, float]) -> Run | None:
+def _run(base: Run, entrant: Entry, setting: Mapping[str, Any], costs: Mapping[str, float]) -> Run | None:
     """An entrant's run of one seed in one setting, as long as the budget allows; None if it has none there."""
+    budget = setting["budget"]
     if budget not in entrant.budgets or budget == BUDGETS[2] and entrant.name not in costs:
         return None
     epochs = base.epochs * entrant.times
@@ -138,8 +192,9 @@ def _run(base: Run, entrant: Entry, schedule: str, noise: float, budget: str, co
         method=entrant.method,
         options=dict(entrant.options) | ({"epochs": epochs} if entrant.scheduled else {}),
         loss=entrant.loss,
-        label_noise=noise,
-        learning_rate_schedule=schedule,
+        label_noise=setting["noise"],
+        class_imbalance=setting["imbalance"],
+        learning_rate_schedule=setting["schedule"],
         epochs=epochs,
     )
 
@@ -171,7 +226,7 @@ def _timed(base: Run, seeds: int) -> tuple[Run, ...]:
         test_examples=min(TIMED_TESTS, base.test_examples or TIMED_TESTS),
         epochs=float(min(TIMED_EPOCHS, base.epochs)),
     )
-    runs = _panel(small, min(TIMED_SEEDS, seeds), SCHEDULES[0], 0.0, BUDGETS[0], {}).names
+    runs = _panel(small, min(TIMED_SEEDS, seeds), setting(SCHEDULES[0], 0.0, 1.0, BUDGETS[0]), {}).names
     timed = (run for run, name in runs.items() if BUDGETS[2] in BY_NAME[name].budgets)
     return tuple(dataclasses.replace(run, options=TIMED_OPTIONS.get(run.method, run.options)) for run in timed)
 
@@ -180,8 +235,9 @@ def _note(profile: ContestProfile, base: Run) -> str:
     """The size of the runs in words, for the foot of a figure."""
     sizes = f"{amount(profile.train_examples, 'training examples')}, {amount(profile.test_examples, 'test examples')}"
     optimizer = {"adadelta": "Adadelta", "sgd": f"SGD with momentum {short(base.momentum)}"}[base.optimizer]
-    network = find(base.network).title
-    if base.network in INITIALIZED_BY_LIBRARY:
+    known = find(base.network)
+    network = known.title
+    if known.initialize_as_timm is not None:
         network += f" with {base.initialization}'s initialisation"
     return (
         f"profile {profile.name}: {network}, {optimizer}, {sizes}, n = {base.batch_size}, "

@@ -74,8 +74,9 @@ class ExperimentSpec:
 
     ``name`` is "paper/figure": where its notebook lies under ``notebooks/`` and its outputs under ``figures/``.
     ``grid`` is called with this spec and with what was chosen: ``grid(spec, profile=, data=, seeds=, precision=)``, and
-    the ``knobs``, which map the names of what else can be chosen to the defaults. ``profile`` is a :class:`Profile`
-    whose ``of`` is ``sizes``, with the number of examples asked for; ``seeds`` is 0 for the profile's; ``precision`` is
+    the ``knobs``, which map the names of what else can be chosen to the defaults; those ``by_name`` reach it where it
+    or its paper is asked for by name, and not where all figures are. ``profile`` is a :class:`Profile` whose ``of`` is
+    ``sizes``, with the number of examples asked for; ``seeds`` is 0 for the profile's; ``precision`` is
     never "auto"; ``data`` is for :meth:`hardsample.experiments.panels.PaperData.sources`.
     """
 
@@ -84,6 +85,7 @@ class ExperimentSpec:
     grid: Callable[..., Experiment]
     sizes: str
     knobs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    by_name: tuple[str, ...] = ()
 
     @property
     def paper(self) -> str:

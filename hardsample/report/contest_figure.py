@@ -1,4 +1,4 @@
-"""The figure of a contest: every method's difference to the baseline, for each schedule and share of flipped labels."""
+"""The figure of a contest: every method's difference to the baseline, for each schedule and training set."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hardsample.experiments.rivals import BUDGETS, BY_NAME
-from hardsample.numerals import number, percent
+from hardsample.experiments.rivals import BUDGETS, BY_NAME, training_set
+from hardsample.numerals import number
 from hardsample.report import comparisons, style, wording
 from hardsample.report.contest_tables import baseline_of, figure_data
 from hardsample.statistics import LEVEL
@@ -23,28 +23,31 @@ _LOOKS = dict(
     )
 )
 _WIDTH, _GAP, _LEFT = 8.2, 0.17, 1.1  # of all axes side by side, between them, and on their left, inches
+_NARROWEST = 1.85  # of one of the axes, whatever the width of all is then
 _BESIDE = {"xycoords": "axes fraction", "textcoords": "offset points", "rotation": 270, "va": "center"}
 _BESIDE |= {"fontsize": style.RC["axes.titlesize"], "fontweight": "bold"}
 _WORDS = {"va": "center_baseline", "ha": "left", "fontsize": 7, "color": style.QUIET}
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """Every method's difference to the baseline: rows are learning-rate schedules, columns shares of flipped labels.
+    """Every method's difference to the baseline: rows are learning-rate schedules, columns training sets.
 
     On the half of the test set that reports. In each axes a line per method, the furthest above the baseline first,
     and, in it, one per budget that has runs of its own: a dot for every seed, the mean, filled where it is significant,
-    and its t interval. What lies far from all else is cut, and marked with its value.
+    and its t interval. What lies far from all else is cut, and marked with its value. The place of a setting that is
+    not in the contest is empty.
     """
     points, usual = figure_data(table), baseline_of(table)
     methods = in_order(table, points)
-    schedules, noises = list(dict.fromkeys(table.schedule)), sorted(set(table.noise))
+    schedules = list(dict.fromkeys(table.schedule))
+    columns = sorted(set(zip(table.imbalance, table.noise, strict=True)))
     budgets = [budget for budget in BUDGETS if (points.budget[points.pairs > 0] == budget).any()]
     limits = _limits(points)
     cut = comparisons.beyond(_drawn(points), limits)
     with matplotlib.rc_context(style.RC):
         page, grid = style.page(
-            (len(schedules), len(noises)),
-            size=(_WIDTH / len(noises) - _GAP, len(methods) * (0.2 if len(budgets) < 2 else 0.34)),
+            (len(schedules), len(columns)),
+            size=(max(_WIDTH / len(columns) - _GAP, _NARROWEST), len(methods) * (0.2 if len(budgets) < 2 else 0.34)),
             gap=(_GAP, 0.5),
             right=0.34,
             bottom=0.42,
@@ -55,16 +58,25 @@ def figure(table: pd.DataFrame) -> Figure:
             left=_LEFT,
         )
         for schedule, row in zip(schedules, grid, strict=True):
-            for noise, axes in zip(noises, row, strict=True):
-                here = points[(points.schedule == schedule) & (points.noise == noise)]
+            for (imbalance, noise), axes in zip(columns, row, strict=True):
+                if not len(_of(table, schedule, noise, imbalance)):
+                    axes.set_axis_off()
+                    continue
                 comparisons.differences_axis(axes, limits, methods, cut)
-                _differences(axes, here, methods, usual, limits)
-                axes.set_title(f"{percent(noise)} flipped", loc="left")
-                axes.tick_params(labelleft=noise == noises[0])
+                _differences(axes, _of(points, schedule, noise, imbalance), methods, usual, limits)
+                axes.set_title(training_set(noise, imbalance), loc="left")
+            shown = [axes for axes in row if axes.axison]
+            for axes in shown[1:]:
+                axes.tick_params(labelleft=False)
             row[-1].annotate(f"{schedule} learning rate", (1, 0.5), (8, 0), **_BESIDE)
-        for axes in grid[-1]:
-            axes.set_xlabel(f"difference to {usual}, points")
+        for column in grid.T:
+            [axes for axes in column if axes.axison][-1].set_xlabel(f"difference to {usual}, points")
     return page
+
+
+def _of(rows: pd.DataFrame, schedule: str, noise: float, imbalance: float) -> pd.DataFrame:
+    """Those of one schedule and one training set."""
+    return rows[(rows.schedule == schedule) & (rows.noise == noise) & (rows.imbalance == imbalance)]
 
 
 def in_order(table: pd.DataFrame, points: pd.DataFrame) -> list[str]:
@@ -82,7 +94,7 @@ def in_order(table: pd.DataFrame, points: pd.DataFrame) -> list[str]:
 
 
 def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual: str, limits: Sequence[float]) -> None:
-    """Draw one schedule and one share of flipped labels, given their rows of ``figure_data``."""
+    """Draw one schedule and one training set, given their rows of ``figure_data``."""
     twins = points[(points.method == usual) & points.report_mean.notna()]
     if points.empty or twins.empty:
         text = "not run" if points.empty else f"{usual} not run: no differences"
@@ -157,6 +169,7 @@ def _caption(table: pd.DataFrame, points: pd.DataFrame, *, cut: bool) -> str:
     parts = [
         f"Test accuracy minus {usual}'s (its mean is above the axes) at the end of training, in points, on the half of"
         " the test set that did not choose the winner. Flipped: share of training labels made wrong.",
+        "Imbalance: the first class's training examples over the last's." if (table.imbalance != 1).any() else "",
         f"Dots: seeds ({wording.seeds_in_words(counts).replace(' seeds', '').replace(' seed', '')}); markers: mean,"
         f" filled if significant (p < {LEVEL:g} after Holm); bars: its 95 % interval."
         if len(counts)

@@ -109,7 +109,8 @@ def _method_cells(row: pd.Series) -> tuple[str, ...]:
 
 
 def _setting_cells(row: pd.Series) -> tuple[str, str, str]:
-    return row.schedule, percent(row.noise), row.budget
+    imbalance = "" if row.imbalance == 1 else f", imbalance {short(row.imbalance)}"
+    return row.schedule, f"{percent(row.noise)}{imbalance}", row.budget
 
 
 def _paired_cells(row: pd.Series, kind: str = "", digits: int = 2) -> tuple[str, str, str, str]:

@@ -20,7 +20,7 @@ from hardsample.statistics import LEVEL
 
 PAIRED = ("difference", "difference_low", "difference_high", "p", "p_holm", "seeds_won", "usable", "smallest")
 COLUMNS = (
-    *("panel", "schedule", "noise", "budget", "method", "same_as"),
+    *("panel", "schedule", "noise", "imbalance", "budget", "method", "same_as"),
     *("n", "diverged", "mean", "sd", "low", "high", *PAIRED, "pairs"),
     *("choose_difference", "chosen", "report_mean", *(f"report_{column}" for column in PAIRED)),
     *(f"gap_{column}" for column in PAIRED),
@@ -29,7 +29,7 @@ COLUMNS = (
     *("updates", "forwards", "backwards", "cost"),
 )
 WINNERS = (
-    *("panel", "schedule", "noise", "budget", "verdict", "method", *PAIRED, "pairs"),
+    *("panel", "schedule", "noise", "imbalance", "budget", "verdict", "method", *PAIRED, "pairs"),
     *("tests", "seeds", "needed", "better", "inconclusive", "above", "worse", "left_out"),
 )
 VERDICTS = ("wins", "highest inconclusive", "none above", "too few seeds", "not compared", "not run")
@@ -107,15 +107,15 @@ def winners(table: pd.DataFrame) -> pd.DataFrame:
 def figure_data(table: pd.DataFrame) -> pd.DataFrame:
     """What the figure of a contest draws: a row per panel and method, without those that repeat another budget's runs.
 
-    Columns: panel, schedule, noise, budget, method; report_mean; report_difference with its t interval, report_p_holm,
-    pairs, report_usable, as in :func:`table`; then each seed's difference in points on the half of the test set that
-    reports, NaN where it is not run or diverged, and last the keys of the row's runs.
+    Columns: panel, schedule, noise, imbalance, budget, method; report_mean; report_difference with its t interval,
+    report_p_holm, pairs, report_usable, as in :func:`table`; then each seed's difference in points on the half of the
+    test set that reports, NaN where it is not run or diverged, and last the keys of the row's runs.
     """
     usual, ends = baseline_of(table), _ends(table.attrs["curves"])
     runs = keys(table.attrs["curves"].frame)
     found = table[(table.same_as == "") & (table.n + table.diverged > 0)].reset_index(drop=True)
     reported = (f"report_{column}" for column in ("mean", *PAIRED[:3], "p_holm", "usable"))
-    kept = ("panel", "schedule", "noise", "budget", "method", *reported, "pairs")
+    kept = ("panel", "schedule", "noise", "imbalance", "budget", "method", *reported, "pairs")
     differences = [
         (ends[panel, method]["acc/report"] - ends.get((panel, usual), _NOTHING)["acc/report"]).rename(place)
         for place, (panel, method) in enumerate(zip(found.panel, found.method, strict=True))
@@ -149,7 +149,7 @@ def _settings(curves: Curves) -> dict[str, Mapping]:
 
 def _before(one: Mapping, other: Mapping) -> bool:
     """Whether two settings differ in the budget alone, and that of ``one`` comes first."""
-    alike = all(one[of] == other[of] for of in ("schedule", "noise"))
+    alike = all(one[of] == other[of] for of in one if of != "budget")
     return alike and BUDGETS.index(one["budget"]) < BUDGETS.index(other["budget"])
 
 

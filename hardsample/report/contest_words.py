@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hardsample.experiments import base_values
-from hardsample.experiments.rivals import BUDGETS, BY_NAME, TIMED_OPTIONS
+from hardsample.experiments.rivals import BUDGETS, BY_NAME, TIMED_OPTIONS, training_set
 from hardsample.methods.loss_based import reading
 from hardsample.methods.registry import DIFFERENCES
 from hardsample.numerals import count, number, p_value, percent, short
@@ -16,6 +16,10 @@ from hardsample.statistics import LEVEL, min_attainable_p
 
 _STREAMS = ("LB", "PLB", "PEB")  # of base values
 COSINE = "Cosine: the learning rate falls to 0 at the end of the budget."
+IMBALANCE = (
+    "Imbalance: in training the first class has so many times the examples of the last, and class sizes fall"
+    " geometrically between; the test set is as it is."
+)
 
 
 def in_short(table: pd.DataFrame, found: pd.DataFrame) -> str:
@@ -104,7 +108,7 @@ def unequal_statement(table: pd.DataFrame) -> str:
     """Which methods differ from the baseline in learning rate, in updates or in wall-clock, computed from the runs."""
     usual, rates = baseline_of(table), table.attrs["curves"].experiment.rates
     run = table[(table.n + table.diverged > 0) & (table.same_as == "")]
-    updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates)
+    updates = run.updates / run.panel.map(table[table.method == usual].set_index("panel").updates).astype(float)
     parts = [_multiples("learning rate, on average,", run.method, run.method.map(rates))]
     for budget in BUDGETS:
         own = run.budget == budget
@@ -160,9 +164,18 @@ def _divergence(table: pd.DataFrame) -> str:
 
 
 def _where(found: pd.DataFrame) -> str:
-    """Settings of one budget: "constant 0, 10 %; cosine 0 %"."""
-    schedules = found.groupby("schedule", sort=False).noise
-    return "; ".join(f"{schedule} {', '.join(short(100 * n) for n in noises)} %" for schedule, noises in schedules)
+    """Settings of one budget: "constant 0, 10 %, imbalance 50; cosine 0 %"."""
+    return "; ".join(
+        f"{schedule} {', '.join(_training_sets(own))}" for schedule, own in found.groupby("schedule", sort=False)
+    )
+
+
+def _training_sets(found: pd.DataFrame) -> Iterator[str]:
+    """Those of one schedule: shares of flipped labels in one, and each class imbalance."""
+    usual = found.imbalance == 1
+    if usual.any():
+        yield f"{', '.join(short(100 * noise) for noise in found.noise[usual])} %"
+    yield from (training_set(row.noise, row.imbalance) for row in found[~usual].itertuples())
 
 
 def too_few_statement(found: pd.DataFrame) -> str:
@@ -208,6 +221,8 @@ def notes(table: pd.DataFrame, found: pd.DataFrame) -> str:
         notes.append(f"{', '.join(beside)}: longer than the budget, to be compared with, and not in the choice.")
     if "cosine" in set(table.schedule):
         notes.append(COSINE)
+    if (table.imbalance != 1).any():
+        notes.append(IMBALANCE)
     decided = int((found.seeds >= found.needed).sum())
     if decided:
         notes.append(_across(table, decided))

@@ -161,7 +161,9 @@ def _set_apart(pairs: Sequence[tuple[StoredRun, StoredRun]], deviation: Deviatio
 
 def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | None:
     """The run with the other value, if it is one of the papers' with the default."""
-    if networks.find(run.network).paper != _FOLDERS[deviation.paper] or run.label_noise or run.loss != "cross-entropy":
+    if networks.find(run.network).paper != _FOLDERS[deviation.paper]:
+        return None
+    if run.label_noise or run.class_imbalance != 1 or run.loss != "cross-entropy":
         return None
     if catalogue.is_stand_in(run.data):
         return None

@@ -381,6 +381,7 @@ NO_DEVIATION = {
     "loss": "beyond the papers; their own is the default",
     "focal_gamma": "beyond the papers; of the focal loss alone",
     "label_noise": "beyond the papers; none is the default",
+    "class_imbalance": "beyond the papers; the classes as they are is the default",
     "detail": "what is kept of a run, not how it is trained",
     "delta": "a hyper-parameter that paper B names",
     "uniform": "beyond the papers; none is the default",

@@ -34,4 +34,4 @@ def _epochs(run: Run) -> float:
 def _kind(run: Run) -> Hashable:
     """What decides, beside its length, how long a run takes."""
     sizes = (run.train_examples, run.test_examples, run.evaluate_train_examples, run.evaluations_per_epoch)
-    return run.data, run.network, run.batch_size, run.image_size, run.precision, *sizes
+    return run.data, run.class_imbalance, run.network, run.batch_size, run.image_size, run.precision, *sizes

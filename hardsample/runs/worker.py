@@ -171,4 +171,9 @@ def probe(cohort: Sequence[Run], source: str, device: str, wanted: Mapping[str, 
 
 def load_data(run: Run, source: str) -> Dataset:
     """The data that ``run`` is trained and tested on."""
-    return load(source, train_examples=run.train_examples, test_examples=run.test_examples)
+    return load(
+        source,
+        train_examples=run.train_examples,
+        test_examples=run.test_examples,
+        class_imbalance=run.class_imbalance,
+    )

@@ -60,6 +60,7 @@ class TrainingStep:
             raise InputError("the runs of a cohort must differ in their seed alone: train the others on their own.")
         if run.start is not None and starts is None:
             raise InputError(f"{run.label} goes on from a pre-training: train its start first and pass it on.")
+        data.check_class_imbalance(run.class_imbalance)
         networks.check_images(run.network, data.x_train.shape[1:])
         networks.check_initialization(run.network, run.initialization)
         networks.check_input_scaling(run.network, run.input_scaling, data)

@@ -81,6 +81,7 @@ def check(run: Run, data: Dataset) -> None:
     Raises:
         InputError: its network, method or one of their options does not fit the data.
     """
+    data.check_class_imbalance(run.class_imbalance)
     networks.check_images(run.network, data.x_train.shape[1:])
     networks.check_initialization(run.network, run.initialization)
     networks.check_input_scaling(run.network, run.input_scaling, data)
