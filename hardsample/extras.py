@@ -8,7 +8,7 @@ from hardsample.errors import InputError
 EXTRAS = {
     **dict.fromkeys(("distributed", "tqdm"), "reproduce"),
     **dict.fromkeys(("ipykernel", "jupyter_client", "jupyterlab", "nbformat", "papermill"), "reproduce"),
-    **dict.fromkeys(("matplotlib", "pandas", "seaborn"), "reproduce"),
+    **dict.fromkeys(("matplotlib", "pandas", "seaborn", "sklearn"), "reproduce"),
     **dict.fromkeys(("torchdata", "torchvision"), "reproduce"),
     "pyarrow": "parquet",
 }
