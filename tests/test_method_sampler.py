@@ -393,6 +393,26 @@ def test_single_indices_cannot_tell_a_short_mini_batch():
         MethodSampler("OHEM", SIZE, N, evaluate=nothing).examples  # noqa: B018
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name, options", [case for case in CASES if case[0] != "LB"], ids=str)
+def test_a_gpu_draws_as_the_host_does(name, options):
+    network, same = Network(), Network()
+
+    def evaluate(indices):
+        return tuple(part.cuda() for part in same.evaluate(indices.cpu()))
+
+    host = made(name, options, network)
+    gpu = MethodSampler(name, SIZE, N, seed=3, evaluate=evaluate, device="cuda", **options)
+    for _ in range(25):
+        indices = host.draw()
+        assert gpu.draw().tolist() == indices.tolist()
+        torch.testing.assert_close(gpu.weights(indices).cpu(), host.weights(indices))
+        logits, losses = network(indices)
+        host.update(indices, losses, logits=logits)
+        gpu.update(indices, losses.cuda(), logits=logits.cuda())
+        network.updates, same.updates = network.updates + 1, same.updates + 1
+
+
 # The table of the documentation.
 
 

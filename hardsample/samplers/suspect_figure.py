@@ -84,7 +84,9 @@ def suspect_figure(trial: pd.DataFrame, found: Suspects, epochs: int) -> Figure:
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
         title = f"The {k} examples of highest base value after {count(epochs, 'epoch')} of PLB"
         above.text(0.02, 1 - 0.08 / heights[0], title, fontweight="bold", fontsize=9, va="top")
-        words = f"Highest first; above each the label it was trained with. {hits} are wrong: red, with the true label in brackets."
+        words = (
+            f"Highest first, below the label it was trained with. {hits} are wrong: red, the true label in brackets."
+        )
         above.text(0.02, 1 - 0.26 / heights[0], words, va="top", color=_QUIET)
         grid = above.subplots(rows, _COLUMNS, squeeze=False)
         above.subplots_adjust(left=0.02, right=0.98, top=1 - 0.62 / heights[0], bottom=0.01, hspace=0.5)
