@@ -96,15 +96,15 @@ def test_draws_weights_and_factors_are_the_methods_own(name, options):
 def test_a_training_stopped_after_any_update_goes_on_the_same(name, options, tmp_path):
     network = Network()
     whole = steps(made(name, options, network), network, 32)
-    for stop in (0, 1, 9, 10, 11, 17, 25):
+    for stop in (0, 1, 10, 11, 12, 13, 25):
         network = Network()
         sampler = made(name, options, network)
         start = steps(sampler, network, stop)
         torch.save(sampler.state_dict(), tmp_path / "state.pt")
         again = made(name, options, network)
-        steps_before = network.updates
-        steps(again, network, 5)  # what it did before leaves no trace
-        network.updates = steps_before
+        network.updates = 50
+        steps(again, network, 14)  # what it did before leaves no trace
+        network.updates = stop
         again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
         assert start + steps(again, network, 32 - stop) == whole
 
@@ -181,7 +181,8 @@ def test_a_batch_may_be_told_in_any_order(name):
         network.updates += 1
 
 
-@pytest.mark.parametrize("name", ["MB", "SMB", "PLB", "PEB", "HMB", "HE"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MB", "SMB", "PLB", "PEB", "HMB", "HE", "FMB"])
 def test_a_lag_is_exact_for_the_methods_that_may_draw_ahead(name, tmp_path):
     """Also through a state that holds batches drawn and not updated, and logits that no draw has seen."""
 
