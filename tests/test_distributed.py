@@ -14,8 +14,10 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, TensorDataset
 
 from hardsample.errors import InputError
+from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.samplers.base_values import BaseValuesSampler
 from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
+from hardsample.samplers.method import MethodSampler
 from hardsample.samplers.with_index import WithIndex
 
 pytestmark = pytest.mark.slow
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.slow
 SIZE, N, STEPS = 45, 8, 24
 TAIL = SIZE - 1  # leaves a short mini-batch of 4
 WORLDS = pytest.mark.parametrize("world", [2, 4])
+METHODS = {"InfoBatch": {"epochs": 5.0}, "LB": READINGS[NEAREST], "PLB": {"uniform": 0.3}, "RMB": {"drop_last": True}}
 STREAM = {"seed": 3, "beta": 0.5, "batches": 7}
 
 
@@ -138,6 +141,7 @@ def everything(rank: int, world: int) -> dict:
     return {
         "stream": stream(BaseValuesSampler(SIZE, N, **STREAM)),
         "hard": hard(HardMiniBatchSampler(TAIL, N, seed=3, delta=0.5)),
+        "methods": {name: hard(MethodSampler(name, SIZE, N, seed=3, **METHODS[name])) for name in METHODS},
         "loaded": loaded(BaseValuesSampler(SIZE, N, seed=3, lag=3)),
         "model": model() if world == 2 else None,  # to import what the model needs takes seconds
         "errors": errors(rank, world),
@@ -177,6 +181,13 @@ def test_ranks_draw_together_what_one_process_draws(reports, world):
     assert joined([rank["weights"] for rank in ranks]) == joined([one["weights"]])
     assert all(len(share) == N // world for rank in ranks for share in rank["drawn"])
     assert all(torch.equal(rank["state"]["values"], one["state"]["values"]) for rank in ranks)
+
+
+@WORLDS
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_that_go_by_losses_alone_do_too(reports, world, name):
+    ranks = [report["methods"][name] for report in reports[world]]
+    assert joined(ranks) == joined([hard(MethodSampler(name, SIZE, N, seed=3, **METHODS[name]))])
 
 
 @WORLDS

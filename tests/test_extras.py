@@ -32,8 +32,10 @@ assert len(results) == 2 and results[0].rows
 sampler = hardsample.BaseValuesSampler(32, 8)
 for indices in sampler:
     sampler.update(indices, torch.rand(len(indices)))
+assert str(sampler.report()).startswith("BaseValuesSampler: 4 updates, 32 draws")
 
-assert hardsample.HardMiniBatchSampler(32, 8) and hardsample.grid("base-values/figure-1", profile="smoke").runs
+assert hardsample.HardMiniBatchSampler(32, 8) and hardsample.MethodSampler("InfoBatch", 32, 8, epochs=2.0)
+assert hardsample.grid("base-values/figure-1", profile="smoke").runs
 assert hardsample.paired([1.0, 2.0, 4.0], [0.0, 0.5, 1.0]).n == 3
 print("done")
 """

@@ -535,6 +535,19 @@ def test_a_state_kept_in_memory_does_not_change(kind):
     assert drawn(sampler, then, 20) == later
 
 
+def test_a_state_loaded_into_a_sampler_that_was_used_finds_the_short_mini_batch():
+    sampler, used = (HardMiniBatchSampler(SIZE + 2, N, shuffle=False) for _ in range(2))
+
+    def falling(indices):
+        return torch.where(indices < SIZE, 100 - indices // N, 96.5)  # so that the short one comes fifth
+
+    drawn(sampler, falling, 12)
+    drawn(used, lambda indices: indices + 1.0, 12)  # in the same round, where it comes first
+    used.load_state_dict(sampler.state_dict())
+    later = drawn(used, falling, 4)
+    assert later == drawn(sampler, falling, 4) and later[3] == [40, 41]
+
+
 @KINDS
 def test_an_iteration_ends_where_another_state_is_loaded(kind):
     sampler = kind(SIZE, N)

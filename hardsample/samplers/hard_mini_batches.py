@@ -86,6 +86,7 @@ class HardMiniBatchSampler(LearningSampler):
         return {name: tensor[0] for name, tensor in self._method.tensors.items()}
 
     def _restore(self, state: dict[str, Any]) -> None:
+        self._method = self._built(self.size)  # the other knows where in its own round the short mini-batch is
         for name, tensor in self._learned().items():
             tensor.copy_(state[name])
 

@@ -73,8 +73,8 @@ class SamplerReport:
     def suspects(self) -> np.ndarray:
         """The same as candidates for a wrong label, int64 [at most ``top``]; none is proven to have one.
 
-        docs/samplers.md tells how many of them are wrong in a trial. Values that look at no label, such as PEB's
-        entropies, tell of ambiguous examples rather than of wrong labels.
+        :func:`hardsample.samplers.suspect_trial.suspect_trial` measures how many have where wrong labels are planted.
+        Values that look at no label, such as PEB's entropies, tell of ambiguous examples rather than of wrong labels.
         """
         return self.order[: self.top]
 
