@@ -16,7 +16,7 @@ FOLDER = paths.project_root() / "examples"
 # The registry's torchvision beside a CPU-only torch stops whoever imports it, Lightning too: mended before the script.
 MENDED = (
     "import runpy, sys; from hardsample.data.torchvision_compat import import_torchvision; import_torchvision();"
-    " runpy.run_path(sys.argv[1])"
+    " sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
 )
 LAUNCHERS = {
     "plain_pytorch": (),

@@ -18,7 +18,7 @@ class WithIndex(Dataset):
     Items stay what they are:
 
     - a tuple or a list gets the index as its last entry: ``(x, y)`` becomes ``(x, y, index)``;
-    - a namedtuple becomes one of the same name with a last field ``index``;
+    - a namedtuple becomes one of the same name with a last field ``index``, without methods of its class;
     - a dict, or another mapping, gets the key "index"; one that its type cannot be made of becomes a plain dict;
     - a dataclass gets an attribute ``index`` beside its fields, for a ``collate_fn`` to read;
     - anything else, such as a tensor or a number, becomes ``(item, index)``.
