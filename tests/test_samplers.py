@@ -2,12 +2,13 @@
 
 import copy
 import itertools
+import time
 from collections import Counter
 
 import pytest
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from hardsample.errors import InputError
 from hardsample.methods import registry
@@ -347,6 +348,16 @@ def test_every_iterator_is_fresh_and_does_nothing_before_its_first_batch(kind):
     assert len(list(sampler)) == len(sampler) == 10
     finished = iter(sampler)
     assert len(list(finished)) == 10 and list(finished) == []
+
+
+@KINDS
+def test_a_loop_may_tell_every_epoch_which_changes_nothing(kind):
+    told, score = kind(SIZE, N), Scores()
+    seen = []
+    for epoch in range(3):
+        told.set_epoch(epoch), told.examples.set_epoch(epoch), told.mini_batches.set_epoch(epoch)
+        seen += trained(told, told, score)
+    assert seen == drawn(kind(SIZE, N), Scores(), 30)
 
 
 def test_the_length_of_a_pass():
@@ -775,6 +786,28 @@ def test_bad_indices_are_refused(kind):
     refused(sampler, "no batch waits for an update", lambda: sampler.update(indices, torch.ones(4)))
 
 
+class SlowFirst(Itself):
+    """The worker that has the first batch brings it last."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
+    def __getitem__(self, index):
+        time.sleep(0.5 * (index == self.first))
+        return index
+
+
+@pytest.mark.slow
+def test_a_loader_that_brings_batches_out_of_order_is_refused():
+    sampler = HardMiniBatchSampler(SIZE, N, lag=5)
+    first = sampler.draw()[0].item()
+    options = {"batch_sampler": sampler, "num_workers": 2, "collate_fn": torch.tensor}
+    indices = next(iter(DataLoader(SlowFirst(first), in_order=False, **options)))
+    refused(sampler, "is foreign to the oldest batch .* in_order=True", lambda: sampler.update(indices, torch.ones(4)))
+    assert len(trained(DataLoader(SlowFirst(first), **options), sampler, Scores())) == 10
+
+
 def test_batches_are_updated_in_the_order_drawn():
     sampler = BaseValuesSampler(SIZE, N, lag=3)
     _, second = sampler.draw(), sampler.draw()
@@ -838,42 +871,6 @@ def test_several_processes_that_do_not_run_cannot_update():
     refused(sampler, message, lambda: sampler.update(indices, torch.ones(2)))
     other = BaseValuesSampler(SIZE, N, rank=1, world_size=2)
     refused(other, message, lambda: other.fill(torch.ones(SIZE)))
-
-
-# Data sets.
-
-
-class Dicts(Itself):
-    def __getitem__(self, index):
-        return {"x": torch.tensor(index * 2.0), "y": index % 3}
-
-
-def test_items_get_their_index():
-    x, y = torch.arange(5.0), torch.arange(5) % 2
-    pairs = WithIndex(TensorDataset(x, y))
-    assert len(pairs) == 5 and pairs[3] == (3.0, 1, 3)
-    assert WithIndex(TensorDataset(x))[2] == (2.0, 2)
-    assert WithIndex(Itself())[7] == (7, 7)
-    item = WithIndex(Dicts())[4]
-    assert item == {"x": 8.0, "y": 1, "index": 4} and "index" not in Dicts()[4]
-    with pytest.raises(InputError, match='the key "index" already'):
-        WithIndex(WithIndex(Dicts()))[0]
-
-
-def test_items_are_fetched_together_where_the_data_set_can():
-    asked = []
-
-    class Many(Dicts):
-        def __getitems__(self, indices):
-            asked.append(indices)
-            return [self[i] for i in indices]
-
-    batch = next(iter(DataLoader(WithIndex(Many()), batch_size=3)))
-    assert asked == [[0, 1, 2]] and batch["index"].tolist() == [0, 1, 2] and batch["x"].tolist() == [0.0, 2.0, 4.0]
-    batch = next(iter(DataLoader(WithIndex(Dicts()), batch_size=3)))
-    assert batch["index"].tolist() == [0, 1, 2]
-    assert next(iter(DataLoader(WithIndex(Subset(Dicts(), [9, 8])), batch_size=2)))["index"].tolist() == [0, 1]
-    assert next(iter(DataLoader(Subset(WithIndex(Dicts()), [9, 8]), batch_size=2)))["index"].tolist() == [9, 8]
 
 
 # Any task: the score of an example is its loss, whatever it is made of.

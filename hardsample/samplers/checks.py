@@ -74,7 +74,10 @@ def check_same_examples(given: Tensor, drawn: Tensor, size: int) -> None:
         what = f"index {bad} is foreign to the oldest batch that was not yet updated"
     else:
         what = f"index {bad} is repeated: {told[bad]} times, and drawn {wanted[bad]}"
-    raise InputError(f"{what}: update every batch once, in the order drawn, with its own indices.")
+    raise InputError(
+        f"{what}: update every batch once, in the order drawn, with its own indices; a loader's workers keep that order"
+        " with in_order=True."
+    )
 
 
 def check_scores(scores: Tensor) -> None:

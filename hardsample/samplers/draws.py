@@ -13,6 +13,7 @@ from torch.utils.data import Sampler
 from hardsample.errors import InputError
 from hardsample.methods.base import Method
 from hardsample.samplers.process_group import Ranks
+from hardsample.samplers.shared_once import check_shared_once
 
 
 class LaggedDraws(Sampler[list[int]], abc.ABC):
@@ -69,6 +70,9 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
             self._end_pass()
             self._end += len(self)
         return self._next().clone()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Change nothing: every pass goes on from what the last one learned. For loops that call it on any sampler."""
 
     @abc.abstractmethod
     def _fill(self, scores: Tensor) -> None:
@@ -130,7 +134,11 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
     def _oldest(self) -> Tensor:
         """This rank's share of the batch that is to be updated next."""
         if self._step == self._updates:
-            raise InputError("no batch waits for an update: draw one first, and update each once, in order.")
+            several = ", in every process; a prepared loader that dispatches batches draws in one alone"
+            raise InputError(
+                "no batch waits for an update: draw one first, and update each once, in order"
+                f"{several if self._ranks.world_size > 1 else ''}."
+            )
         return self._ranks.share(self._drawn[0][0])
 
     def _check_lag(self) -> None:
@@ -163,6 +171,8 @@ class _Iteration:
     def _batch(self) -> list[int]:
         sampler = self._sampler
         if self._number is None:
+            if sampler._ranks.world_size > 1:
+                check_shared_once()
             self._number = sampler._begin()
         elif self._number != sampler._iteration:
             raise InputError("a newer iteration of the sampler has begun: take the batches of that one.")
@@ -219,3 +229,6 @@ class View:
 
     def __len__(self) -> int:
         return len(self._sampler) * self._each
+
+    def set_epoch(self, epoch: int) -> None:
+        """As of the sampler."""

@@ -1,9 +1,13 @@
 """A data set whose items carry their index."""
 
-from collections.abc import Callable, Sized
+import copy
+import dataclasses
+import functools
+from collections import UserDict, namedtuple
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any, cast
 
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
 from hardsample.errors import InputError
 
@@ -11,14 +15,30 @@ from hardsample.errors import InputError
 class WithIndex(Dataset):
     """A data set whose items carry their index, as the samplers' ``update`` wants it.
 
-    ``(x, y)`` becomes ``(x, y, index)``, and so does any tuple; a dict gets the key "index"; anything else becomes
-    ``(item, index)``.
+    Items stay what they are:
+
+    - a tuple or a list gets the index as its last entry: ``(x, y)`` becomes ``(x, y, index)``;
+    - a namedtuple becomes one of the same name with a last field ``index``, without methods of its class;
+    - a dict, or another mapping, gets the key "index"; one that its type cannot be made of becomes a plain dict;
+    - a dataclass gets an attribute ``index`` beside its fields, for a ``collate_fn`` to read;
+    - anything else, such as a tensor or a number, becomes ``(item, index)``.
+
+    The data set's own items are not changed. One whose items bring their index needs no WithIndex.
+
+    Args:
+        dataset: with ``__getitem__`` and ``__len__``; a list of items will do.
 
     Raises:
-        InputError: when an item is a dict that has the key "index".
+        InputError: the data set is a stream, such as an IterableDataset; or, when an item is asked for, it has a key,
+            field or attribute "index", or is a dataclass with slots.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset | Sequence) -> None:
+        if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
+            raise InputError(
+                f"{type(dataset).__name__} is a stream, of which no sampler can choose: collect items of it in a list,"
+                " give that list, and let the sampler grow(size) when it gets longer."
+            )
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -35,10 +55,60 @@ class WithIndex(Dataset):
 
 
 def _with_index(item: Any, index: Any) -> Any:
+    if isinstance(item, Mapping):
+        return _with_key(item, index)
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        return _named(type(item))(*item, index)
     if isinstance(item, tuple):
         return (*item, index)
-    if not isinstance(item, dict):
-        return item, index
+    if isinstance(item, list):
+        return [*item, index]
+    if dataclasses.is_dataclass(item):
+        return _with_attribute(item, index)
+    return item, index
+
+
+def _with_key(item: Mapping, index: Any) -> Mapping:
     if "index" in item:
-        raise InputError('items have the key "index" already: rename it, or use the data set as it is.')
-    return {**item, "index": index}
+        raise _taken("key")
+    if isinstance(item, (dict, UserDict)):  # whose copy holds entries of its own, and what else belongs to the type
+        copied = copy.copy(item)
+        copied["index"] = index
+        return copied
+    try:
+        return cast(Any, type(item))({**item, "index": index})
+    except TypeError:
+        return {**item, "index": index}
+
+
+@functools.cache
+def _named(kind: Any) -> type:
+    """The namedtuple of the same name with a field more."""
+    if "index" in kind._fields:
+        raise _taken("field")
+    made = cast(Any, namedtuple)(kind.__name__, (*kind._fields, "index"), module=kind.__module__)
+    made.__reduce__ = lambda self: (_named_again, (kind, tuple(self)))  # no module has the type under this name
+    return made
+
+
+def _named_again(kind: type, values: tuple) -> tuple:
+    """From a pickle, as a loader's workers send."""
+    return _named(kind)(*values)
+
+
+def _with_attribute(item: Any, index: Any) -> Any:
+    if hasattr(item, "index"):
+        raise _taken("attribute")
+    copied = copy.copy(item)
+    try:
+        object.__setattr__(copied, "index", index)  # a frozen one refuses its own
+    except AttributeError:
+        raise InputError(
+            f"items are {type(item).__name__} with slots, which has no room for an index: make the dataclass without"
+            " slots=True, or let the data set give pairs (item, index) itself."
+        ) from None
+    return copied
+
+
+def _taken(what: str) -> InputError:
+    return InputError(f'items have the {what} "index" already: rename it, or use the data set as it is.')
