@@ -1,6 +1,7 @@
 """`hardsample.compare`: train a model of one's own by several methods and seeds, and compare what comes of it."""
 
 import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -131,6 +132,11 @@ def compare(
     if budget == "wall-clock":
         rounds = [[one for one in todo if not one[0]], [one for one in todo if one[0]]]
 
+    sizes = len(problem.train), len(problem.test)
+    setting = Setting(name, budget, *sizes, problem.batch_size, problem.updates, problem.epochs)
+    lower = sorted({"loss", *problem.lower})
+    about = {"setting": dataclasses.asdict(setting), "lower": lower}
+
     with _Workplace(problem, contestants, device, workers, len(todo), quiet) as workplace:
         for chosen in rounds:
             limited = budget == "wall-clock" and chosen is not rounds[0]
@@ -138,11 +144,9 @@ def compare(
             for job, trained in workplace.do(jobs):
                 found[job.place, job.seed] = trained
                 if store:
-                    trials.write(root, store[job.place, job.seed], trained, made_with(device))
-    sizes = len(problem.train), len(problem.test)
-    setting = Setting(name, budget, *sizes, problem.batch_size, problem.updates, problem.epochs)
+                    trials.write(root, store[job.place, job.seed], trained, about, made_with(device))
     trained = {(one.name, seed): found[place, seed] for place, one in enumerate(contestants) for seed in seeds}
-    return Comparison(setting, trained, frozenset({"loss", *problem.lower}))
+    return Comparison(setting, trained, frozenset(lower))
 
 
 class _Workplace:

@@ -40,20 +40,23 @@ class Trial:
         return root / FOLDER / self.comparison / f"{_file_name(self.method)}-s{self.seed}-{self.key}{SUFFIX}"
 
 
-def write(root: Path, trial: Trial, trained: Trained, provenance: Mapping[str, Any]) -> None:
-    """Store a finished training; the first writer wins.
+def write(root: Path, trial: Trial, trained: Trained, about: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    """Store a finished training, what all of its comparison share (``about``), and how it was made.
+
+    The first writer wins.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    about = {"key": trial.key, "comparison": trial.comparison, "method": trial.method, "seed": trial.seed}
+    own = {"key": trial.key, "comparison": trial.comparison, "method": trial.method, "seed": trial.seed}
     rest = {
         "identity": trial.identity,
+        "about": about,
         "provenance": provenance,
         "seconds": trained.seconds,
         "columns": trained.columns,
     }
-    lines = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in (about | rest).items()]
+    lines = [f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}," for name, value in (own | rest).items()]
     rows = [
         json.dumps([None if math.isnan(value) else value for value in row], allow_nan=False) for row in trained.rows
     ]
@@ -74,7 +77,7 @@ def find(root: Path, trial: Trial) -> Trained | None:
 
 
 def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
-    """A stored training, what it gave, and how it was made.
+    """A stored training, what it gave, and all that its file holds.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -87,7 +90,8 @@ def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
         rows = tuple(tuple(math.nan if value is None else value for value in row) for row in values["rows"])
         if trial.key != values["key"] or {len(row) for row in rows} != {len(columns)}:
             raise ValueError("its key or its rows are not its own")
-        return trial, Trained(columns, rows, values["seconds"]), values["provenance"]
+        values["about"], values["provenance"]
+        return trial, Trained(columns, rows, values["seconds"]), values
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,39 @@
+"""A comparison out of its stored trainings, without what it was made of."""
+
+from pathlib import Path
+
+from hardsample import paths
+from hardsample.comparison import trials
+from hardsample.comparison.result import Comparison, Setting
+from hardsample.errors import InputError
+
+_OF_ONE = ("method", "options", "method_source", "seed")  # what sets the trainings of a comparison apart
+
+
+def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
+    """The comparison of that name, its methods in that order, of the seeds that all of them have.
+
+    Raises:
+        InputError: a method has no stored training, or trainings of several comparisons have the name.
+    """
+    root = root or paths.runs_dir()
+    found = [trials.read(path) for path in trials.files(root) if path.parent.name == name]
+    alike = {
+        trials.digest({key: value for key, value in trial.identity.items() if key not in _OF_ONE})
+        for trial, *_ in found
+    }
+    if len(alike) > 1:
+        raise InputError(
+            f"{len(alike)} comparisons have the name {name!r} in {root}: compare again under another name."
+        )
+    trained = {(trial.method, trial.seed): result for trial, result, _ in found}
+    seeds = sorted({seed for _, seed in trained})
+    shared = [seed for seed in seeds if all((method, seed) in trained for method in methods)]
+    if not shared:
+        raise InputError(f"no seed of {name!r} has all of {', '.join(methods)} in {root}: compare them first.")
+    about = found[0][2]["about"]
+    return Comparison(
+        Setting(**about["setting"]),
+        {(method, seed): trained[method, seed] for method in methods for seed in shared},
+        frozenset(about["lower"]),
+    )
