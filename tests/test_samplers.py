@@ -753,7 +753,7 @@ def test_bad_indices_are_refused(kind):
     for bad, message in (
         ([-1, *indices[1:]], "index -1 is out of range, which is 0 to 39"),
         ([*indices[:3], 40], "index 40 is out of range, which is 0 to 39"),
-        ([*indices[:2], foreign, foreign], f"index {foreign} is foreign to the batch that waits"),
+        ([indices[0], foreign, foreign, foreign], f"index {foreign} is foreign to the batch that waits"),
         ([indices[0]] * 4, f"index {indices[0]} is repeated: 4 times, and drawn 1"),
         ([*indices, indices[0]], r"indices have the shape \[5\]: give the 4 indices of the batch, or a part"),
         ([indices], r"indices have the shape \[1, 4\]"),

@@ -1,14 +1,14 @@
 """The batches that are drawn and not yet updated, oldest first: what each was told, and when it is closed.
 
 An update may tell a part of its batch, or hold others in place of examples that were drawn. It belongs to the oldest
-batch in which all its examples are still to be told, else to the oldest in which most of them are. It can be looked for
+batch in which all its examples are still to be told, else to the oldest in which half of them are. It can be looked for
 no further than the oldest batch of which nothing was told, since batches are updated in order. A batch of which a part
 was told is closed by an update of a later batch, by a draw that must see it, by ``fill``, ``grow`` and ``skip``; where
 an update could be of later batches too, these may be closed likewise.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -47,13 +47,11 @@ class Outstanding:
         check_range(indices, size)
         behind = told.updates - self._updates
         left = [self._left(place) for place in range(behind, self._touched + told.reached)]
-        found = owners(indices, left)
-        if not found:
-            raise self._foreign(indices, left)
-        self._touched += told.reached and found[-1] == len(left) - 1
-        self._close(behind + found[0])
+        own, possible = self._found(indices, left, behind)
+        self._touched += told.reached and possible[-1] == len(left) - 1
+        self._close(behind + own)
         self._parts.append((told.indices.clone(), told.scores, told.ranks))
-        if not left[found[0]] - Counter(indices):
+        if len(possible) == 1 and not left[own] - Counter(indices):
             self._close()
 
     def _skip(self, told: Told) -> None:
@@ -83,10 +81,18 @@ class Outstanding:
         indices = told.tolist()
         check_range(indices, size)
         left = [self._left(place) for place in range(self._touched + self._reached)]
-        found = owners(indices, left)
-        if not found:
+        return self._drawn[self._found(indices, left, 0)[0]]
+
+    def _found(self, indices: list[int], left: Sequence[Counter[int]], first: int) -> tuple[int, list[int]]:
+        """Of which batch an update is and of which it may be: places among those that are left from ``first`` on."""
+        told = Counter(indices)
+        missing = [(told - one).total() for one in left]
+        possible = [place for place, count in enumerate(missing) if 2 * count <= told.total()]
+        if not possible and self._touched > first and owns(self._drawn[first][0], indices):
+            possible = [0]  # told again, or by an update that could be of two batches
+        if not possible:
             raise self._foreign(indices, left)
-        return self._drawn[found[0]]
+        return next((place for place in possible if not missing[place]), possible[0]), possible
 
     def _left(self, place: int) -> Counter[int]:
         """What is still to be told of a batch, and how often each."""
@@ -110,7 +116,7 @@ class Outstanding:
         """Raise if a batch was drawn that must see the update to come, with indices of this rank's share."""
         if len(self._drawn) <= self.lag:
             return
-        if not owners(told.tolist(), [Counter(self._ranks.share(self._drawn[0][0]).tolist())]):
+        if not owns(self._ranks.share(self._drawn[0][0]), told.tolist()):
             raise InputError(f"{self._counts()}: {_EVERY}.")
         raise InputError(
             f"lag is {self.lag}, but {len(self._drawn)} batches were drawn before the first of them was updated:"
@@ -138,7 +144,7 @@ class Outstanding:
 
     def _foreign(self, indices: list[int], left: Sequence[Counter[int]]) -> InputError:
         later = range(self._touched + 1, len(self._drawn))
-        if owners(indices, [self._left(place) for place in later]):
+        if any(owns(self._drawn[place][0], indices) for place in later):
             return InputError(f"{self._counts()}, and these examples are of a later one: {_EVERY}.")
         if not left:
             return none_waits()
@@ -148,20 +154,18 @@ class Outstanding:
         if bad in wanted:
             what = f"index {bad} is repeated: {told[bad]} times, and drawn {wanted[bad]}"
         return InputError(
-            f"{what}: update batches in the order drawn, each before the next must be drawn, with indices most of"
-            " which are its own."
+            f"{what}: update batches in the order drawn, each before the next must be drawn, with indices at least half"
+            " of which are its own, or skip() it."
         )
 
 
 _EVERY = "call update after every batch, in the order drawn, or skip() for a batch that is left out"
 
 
-def owners(indices: Iterable[int], left: Sequence[Counter[int]]) -> list[int]:
-    """The places of the batches that hold all of the indices; where none does, of those that hold most of them."""
+def owns(batch: Tensor, indices: list[int]) -> bool:
+    """Were at least half of the indices drawn in the batch?"""
     told = Counter(indices)
-    missing = [(told - one).total() for one in left]
-    whole = [place for place, count in enumerate(missing) if not count]
-    return whole or [place for place, count in enumerate(missing) if 2 * count < told.total()]
+    return 2 * (told - Counter(batch.tolist())).total() <= told.total()
 
 
 def check_range(indices: list[int], size: int) -> None:
