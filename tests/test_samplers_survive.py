@@ -258,16 +258,17 @@ def test_a_skip_closes_what_is_left_of_a_batch():
     assert [i for i, value in enumerate(values(sampler)) if value == 3] == sorted(set(indices[:5].tolist()))
 
 
-def test_a_part_told_after_the_draw_that_had_to_see_it_is_refused():
+def test_a_part_told_after_the_draw_that_had_to_see_it_counts_with_the_next_batch():
     sampler = BaseValuesSampler(SIZE, N)
+    sampler.fill(torch.ones(SIZE))
     indices = sampler.draw()
-    sampler.update(indices[:5], torch.ones(5))
+    sampler.update(indices[:5], torch.full((5,), 3.0))
+    following = sampler.draw()
+    sampler.update(indices[5:], torch.full((27,), 3.0))
+    sampler.update(following, torch.full((32,), 5.0))
     sampler.draw()
-    refused(
-        sampler,
-        "is foreign to .* each before the next must be drawn",
-        lambda: sampler.update(indices[5:], torch.ones(27)),
-    )
+    told = {**dict.fromkeys(indices.tolist(), 3.0), **dict.fromkeys(following.tolist(), 5.0)}
+    assert values(sampler) == [told.get(i, 1.0) for i in range(SIZE)]
 
 
 def ambiguous(lag: int) -> tuple[BaseValuesSampler, list[list[int]]]:
@@ -291,15 +292,15 @@ def test_no_loop_that_drops_replaces_and_skips_is_ended(replaces):
     """Few examples, so that an update could be of many batches; any lag, drawn ahead by any number."""
     for seed in range(60):
         numbers = np.random.default_rng(seed)
-        size, n, lag = (int(numbers.choice(choice)) for choice in ([2, 5, 45], [1, 2, 8], [1, 2, 4, 6]))
+        size, n, lag = (int(numbers.choice(few)) for few in ([2, 5, 45], [8] if replaces else [1, 2, 8], [1, 2, 4, 6]))
         sampler, ahead, ready = BaseValuesSampler(size, n, lag=lag, batches=99), int(numbers.integers(lag)), []
         for _ in range(40):
             while len(ready) <= ahead:
                 ready.append(sampler.draw())
             told = ready.pop(0)
             told = told[torch.from_numpy(numbers.random(n) < 0.7)]
-            other = torch.from_numpy(numbers.random(len(told)) < 0.3)
-            if replaces and 2 * other.sum() <= len(told):
+            other = torch.from_numpy(numbers.random(len(told)) < 0.8)
+            if replaces and sampler._trained:
                 told[other] = int(numbers.integers(size))
             if numbers.random() < 0.1:
                 sampler.skip()
@@ -637,3 +638,14 @@ def test_the_usual_loop_is_as_it_was():
     sampler, score = BaseValuesSampler(40, 4), Scores()
     batches = DataLoader(Itself(), batch_sampler=sampler, collate_fn=torch.tensor)
     assert trained(batches, sampler, score) == drawn(BaseValuesSampler(40, 4), Scores(), 10)
+
+
+def test_a_broken_example_that_fills_batches_is_replaced_to_the_end():
+    """Its value stays, since it is never told, so that in the end it is all that is drawn."""
+    sampler = BaseValuesSampler(40, 4, batches=60, warn_share=1.0)
+    sampler.update(sampler.draw(), torch.full((4,), 1e6))
+    for _ in range(59):
+        indices = sampler.draw()
+        told = torch.where(indices == 17, 3, indices)
+        sampler.update(told, torch.ones(4))
+    assert indices.tolist() == [17] * 4 and values(sampler)[3] == 1.0

@@ -128,11 +128,7 @@ class HardMiniBatches(Method):
         return Draw(self._examples.gather(1, places))
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.losses.scatter_(1, self.mini_batch_of(indices[:, :1]), losses.mean(1, keepdim=True))
-
-    def mini_batch_of(self, indices: Tensor) -> Tensor:
-        """The number of the mini-batch that each example is in, int64 [S, m]; of what ``drop_last`` leaves out, N."""
-        return self._mini_batch_of.gather(1, indices)
+        self.losses.scatter_(1, self._mini_batch_of.gather(1, indices[:, :1]), losses.mean(1, keepdim=True))
 
     @property
     def tensors(self) -> dict[str, Tensor]:

@@ -68,9 +68,9 @@ class LearningSampler(LaggedDraws):
 
         A batch may be told in parts, such as micro-batches. It is done when all was told, and otherwise when the first
         draw that must see it is made, ``lag`` batches later, or with an update that can only be of a later batch: so a
-        collate function may drop examples. It may put others in their place as long as half of an update's were drawn
-        in the batch; their scores are kept too (but not by HardMiniBatchSampler, which asks how hard a batch is). An
-        update whose examples are still to be told in two batches is of the older one.
+        collate function may drop examples. It may put others in their place, whose scores are kept too (but not by
+        HardMiniBatchSampler, which asks how hard a batch is); of a training's first update at least half must have been
+        drawn. An update that could be of two batches is of the older one, if all its examples are still to be told.
 
         Several processes all call it, as often, each with what it has, [0] if nothing.
 

@@ -34,6 +34,7 @@ class HardMiniBatchSampler(LearningSampler):
     """
 
     _method: HardMiniBatches
+    _own_only = True  # the mean score is that of the mini-batch's own examples
 
     def __init__(
         self,
@@ -92,9 +93,3 @@ class HardMiniBatchSampler(LearningSampler):
 
     def _fill(self, scores: Tensor) -> None:
         self._method.fill(scores)
-
-    def _observe(self, indices: Tensor, scores: Tensor) -> None:
-        """The mean score of what was told of the mini-batch; what came in place of its examples does not count."""
-        of = self._method.mini_batch_of(indices)
-        own = (of == of.mode()[0])[0]
-        super()._observe(indices[:, own], scores[:, own])

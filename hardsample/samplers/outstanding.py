@@ -1,10 +1,11 @@
 """The batches that are drawn and not yet updated, oldest first: what each was told, and when it is closed.
 
-An update may tell a part of its batch, or hold others in place of examples that were drawn. It belongs to the oldest
-batch in which all its examples are still to be told, else to the oldest in which half of them are. It can be looked for
-no further than the oldest batch of which nothing was told, since batches are updated in order. A batch of which a part
-was told is closed by an update of a later batch, by a draw that must see it, by ``fill``, ``grow`` and ``skip``; where
-an update could be of later batches too, these may be closed likewise.
+An update may tell a part of its batch, or hold others in place of examples that were drawn. It is of the oldest batch
+in which all its examples are still to be told, else of the oldest in which half of them are, else of the last that it
+can be of; but a training's first update has to be half its batch's own. The last that it can be of is the oldest batch
+of which nothing was told, since batches are updated in order. A batch of which a part was told is closed by an update
+of a later batch, by a draw that must see it, by ``fill``, ``grow`` and ``skip``; where an update could be of a later
+batch too, that one may be closed likewise.
 """
 
 from collections import Counter, deque
@@ -19,6 +20,8 @@ from hardsample.samplers.process_group import Ranks, Told
 
 class Outstanding:
     """The drawn batches of a sampler, and the updates that no draw has seen yet."""
+
+    _own_only = False  # are examples that come in place of those drawn of no use?
 
     def __init__(self, ranks: Ranks, lag: int) -> None:
         self._ranks, self.lag = ranks, lag
@@ -65,8 +68,11 @@ class Outstanding:
     def _close(self, count: int = 1) -> None:
         """The oldest batches count as updated, with what was told of them."""
         for _ in range(count):
-            self._drawn.popleft()
+            drawn, _ = self._drawn.popleft()
             indices, scores = _joined(self._parts)
+            if self._own_only and indices is not drawn:
+                own = torch.isin(indices, drawn)
+                indices, scores = indices[own], scores[own]
             if indices.numel():
                 self._waiting.append((self._updates, indices.unsqueeze(0), scores.unsqueeze(0)))
             self._parts = []
@@ -91,8 +97,11 @@ class Outstanding:
         if not possible and self._touched > first and owns(self._drawn[first][0], indices):
             possible = [0]  # told again, or by an update that could be of two batches
         if not possible:
-            raise self._foreign(indices, left)
-        return next((place for place in possible if not missing[place]), possible[0]), possible
+            if not left or not self._trained or self._is_of_a_later(indices):
+                raise self._foreign(indices, left)
+            possible = [len(left) - 1]
+        own = next((place for place in possible if not missing[place]), possible[0])
+        return own, possible if not missing[own] else [*possible, len(left) - 1]
 
     def _left(self, place: int) -> Counter[int]:
         """What is still to be told of a batch, and how often each."""
@@ -142,9 +151,13 @@ class Outstanding:
     def _counts(self) -> str:
         return f"{self._step} batches were drawn and {self._updates} updated"
 
-    def _foreign(self, indices: list[int], left: Sequence[Counter[int]]) -> InputError:
+    def _is_of_a_later(self, indices: list[int]) -> bool:
+        """Are the indices those of a batch that cannot be updated before another?"""
         later = range(self._touched + 1, len(self._drawn))
-        if any(owns(self._drawn[place][0], indices) for place in later):
+        return any(sorted(indices) == self._drawn[place][0].sort()[0].tolist() for place in later)
+
+    def _foreign(self, indices: list[int], left: Sequence[Counter[int]]) -> InputError:
+        if self._is_of_a_later(indices):
             return InputError(f"{self._counts()}, and these examples are of a later one: {_EVERY}.")
         if not left:
             return none_waits()
