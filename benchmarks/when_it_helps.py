@@ -65,7 +65,7 @@ def positives(wrong: float) -> tuple[Pair, Pair]:
 
 
 def smooth(noisy: float) -> tuple[Pair, Pair]:
-    """Friedman's first function of 10 numbers, standardised, a share of the training targets with noise of 3 deviations."""
+    """Friedman's first function of 10 numbers, standardised; a share of the training targets with noise of 3 sd."""
     x, y = datasets.make_friedman1(4000, 10, random_state=0)
     x, y = x.astype(np.float32), ((y - y.mean()) / y.std()).astype(np.float32)
     random = np.random.default_rng(1)

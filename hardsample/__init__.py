@@ -27,6 +27,7 @@ _PUBLIC = {
     "NetworkSpec": "training.networks",  # a network of one's own, to be registered
     "Profile": "experiments.profiles",  # a size of an experiment's runs, to be registered
     "Run": "config",  # all that decides a run's numbers
+    "SamplerWarning": "samplers.watch",  # one example takes a sampler's draws
     "Store": "runs.store",  # finished runs, one file each
     "TrainingResult": "training.results",  # what one run measured
     "WithIndex": "samplers.with_index",  # a data set whose items carry their index

@@ -62,8 +62,8 @@ def _plain_bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tenso
 
 
 def uniforms(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
-    """``n`` numbers in [0, 1) for every seed: float64 [S, n], multiples of 2^-53."""
-    return (bits(seeds, stream, step, n) >> 11).bitwise_and_((1 << 53) - 1).mul(2.0**-53)
+    """``n`` numbers in [0, 1] for every seed: float32 [S, n], multiples of 2^-53 rounded, whatever torch's default."""
+    return (bits(seeds, stream, step, n) >> 11).bitwise_and_((1 << 53) - 1).float().mul_(2.0**-53)
 
 
 def permutations(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:

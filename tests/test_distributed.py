@@ -70,6 +70,37 @@ def loaded(sampler) -> list[torch.Tensor]:
     return drawn
 
 
+def parts(sampler) -> dict[str, list]:
+    """As :func:`stream`, told in micro-batches; every fifth batch is left out."""
+    drawn, weights = [], []
+    for step in range(STEPS):
+        drawn.append(sampler.draw())
+        weights.append(sampler.weights(drawn[-1]))
+        if step % 5 == 4:
+            sampler.skip()
+            continue
+        columns = drawn[-1], scores(drawn[-1], step, sampler.rank), weights[-1]
+        for own, some, expected in zip(*(column.chunk(2) for column in columns), strict=True):
+            assert torch.equal(sampler.weights(own), expected)
+            sampler.update(own, some)
+    return {"drawn": drawn, "weights": weights, "state": sampler.state_dict()}
+
+
+def dropped(sampler, ahead: int) -> list[torch.Tensor]:
+    """What a loop draws, so far ahead, whose collate function drops every third example and replaces every eighth."""
+    ready, drawn = [], []
+    for step in range(STEPS):
+        while len(ready) <= ahead:
+            ready.append(sampler.draw())
+        indices = ready.pop(0)
+        drawn.append(indices)
+        told = indices[indices % 3 != 0]
+        sampler.update(torch.where(told % 8 == 1, 7, told), 1.0 + told % 5)
+        if step % 6 == 5:
+            sampler.skip()
+    return drawn
+
+
 def model() -> tuple[list[list[int]], list[torch.Tensor]]:
     """The batches of a real training in the documented lines, with DistributedDataParallel if there are processes."""
     torch.manual_seed(0)
@@ -105,6 +136,7 @@ def errors(rank: int, world: int) -> dict[str, tuple[str, bool]]:
             told[name] = str(error), same and len(before["waiting"]) == len(after["waiting"])
 
     tell("nothing drawn", sampler.update, [0] * each, torch.ones(each))
+    tell("nothing to skip", sampler.skip)
     indices = sampler.draw()
     good = torch.ones(each)
     wrong = {
@@ -117,8 +149,9 @@ def errors(rank: int, world: int) -> dict[str, tuple[str, bool]]:
     for name, bad in wrong.items():
         tell(name, sampler.update, indices, bad if rank == last else good)
     tell("no tensor", sampler.update, None if rank == last else indices, good)
+    tell("one skips", *((sampler.skip,) if rank == last else (sampler.update, indices, good)))
+    tell("one cannot skip", *((sampler.skip,) if rank != last else (sampler.update, indices, None)))
     tell("range", sampler.update, indices + SIZE if rank == last else indices, good)
-    tell("all zero", sampler.update, indices, 0 * good)
     if rank == last:
         sampler.draw(), sampler.draw()
     tell("lag", sampler.update, indices, good)
@@ -140,6 +173,8 @@ def errors(rank: int, world: int) -> dict[str, tuple[str, bool]]:
 def everything(rank: int, world: int) -> dict:
     return {
         "stream": stream(BaseValuesSampler(SIZE, N, **STREAM)),
+        "parts": parts(BaseValuesSampler(SIZE, N, **STREAM)),
+        "dropped": dropped(BaseValuesSampler(SIZE, N, seed=3, lag=4), rank % 4),
         "hard": hard(HardMiniBatchSampler(TAIL, N, seed=3, delta=0.5)),
         "methods": {name: hard(MethodSampler(name, SIZE, N, seed=3, **METHODS[name])) for name in METHODS},
         "loaded": loaded(BaseValuesSampler(SIZE, N, seed=3, lag=3)),
@@ -191,6 +226,22 @@ def test_methods_that_go_by_losses_alone_do_too(reports, world, name):
 
 
 @WORLDS
+def test_ranks_tell_parts_and_skip_together_as_one_process_does(reports, world):
+    ranks = [report["parts"] for report in reports[world]]
+    one = parts(BaseValuesSampler(SIZE, N, **STREAM))
+    assert all(torch.equal(rank["state"]["values"], one["state"]["values"]) for rank in ranks)
+    assert joined([rank["drawn"] for rank in ranks]) == joined([one["drawn"]])
+    assert joined([rank["weights"] for rank in ranks]) == joined([one["weights"]])
+
+
+@WORLDS
+def test_ranks_whose_loaders_draw_ahead_by_more_or_less_drop_examples_alike(reports, world):
+    one = dropped(BaseValuesSampler(SIZE, N, seed=3, lag=4), 0)
+    assert joined([report["dropped"] for report in reports[world]]) == joined([one])
+    assert one != joined([dropped(BaseValuesSampler(SIZE, N, seed=3, lag=3), 0)])
+
+
+@WORLDS
 def test_a_state_of_several_processes_goes_on_in_one(reports, world):
     one = BaseValuesSampler(SIZE, N, **STREAM)
     stream(one)
@@ -228,14 +279,20 @@ def test_a_distributed_model_trains_as_one_process_does(reports):
     [
         ("length", "scores have the shape", "rank {last} was given what it cannot use"),
         ("type", "scores are torch.bool", "rank {last} was given what it cannot use"),
-        ("device", "scores are on meta", "rank {last} was given what it cannot use"),
+        ("device", "scores are on meta, which holds no numbers", "rank {last} was given what it cannot use"),
         ("no tensor", "indices of the type NoneType make no tensor", "rank {last} was given what it cannot use"),
         ("lag", "lag is 2, but 3 batches were drawn", "rank {last} was given what it cannot use"),
         ("fill", r"scores have the shape \[44\]", "rank {last} was given what it cannot use"),
         ("NaN", "a score is NaN", "a score is NaN"),
         ("negative", "scores go from -1 to 1", "scores go from -1 to 1"),
         ("range", r"index \d+ is out of range, which is 0 to 44", r"index \d+ is out of range"),
-        ("all zero", "all scores are zero", "all scores are zero"),
+        ("nothing to skip", "no batch waits for an update", "no batch waits for an update"),
+        (
+            "one skips",
+            r"rank {last} skips the batch that rank 0 updates: let every",
+            r"rank {last} skips .* every rank",
+        ),
+        ("one cannot skip", "scores of the type NoneType", "rank {last} was given what it cannot use"),
         ("nothing drawn", "no batch waits for an update", "no batch waits for an update"),
         ("share", "does not divide batch_size 9", "does not divide batch_size 9"),
         ("tail", "last mini-batch has 5 examples", "last mini-batch has 5 examples"),
@@ -244,7 +301,7 @@ def test_a_distributed_model_trains_as_one_process_does(reports):
 def test_all_ranks_raise_alike_and_change_nothing(reports, world, name, own, others):
     told = [report["errors"][name] for report in reports[world]]
     for rank, (message, unchanged) in enumerate(told):
-        pattern = own if rank == world - 1 else others.format(last=world - 1)
+        pattern = (own if rank == world - 1 else others).format(last=world - 1)
         assert unchanged and pytest.raises(InputError, match=pattern).matches(InputError(message))
 
 
@@ -252,7 +309,7 @@ def test_all_ranks_raise_alike_and_change_nothing(reports, world, name, own, oth
 def test_ranks_that_draw_differently_are_told(reports, world):
     for report in reports[world]:
         message, unchanged = report["errors"]["seeds"]
-        assert unchanged and ("is foreign" in message or "is repeated" in message)
+        assert unchanged and "the ranks drew different batches" in message
 
 
 @WORLDS

@@ -318,7 +318,7 @@ def test_what_goes_by_losses_alone_is_shared_by_processes():
         (torch.ones(N), r"logits have the shape \[4\]: give one row of each example, \[4, K\]"),
         (torch.ones(N - 1, 3), r"logits have the shape \[3, 3\]"),
         (torch.ones(N, 3, dtype=torch.int64), "logits are torch.int64"),
-        (torch.ones(N, 3, device="meta"), "logits are on meta: move them to cpu"),
+        (torch.ones(N, 3, device="meta"), "logits are on meta, which holds no numbers"),
     ],
 )
 def test_bad_logits_are_refused_and_nothing_is_changed(logits, message):

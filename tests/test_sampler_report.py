@@ -10,6 +10,7 @@ from hardsample.errors import InputError
 from hardsample.samplers.base_values import BaseValuesSampler
 from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.method import MethodSampler
+from hardsample.samplers.process_group import Told
 from hardsample.samplers.report import SamplerReport
 
 SIZE, N = 40, 4
@@ -214,7 +215,9 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_counts_are_of_all_processes():
     samplers = [MethodSampler("SMB", SIZE, N, rank=rank, world_size=2) for rank in (0, 1)]
     for sampler in samplers:  # as if the other had told its share
-        sampler._ranks.gathered = lambda own, device, sampler=sampler: (sampler._drawn[0][0], torch.ones(N))
+        sampler._ranks.gathered = lambda what, own, updates, following, device, sampler=sampler: Told(
+            sampler._drawn[0][0], torch.ones(N), torch.arange(N) // (N // 2), updates, True
+        )
     seen = list(itertools.chain(*(sampler.draw().tolist() for sampler in samplers)))
     for sampler in samplers:
         sampler.update(sampler._drawn[0][0][:2], torch.ones(2))

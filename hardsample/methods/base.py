@@ -48,6 +48,9 @@ class Method(abc.ABC):
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:  # noqa: B027
         """What the network made of the examples last drawn: [S, n], [S, n, K], [S, n]."""
 
+    def skip(self) -> None:  # noqa: B027
+        """The examples last drawn were not trained: go on to the next, and learn nothing."""
+
     def short(self, step: int) -> bool:
         """Is the mini-batch of the step prepared shorter than the others? Then all seeds' are."""
         return False

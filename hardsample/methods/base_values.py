@@ -34,7 +34,7 @@ class BaseValues:
         else:
             self._trees = DeviceTrees(size, seeds.numel(), floor, seeds.device)
         self._place: tuple[int, int] | None = None  # of the random numbers at hand
-        self.fill(torch.ones(seeds.numel(), 1, device=seeds.device))
+        self.fill(torch.ones(seeds.numel(), 1, dtype=torch.float32, device=seeds.device))
 
     @property
     def values(self) -> Tensor:

@@ -92,7 +92,7 @@ class HardMiniBatches(Method):
         unused = torch.full((len(seeds), size), count, device=seeds.device)  # what drop_last leaves out
         self._mini_batch_of = unused.scatter_(1, self._examples, places // n)
         self._refresh_every = refresh_every
-        self.losses = torch.full((len(seeds), count), torch.inf, device=seeds.device)  # until they are known
+        self.losses = torch.full((len(seeds), count), torch.inf, dtype=torch.float32, device=seeds.device)  # till known
         self._round = torch.arange(count, device=seeds.device).repeat(len(seeds), 1)
         self._now = torch.zeros(len(seeds), 1, dtype=torch.int64, device=seeds.device)
         self._known: tuple[int, list[int]] = -1, []  # of a round with a short mini-batch: its number, its order here
@@ -231,7 +231,8 @@ class HardExamples(HardMiniBatches):
             rounds=rounds,
             refresh_every=refresh_every,
         )
-        self.losses = torch.full((len(seeds), size), -torch.inf, device=seeds.device)  # for what drop_last leaves out
+        lowest = -torch.inf  # for what drop_last leaves out
+        self.losses = torch.full((len(seeds), size), lowest, dtype=torch.float32, device=seeds.device)
 
     def fill(self, losses: Tensor) -> None:
         self.losses.copy_(losses)

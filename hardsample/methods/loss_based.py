@@ -136,7 +136,7 @@ class LossBased(FullMiniBatches):
         else:
             self._weights = _ByKeys(size - monitored, n, seeds, floor, grows=write == "normalized")
         self._times_drawn = torch.zeros(self._pool.shape, dtype=torch.int32, device=seeds.device)
-        self._cusum = torch.zeros(seeds.numel(), device=seeds.device)
+        self._cusum = torch.zeros(seeds.numel(), dtype=torch.float32, device=seeds.device)
         self._loss_before = torch.full_like(self._cusum, -torch.inf if alarm == "fall" else torch.inf)
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
@@ -198,7 +198,7 @@ class _ByRounds:
 
     def __init__(self, size: int, n: int, seeds: Tensor, floor: float) -> None:
         self.base_values = BaseValues(size, seeds, floor=floor)
-        self._n, self._nothing = n, torch.zeros(seeds.numel(), n, device=seeds.device)
+        self._n, self._nothing = n, torch.zeros(seeds.numel(), n, dtype=torch.float32, device=seeds.device)
 
     def prepare(self, step: int) -> None:
         if step % _RESCALE_EVERY == 0:

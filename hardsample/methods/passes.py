@@ -33,7 +33,7 @@ class Passes(FullMiniBatches, abc.ABC):
         self._queue = torch.zeros(len(seeds), size + n - 1, dtype=torch.int64, device=seeds.device)
         self._place, self._end = torch.zeros(2, len(seeds), 1, dtype=torch.int64, device=seeds.device)
         self._number = torch.full((len(seeds),), -(-first_step * n // size), device=seeds.device)  # of the next pass
-        self._losses = torch.full((len(seeds), size), torch.inf, device=seeds.device)  # as last seen
+        self._losses = torch.full((len(seeds), size), torch.inf, dtype=torch.float32, device=seeds.device)  # last seen
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         while (ending := self._end - self._place < self._n).any():
@@ -46,6 +46,9 @@ class Passes(FullMiniBatches, abc.ABC):
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
         self._losses.scatter_(1, indices, losses.gather(1, self._last(indices)))
+        self.skip()
+
+    def skip(self) -> None:
         self._place += self._n
 
     @property

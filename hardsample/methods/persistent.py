@@ -10,6 +10,7 @@ from hardsample.errors import check_choice, check_value
 from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
 from hardsample.methods.base_values import BaseValues, check_distinct, draw_distinct
 from hardsample.methods.specs import Entry, Look, MethodSpec
+from hardsample.methods.trees import LARGEST
 from hardsample.randomness import Stream
 
 
@@ -27,6 +28,10 @@ class PersistentLoss(FullMiniBatches):
             paper.
         distinct: no example comes twice in a mini-batch: n are drawn one after another, each in proportion to the p_i
             of those left, which takes O(N). In the paper (equation 3) draws are independent.
+        power: what is stored is the score to this power, above 0: 1 is the paper's, less evens the draws out (alpha of
+            Schaul et al. 2016, equation 1).
+        clip: no value is stored above ``clip`` times the mean of all, after the power, so that no example is drawn more
+            than about ``clip`` times as often as on average; above 1. None for no such limit, as in the paper.
 
     Raises:
         InputError: an option is out of its range, or distinct examples are to be weighted, or are too few.
@@ -48,6 +53,8 @@ class PersistentLoss(FullMiniBatches):
         beta: float = 0.0,
         refresh_every: int = 0,
         distinct: bool = False,
+        power: float = 1.0,
+        clip: float | None = None,
     ) -> None:
         super().__init__(size, n)
         check_choice("score", score, ("before", "after"))
@@ -58,11 +65,15 @@ class PersistentLoss(FullMiniBatches):
         if distinct:
             check_value("beta", beta, not beta, "0 where distinct is True: such a draw has no simple probability")
             check_distinct(n, size)
+        check_value("power", power, 0 < power < math.inf, "1 for the score itself, or any other number above 0")
+        good = clip is None or 1 < clip < math.inf
+        check_value("clip", clip, good, "a number of means above 1, or None for no limit")
         self.scored = (score, score == "before" if score_dropout is None else score_dropout)
         self.base_values = BaseValues(size, seeds, floor=floor)
         self._n, self._first_step = n, first_step
         self._uniform, self._beta, self._refresh_every = uniform, beta, refresh_every
         self.distinct = distinct
+        self._power, self._clip = power, clip
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         if self.due(step):
@@ -71,8 +82,13 @@ class PersistentLoss(FullMiniBatches):
             self.fill(self.values(*evaluate(everything)))
 
     def fill(self, values: Tensor) -> None:
-        """Set the base values of all examples: float32 [S, N], or [S, 1] for all alike."""
-        self.base_values.fill(values)
+        """Set the base values of all examples by their scores: float32 [S, N], or [S, 1] for all alike."""
+        self.base_values.fill(self.kept(values))
+
+    def kept(self, scores: Tensor) -> Tensor:
+        """The base values of all examples that have these scores, float [S, N]: their power, clipped."""
+        values = self._powered(scores)
+        return values if self._clip is None else torch.minimum(values, _cap(values.double(), self._clip).to(values))
 
     def prepare(self, step: int) -> None:
         if not self.distinct:
@@ -104,7 +120,14 @@ class PersistentLoss(FullMiniBatches):
         return p.mul_(self.base_values.size).pow_(-self._beta).float()
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
-        self.base_values.update(indices, self.values(logits, losses))
+        values = self._powered(self.values(logits, losses))
+        if self._clip is not None:
+            most = self.base_values.totals.mul(self._clip / self.base_values.size).unsqueeze(1)
+            values = torch.minimum(values, most.to(values))
+        self.base_values.update(indices, values)
+
+    def _powered(self, scores: Tensor) -> Tensor:
+        return scores if self._power == 1 else scores.pow(self._power)
 
     @staticmethod
     def values(logits: Tensor, losses: Tensor) -> Tensor:
@@ -130,6 +153,18 @@ class PersistentLoss(FullMiniBatches):
     @property
     def probabilities(self) -> Tensor | None:
         return None if self.distinct else self._probabilities(self.base_values.values)
+
+
+def _cap(values: Tensor, clip: float) -> Tensor:
+    """The c [S, 1] that is ``clip`` times the mean of min(values, c): with k values above it, clip / N (k c + rest)."""
+    size = values.shape[1]
+    falling = values.nan_to_num(nan=0.0, posinf=LARGEST).sort(dim=1, descending=True)[0]
+    above = torch.arange(min(size, math.ceil(size / clip)), device=values.device)  # k, of which more cannot be
+    rest = falling.flip(1).cumsum(1).flip(1)[:, : len(above)]  # of what is not above
+    caps = rest * clip / (size - clip * above)
+    enough = caps >= falling[:, : len(above)]
+    enough[:, -1] = True
+    return caps.gather(1, enough.byte().argmax(1, keepdim=True))
 
 
 class PersistentEntropy(PersistentLoss):

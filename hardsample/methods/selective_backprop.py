@@ -60,9 +60,9 @@ class SelectiveBackprop(FullMiniBatches):
         self._orders = torch.zeros(shape, dtype=torch.int64, device=seeds.device)
         self._numbers = torch.zeros(shape, dtype=torch.float64, device=seeds.device)
         self._batches, self._known, self._kept = torch.zeros(3, len(seeds), 1, dtype=torch.int64, device=seeds.device)
-        self._history = torch.full((len(seeds), history), torch.inf, device=seeds.device)
+        self._history = torch.full((len(seeds), history), torch.inf, dtype=torch.float32, device=seeds.device)
         self._queue = torch.zeros(len(seeds), 2 * n, dtype=torch.int64, device=seeds.device)  # the last is never used
-        self._losses = torch.zeros(len(seeds), size if stale_every > 1 else 0, device=seeds.device)
+        self._losses = torch.zeros(len(seeds), size if stale_every > 1 else 0, dtype=torch.float32, device=seeds.device)
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         while (lacking := self._kept < self._n).any():
@@ -81,6 +81,9 @@ class SelectiveBackprop(FullMiniBatches):
         return Draw(self._queue[:, : self._n].clone())
 
     def observe(self, indices: Tensor, logits: Tensor, losses: Tensor) -> None:
+        self.skip()
+
+    def skip(self) -> None:
         self._queue.copy_(self._queue.roll(-self._n, 1))
         self._kept -= self._n
 

@@ -99,7 +99,7 @@ class DeviceTrees:
             torch.zeros(seeds, *shape, dtype=dtype, device=device) for shape, dtype in zip(shapes, dtypes, strict=True)
         ]
         self._seed = torch.arange(seeds, device=device).unsqueeze(1)
-        self._floor, self._limits = floor, torch.tensor([floor, LARGEST], device=device)
+        self._floor, self._limits = floor, torch.tensor([floor, LARGEST], dtype=torch.float32, device=device)
         self._numbers = torch.empty(seeds, 0, 0, dtype=torch.float64, device=device)
         self.tensors = {f"values.{depth}": level for depth, level in enumerate(self._levels)}
         self.values = self._levels[0].view(seeds, -1)[:, :size]

@@ -8,13 +8,14 @@
 
 They draw and learn through the papers' own methods. The draw of step t (from 0, over the sampler's whole life) sees the
 updates of steps up to t - lag and no others, so that a loader's workers, which draw ahead, do not change what is drawn.
+
+A batch may be told in parts, or only a part of it (see :meth:`LearningSampler.update`); ``skip()`` leaves one out.
 """
 
 import abc
-import operator
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -22,102 +23,122 @@ from torch import Tensor
 from hardsample.methods.base import Method
 from hardsample.samplers import checks
 from hardsample.samplers.counted import CountedDraws
-from hardsample.samplers.process_group import Ranks
+from hardsample.samplers.draws import plainly
+from hardsample.samplers.process_group import SKIP, UPDATE, Ranks, Told
 
 _PLACE = ("updates", "pass_ends", "since_fill")  # in a state: where the training stands
+_OPEN: dict[str, Any] = {"touched": 0, "parts": []}  # in a state, but not in older ones: batches that were told in part
 _QUEUES = ("drawn", "weights", "waiting")  # what is drawn and not updated, and updates that no draw has seen
 
 
 class LearningSampler(CountedDraws):
     """What the samplers share beside their draws: what they are told, and the state."""
 
+    _since: dict[str, Any] = {}  # options that states of older versions do not have, and what they did
+
+    @plainly
     def __init__(
         self,
-        size: int,
-        batch_size: int,
+        size: SupportsIndex,
+        batch_size: SupportsIndex,
         *,
-        seed: int,
-        lag: int,
-        refresh_every: int,
-        rank: int | None,
-        world_size: int | None,
+        seed: SupportsIndex,
+        lag: SupportsIndex,
+        refresh_every: SupportsIndex,
+        rank: SupportsIndex | None,
+        world_size: SupportsIndex | None,
         device: str | torch.device,
         options: dict[str, Any],
     ) -> None:
-        checks.check_numbers(batch_size, lag, refresh_every)
-        ranks = Ranks(rank, world_size, batch_size)
+        self.size = checks.whole("size", size, 1, "at least 1 example")
+        self.batch_size = checks.whole("batch_size", batch_size, 1, "at least 1 example")
+        self.seed = checks.whole("seed", seed, -checks.MOST - 1, "a whole number")
+        lag = checks.whole("lag", lag, 1, "at least 1, or num_workers * prefetch_factor + 1 for a loader")
+        self.refresh_every = checks.whole("refresh_every", refresh_every, 0, "a number of updates, or 0 for never")
+        ranks = Ranks(rank, world_size, self.batch_size)
         self.rank, self.world_size = ranks.rank, ranks.world_size
-        self.size, self.batch_size, self.seed = map(operator.index, (size, batch_size, seed))
-        self.refresh_every = refresh_every
         self._options = options
-        self._seeds = torch.tensor([seed], device=device)
+        self._seeds = torch.tensor([self.seed], device=device)
         self.device = self._seeds.device
         self._no_logits = torch.empty(1, 0, 0, device=self.device)
-        self._since_fill = 0
-        super().__init__(self._built(size), ranks, operator.index(lag), self.device)
+        super().__init__(self._built(self.size), ranks, lag, self.device)
 
-    def update(self, indices: Tensor | Sequence[int], scores: Tensor) -> None:
-        """Tell the scores of the oldest batch that was drawn and not yet updated: once for every batch, in order.
+    @plainly
+    def update(self, indices: Tensor | Sequence[int], scores: Tensor | Sequence[float]) -> None:
+        """Tell the scores of the oldest batch that was drawn and not yet updated: batch by batch, in the order drawn.
+
+        A batch may be told in parts, such as micro-batches. It is done when all was told, and otherwise when the first
+        draw that must see it is made, ``lag`` batches later, or with an update that can only be of a later batch: so a
+        collate function may drop examples. It may put others in their place, whose scores are kept too (but not by
+        HardMiniBatchSampler, which asks how hard a batch is); of a training's first update at least half must have been
+        drawn. An update that could be of two batches is of the older one, if all its examples are still to be told.
+
+        Several processes all call it, as often, each with what it has, [0] if nothing.
 
         Args:
-            indices: int [n / world_size], the batch of this rank in any order; of an example drawn twice the last
-                score is kept.
-            scores: float [n / world_size] on the sampler's device, one of each example, such as its loss; finite,
-                not negative, not all zero. A gradient is left out.
+            indices: int [m], m <= n / world_size, of this rank's batch in any order; of an example that comes twice the
+                last score is kept.
+            scores: float [m], one of each example, such as its loss; finite and not negative. A gradient is left out.
 
         Raises:
             InputError: bad indices or scores, on every rank if on one; or ``lag`` is too small for the loader. Nothing
                 is changed.
         """
-        told, scores = self._ranks.gathered(lambda: self._usable(indices, scores), self.device)
-        drawn = self._drawn[0][0]
-        if not torch.equal(told, drawn):
-            checks.check_same_examples(told, drawn, self.size)
-            drawn = told.clone()
-        checks.check_scores(scores)
-        self._drawn.popleft()
-        self._count(drawn)
-        self._waiting.append((self._updates, drawn.unsqueeze(0), scores.unsqueeze(0)))
-        self._updates += 1
-        self._since_fill += 1
+        told = self._told(UPDATE, lambda: self._usable(indices, scores))
+        checks.check_scores(told.scores, ", or call skip() instead of update for this batch")
+        self._take(told, self.size)
 
+    @plainly
+    def skip(self) -> None:
+        """Leave out the oldest batch that was drawn and not yet updated, or what is left of it: it counts as updated.
+
+        What is known of its examples stays. Call it instead of :meth:`update`, where the loss is NaN for example.
+        Several processes all call it: let them agree first, as by an all_reduce of whether every loss is finite.
+
+        Raises:
+            InputError: no batch waits; or one rank skips and another updates, on every rank. Nothing is changed.
+        """
+        self._skip(self._told(SKIP, self._nothing))
+        self._adopt()
+
+    @plainly
     def weights(self, indices: Tensor | Sequence[int]) -> Tensor:
         """Weights of the losses of the batch in training: (1 / (N p_i))^beta, p as it was when the batch was drawn.
 
         Args:
-            indices: int [n / world_size], as for :meth:`update`, before it.
+            indices: int [m], as for :meth:`update`, before it.
 
         Returns:
-            float32 [n / world_size].
+            float32 [m]; 1 for an example that came in place of one that was drawn.
 
         Raises:
-            InputError: the indices are not those of the batch.
+            InputError: the indices are not those of the batch, or of a part of it.
         """
-        drawn = self._oldest()
-        given = checks.own_indices(indices, len(drawn), self.device)
-        if not torch.equal(given, drawn):
-            checks.check_same_examples(given, drawn, self.size)
-        weights = self._drawn[0][1]
+        self._check_waits()
+        given = checks.own_indices(indices, self._ranks.each, self.device)
+        drawn, weights = self._owner(given, self.size)
         if weights is None:
-            return torch.ones(len(drawn), device=self.device)
-        return torch.empty(len(drawn), device=self.device).scatter_(
-            0, given.argsort(stable=True), self._ranks.share(weights)[drawn.argsort(stable=True)]
-        )
+            return torch.ones(len(given), dtype=torch.float32, device=self.device)
+        drawn, order = drawn.sort()
+        places = torch.searchsorted(drawn, given).clamp_(max=len(drawn) - 1)
+        return weights[order[places]].where(drawn[places] == given, 1.0)
 
-    def fill(self, scores: Tensor) -> None:
+    @plainly
+    def fill(self, scores: Tensor | Sequence[float]) -> None:
         """Set what is known of every example at once, before training or to refresh what is stale.
 
         Between passes it acts at once. Within a pass, after u updates, it acts from the draw of step u + lag - 1 on;
-        call it after an update, before the next batch is asked for. Several processes all call it; rank 0's scores
-        count.
+        call it after an update, before the next batch is asked for. A batch that was told in part is done by it.
+        Several processes all call it; rank 0's scores count.
 
         Args:
-            scores: float [N] on the sampler's device, as for :meth:`update`.
+            scores: float [N], as for :meth:`update`.
 
         Raises:
             InputError: bad scores, or a draw that must see them was made; on every rank if on one. Nothing is changed.
         """
         values = self._ranks.broadcast(lambda: self._fillable(scores), self.device).unsqueeze(0)
+        self._close(self._touched)
         if self._updates == self._end:
             self._waiting.clear()
             self._fill(values)
@@ -131,23 +152,28 @@ class LearningSampler(CountedDraws):
         """Were ``refresh_every`` updates made since the last :meth:`fill`, or since the start?"""
         return 0 < self.refresh_every <= self._since_fill
 
+    @plainly
     def state_dict(self) -> dict[str, Any]:
-        """All that decides the batches to come: numbers, strings, and tensors of its own on the CPU, in lists.
+        """All that decides the batches to come: numbers, strings, None, and tensors of its own on the CPU, in lists.
 
         It holds one value of each example (or mini-batch), how often each was trained, and the few batches that are
         drawn or wait. Save it after any update and load it into a new sampler: the batches are those of a training that
-        never stopped.
+        never stopped. After a part of a batch was told the rest of it can be told, and the next batch is the following
+        one.
         """
         drawn = list(self._drawn)[: self.lag]
         state = self._identity() | {
             **dict(zip(_PLACE, (self._updates, self._end, self._since_fill), strict=True)),
-            "trained": _saved(self._trained),
+            "trained": _saved(self._counts),
+            "touched": self._touched,
+            "parts": [[_saved(tensor) for tensor in part] for part in self._parts],
             "drawn": [_saved(indices) for indices, _ in drawn],
             "weights": [_saved(weights) for _, weights in drawn if weights is not None],
             "waiting": [[step, _saved(indices), _saved(scores)] for step, indices, scores in self._waiting],
         }
         return state | {name: _saved(tensor) for name, tensor in self._learned().items()} | self._flags()
 
+    @plainly
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state of :meth:`state_dict`; the first iteration finishes the pass that was interrupted.
 
@@ -156,6 +182,7 @@ class LearningSampler(CountedDraws):
         Raises:
             InputError: the state is of another class, size, batch_size, seed, lag or option; nothing is changed.
         """
+        state = _OPEN | self._since | state
         needed = {*_PLACE, *_QUEUES, *self._learned(), *self._flags()}
         checks.check_state(state, self._identity(), needed)
         self._updates, self._end, self._since_fill = (state[name] for name in _PLACE)
@@ -163,9 +190,11 @@ class LearningSampler(CountedDraws):
         drawn = zip(state["drawn"], weights, strict=True)
         self._drawn = deque((self._here(indices), None if w is None else self._here(w)) for indices, w in drawn)
         self._waiting = deque((step, self._here(indices), self._here(s)) for step, indices, s in state["waiting"])
+        self._touched = state["touched"]
+        self._parts = [(self._here(i), self._here(s), self._here(r)) for i, s, r in state["parts"]]
         self._restore(state)
         self._restore_counts(state)
-        self._step, self._too_early = self._updates, None
+        self._step, self._too_early = self._trained, None
         self._iteration += 1
         self._interrupted = True
 
@@ -191,16 +220,26 @@ class LearningSampler(CountedDraws):
 
     # Checks, and the state.
 
-    def _usable(self, indices: Tensor | Sequence[int], scores: Tensor) -> tuple[Tensor, Tensor]:
-        """This rank's indices int64 [n / world_size] and scores float32 [n / world_size], of the right kind."""
-        count = len(self._oldest())
-        self._check_lag()
-        return checks.own_indices(indices, count, self.device), checks.own_scores(scores, count, self.device)
+    def _told(self, what: int, own: Callable[[], tuple[Tensor, Tensor]]) -> Told:
+        """What all ranks told, given this one's; ``what`` is ``UPDATE`` or ``SKIP``."""
+        following = self._drawn[self._touched][0] if self._reached else None
+        return self._ranks.gathered(what, own, self._updates, following, self.device)
 
-    def _fillable(self, scores: Tensor) -> Tensor:
+    def _usable(self, indices: Tensor | Sequence[int], scores: Tensor | Sequence[float]) -> tuple[Tensor, Tensor]:
+        """This rank's indices int64 [m] and scores float32 [m], of the right kind."""
+        self._check_waits()
+        told = checks.own_indices(indices, self._ranks.each, self.device)
+        self._check_lag(told)
+        return told, checks.own_scores(scores, len(told), self.device)
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        self._check_waits()
+        return checks.own_indices([], 0, self.device), checks.own_scores([], 0, self.device)
+
+    def _fillable(self, scores: Tensor | Sequence[float]) -> Tensor:
         values = checks.own_scores(scores, self.size, self.device)
         checks.check_scores(values)
-        self._check_fill()
+        self._check_fill(self._end)
         return values
 
     def _identity(self) -> dict[str, Any]:

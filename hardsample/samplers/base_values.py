@@ -1,13 +1,16 @@
 """The sampler of paper A: examples in proportion to their scores."""
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
 
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_value
 from hardsample.methods.persistent import PersistentLoss
+from hardsample.samplers import checks
 from hardsample.samplers.base import LearningSampler
+from hardsample.samplers.draws import plainly
+from hardsample.samplers.watch import ShareWatch
 
 
 class BaseValuesSampler(LearningSampler):
@@ -25,35 +28,52 @@ class BaseValuesSampler(LearningSampler):
         batches: of a pass; N / n, rounded up, if not given.
         floor: the smallest score kept, above 0, so that no example is lost for good.
         uniform: share u of the draws that are uniform: p_i = (1 - u) b_i / sum(b) + u / N.
+        power: what is stored is the score to this power, above 0; less than 1 evens the draws out (alpha of Schaul et
+            al. 2016, equation 1).
+        clip: no value is stored above ``clip`` times the mean of all, after the power, so that no example is drawn more
+            than about ``clip`` times as often as on average; above 1. None for no such limit.
+        distinct: no example comes twice in a batch; a draw then takes O(N) instead of O(log N), and beta has to be 0.
         beta: exponent of :meth:`weights`, (1 / (N p_i))^beta; 1 makes the gradient unbiased, 0 all weights 1.
         refresh_every: updates after which :attr:`refresh_due` says so; 0 for never.
         rank, world_size: of this process; those of torch.distributed where it runs, else 0 and 1.
         device: where the scores are kept and batches are drawn.
+        warn_share: a :class:`SamplerWarning` is given, once, when one example took a larger share of the last 2,000
+            draws or more than this, and than 20 / N; 1 for never.
 
     Raises:
-        InputError: an argument is out of its range, or ``world_size`` does not divide ``batch_size``.
+        InputError: an argument is out of its range, or ``world_size`` does not divide ``batch_size``, or there are
+            fewer examples than a batch of distinct ones needs.
     """
 
     _method: PersistentLoss
+    _since: dict[str, Any] = {"power": 1.0, "clip": None, "distinct": False}
 
     def __init__(
         self,
-        size: int,
-        batch_size: int,
+        size: SupportsIndex,
+        batch_size: SupportsIndex,
         *,
-        seed: int = 0,
-        lag: int = 1,
-        batches: int | None = None,
+        seed: SupportsIndex = 0,
+        lag: SupportsIndex = 1,
+        batches: SupportsIndex | None = None,
         floor: float = 1e-8,
         uniform: float = 0.0,
         beta: float = 0.0,
-        refresh_every: int = 0,
-        rank: int | None = None,
-        world_size: int | None = None,
+        power: float = 1.0,
+        clip: float | None = None,
+        distinct: bool = False,
+        refresh_every: SupportsIndex = 0,
+        rank: SupportsIndex | None = None,
+        world_size: SupportsIndex | None = None,
         device: str | torch.device = "cpu",
+        warn_share: float = 0.05,
     ) -> None:
-        if batches is not None and batches < 1:
-            raise InputError(f"batches is {batches}: give at least 1, or None for a pass of N / n.")
+        numbers = {"floor": floor, "uniform": uniform, "beta": beta, "power": power}
+        options = {name: checks.real(name, value) for name, value in numbers.items()}
+        warn_share = checks.real("warn_share", warn_share)
+        check_value("warn_share", warn_share, 0 < warn_share <= 1, "a share of the draws above 0, or 1 for no warning")
+        if batches is not None:
+            batches = checks.whole("batches", batches, 1, "at least 1, or None for a pass of N / n")
         super().__init__(
             size,
             batch_size,
@@ -63,15 +83,17 @@ class BaseValuesSampler(LearningSampler):
             rank=rank,
             world_size=world_size,
             device=device,
-            options={"floor": float(floor), "uniform": float(uniform), "beta": float(beta)},
+            options=options | {"clip": None if clip is None else checks.real("clip", clip), "distinct": distinct},
         )
-        self._batches, self._alike = batches, True
+        self._batches, self._alike, self._warn_share = batches, True, warn_share
+        self._watch = ShareWatch(self.size, self.batch_size, warn_share)
 
     def __len__(self) -> int:
         return self._batches or super().__len__()
 
-    def grow(self, size: int) -> None:
-        """Have more examples; the new ones enter with the largest score there is.
+    @plainly
+    def grow(self, size: SupportsIndex) -> None:
+        """Have more examples; the new ones enter with the largest value there is.
 
         Args:
             size: the new number of examples.
@@ -79,23 +101,26 @@ class BaseValuesSampler(LearningSampler):
         Raises:
             InputError: within a pass, or there are more examples now; nothing is changed.
         """
+        size = checks.whole("size", size, 1, "the new number of examples")
         if size < self.size:
             raise InputError(f"grow to {size} examples: give at least the {self.size} that there are.")
-        if self._updates < self._end:
+        if self._trained < self._end:
             raise InputError(
-                f"grow within a pass, of which {self._end - self._updates} batches are not updated: call it between"
+                f"grow within a pass, of which {self._end - self._trained} batches are not updated: call it between"
                 " passes, and make them shorter with batches= if that is too seldom."
             )
+        self._close(self._touched)
         self._apply(self._updates)
         values = self.values
         more = values.max().expand(size - self.size)
-        self._trained = torch.cat([self._trained, self._trained.new_zeros(size - self.size)])
+        self._counts = torch.cat([self._counts, self._counts.new_zeros(size - self.size)])
         self.size, self._method = size, self._built(size)
-        self._method.fill(torch.cat([values, more]).unsqueeze(0))
+        self._method.base_values.fill(torch.cat([values, more]).unsqueeze(0))
+        self._watch = ShareWatch(size, self.batch_size, self._warn_share)
 
     @property
     def values(self) -> Tensor:
-        """The score of every example that draws go by: float32 [N], a view of the store; change it through fill."""
+        """What draws go by, every example's score to the power and clipped: float32 [N], a view; change it by fill."""
         return self._method.base_values.values[0]
 
     def _built(self, size: int) -> PersistentLoss:
@@ -108,7 +133,7 @@ class BaseValuesSampler(LearningSampler):
         return {"alike": self._alike}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._method.fill(self._here(state["values"]).unsqueeze(0))
+        self._method.base_values.fill(self._here(state["values"]).unsqueeze(0))
         self._alike = state["alike"]
 
     def _fill(self, scores: Tensor) -> None:
@@ -116,6 +141,13 @@ class BaseValuesSampler(LearningSampler):
         self._alike = False
 
     def _observe(self, indices: Tensor, scores: Tensor) -> None:
-        if self._alike:
-            self._fill(scores.max().view(1, 1))
+        if self._alike and (scores > 0).any():
+            known_zero = self.values < 1  # what began at 1 was told a score of 0, and is not unseen
+            self._fill(scores.max().where(~known_zero, 0).unsqueeze(0))
         super()._observe(indices, scores)
+
+    def _draw(self, step: int) -> tuple[Tensor, Tensor | None]:
+        indices, weights = super()._draw(step)
+        if self.rank == 0:
+            self._watch.look(indices)
+        return indices, weights

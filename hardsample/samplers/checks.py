@@ -1,7 +1,7 @@
 """What a sampler is given, held against what it can use."""
 
 import math
-from collections import Counter
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,32 +9,59 @@ import torch
 from torch import Tensor
 
 from hardsample.errors import InputError
+from hardsample.methods.trees import LARGEST
+
+MOST = 2**63 - 1  # what a sampler counts with
 
 
-def check_numbers(batch_size: int, lag: int, refresh_every: int) -> None:
-    """Raise unless a sampler can be made with these."""
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: give at least 1 example.")
-    if lag < 1:
-        raise InputError(f"lag is {lag}: give at least 1, or num_workers * prefetch_factor + 1 for a loader.")
-    if refresh_every < 0:
-        raise InputError(f"refresh_every is {refresh_every}: give a number of updates, or 0 for never.")
+def whole(name: str, value: Any, least: int, advice: str) -> int:
+    """An integer of any kind, such as a NumPy one or a tensor of one, as an int of at least ``least``.
+
+    Raises:
+        InputError: it is another thing, such as a float or a bool, or out of range.
+    """
+    kind = getattr(value, "dtype", type(value))
+    try:
+        number = None if kind in (bool, torch.bool) else operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = None
+    if number is None:
+        raise InputError(f"{name} is {value!r}, which is no whole number: give {advice}.")
+    if not least <= number <= MOST:
+        raise InputError(f"{name} is {number}: give {advice}{' and below 2**63' if number > MOST else ''}.")
+    return number
 
 
-def own_indices(indices: Tensor | Sequence[int], count: int, device: torch.device) -> Tensor:
-    """A rank's indices, int64 [count], on the device."""
+def real(name: str, value: Any) -> float:
+    """A number of any kind as a float.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        if isinstance(value, str | bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"{name} is {value!r}, which is no number: give one such as 0.5.") from None
+
+
+def own_indices(indices: Tensor | Sequence[int], most: int, device: torch.device) -> Tensor:
+    """A rank's indices, int64 [m] with m <= ``most``, on the device."""
     indices = _as_tensor("indices", indices)
-    if indices.shape != (count,):
-        raise InputError(f"indices have the shape {list(indices.shape)}: give the {count} indices of the batch.")
-    if indices.dtype == torch.bool or indices.is_floating_point() or indices.is_complex():
+    if indices.dim() != 1 or len(indices) > most:
+        raise InputError(
+            f"indices have the shape {list(indices.shape)}: give the {most} indices of the batch, or a part of them."
+        )
+    if indices.dtype == torch.bool or (indices.numel() and indices.is_floating_point()) or indices.is_complex():
         raise InputError(f"indices are {indices.dtype}: give the integers that the sampler drew.")
     if indices.device.type == "meta":
         raise InputError(f"indices are on meta, which holds no numbers: give them on cpu or {device}.")
     return indices.to(device, torch.int64)
 
 
-def own_scores(scores: Tensor, count: int, device: torch.device) -> Tensor:
-    """A float32 copy [count], so that what is done to the scores afterwards does not matter."""
+def own_scores(scores: Tensor | Sequence[float], count: int, device: torch.device) -> Tensor:
+    """A float32 copy [count] on the device, so that what is done to the scores afterwards does not matter."""
     scores = _as_tensor("scores", scores).detach()
     if scores.shape != (count,):
         raise InputError(
@@ -43,9 +70,11 @@ def own_scores(scores: Tensor, count: int, device: torch.device) -> Tensor:
         )
     if scores.dtype == torch.bool or scores.is_complex():
         raise InputError(f"scores are {scores.dtype}: give real numbers, such as losses.")
-    if scores.device != device:
-        raise InputError(f"scores are on {scores.device}: move them to {device}, where the sampler is.")
-    return scores.to(torch.float32, copy=True)
+    if scores.device.type == "meta":
+        raise InputError(f"scores are on meta, which holds no numbers: give them on cpu or {device}.")
+    if scores.dtype == torch.float64:  # what is finite stays so
+        scores = scores.clamp(max=LARGEST).where(scores < math.inf, scores)
+    return scores.to(device, torch.float32, copy=True)
 
 
 def own_logits(logits: Tensor, count: int, device: torch.device) -> Tensor:
@@ -55,41 +84,21 @@ def own_logits(logits: Tensor, count: int, device: torch.device) -> Tensor:
         raise InputError(f"logits have the shape {list(logits.shape)}: give one row of each example, [{count}, K].")
     if not logits.is_floating_point():
         raise InputError(f"logits are {logits.dtype}: give the network's floating-point ones.")
-    if logits.device != device:
-        raise InputError(f"logits are on {logits.device}: move them to {device}, where the sampler is.")
-    return logits.to(torch.float32, copy=True)
+    if logits.device.type == "meta":
+        raise InputError(f"logits are on meta, which holds no numbers: give them on cpu or {device}.")
+    return logits.to(device, torch.float32, copy=True)
 
 
-def check_same_examples(given: Tensor, drawn: Tensor, size: int) -> None:
-    """Raise unless both are the same examples, in any order."""
-    if given.shape == drawn.shape and torch.equal(given.sort()[0], drawn.sort()[0]):
+def check_scores(scores: Tensor, otherwise: str = "") -> None:
+    """Raise unless they are finite and not negative; ``otherwise`` is what else can be done than to give such ones."""
+    if not scores.numel():
         return
-    told, wanted = Counter(given.tolist()), Counter(drawn.tolist())
-    bad = next(iter(told - wanted), None)
-    if bad is None:
-        what = "indices of a whole batch are wanted"
-    elif not 0 <= bad < size:
-        what = f"index {bad} is out of range, which is 0 to {size - 1}"
-    elif bad not in wanted:
-        what = f"index {bad} is foreign to the oldest batch that was not yet updated"
-    else:
-        what = f"index {bad} is repeated: {told[bad]} times, and drawn {wanted[bad]}"
-    raise InputError(
-        f"{what}: update every batch once, in the order drawn, with its own indices; a loader's workers keep that order"
-        " with in_order=True."
-    )
-
-
-def check_scores(scores: Tensor) -> None:
-    """Raise unless they are finite, not negative and not all zero; a NaN is both the least and the greatest."""
-    least, greatest = torch.stack(scores.aminmax()).tolist()
-    if not (least >= 0 and 0 < greatest < math.inf):
+    least, greatest = torch.stack(scores.aminmax()).tolist()  # a NaN is both
+    if not (least >= 0 and greatest < math.inf):
         what = f"scores go from {least:g} to {greatest:g}"
         if math.isnan(least):
-            what = "a score is NaN"
-        elif least >= 0 and greatest == 0:
-            what = "all scores are zero"
-        raise InputError(f"{what}: give finite ones, none below 0 and not all of them 0.")
+            what = "a score is NaN, since the loss diverged or the batch was broken"
+        raise InputError(f"{what}: give finite ones, none below 0{otherwise}.")
 
 
 def check_state(state: Mapping[str, Any], identity: Mapping[str, Any], needed: Iterable[str]) -> None:
@@ -105,7 +114,10 @@ def check_state(state: Mapping[str, Any], identity: Mapping[str, Any], needed: I
 
 def _as_tensor(name: str, given: Any) -> Tensor:
     try:
-        return torch.as_tensor(given)
+        tensor = torch.as_tensor(given)
+        if tensor.is_floating_point() and isinstance(given, Sequence):
+            tensor = torch.as_tensor(given, dtype=torch.float64)  # torch's default may be half a float
+        return tensor
     except (TypeError, ValueError, RuntimeError):
         kind = type(given).__name__
         raise InputError(f"{name} of the type {kind} make no tensor: give one, or a sequence of numbers.") from None

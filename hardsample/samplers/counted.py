@@ -20,8 +20,8 @@ class CountedDraws(LaggedDraws):
 
     def __init__(self, method: Method, ranks: Ranks, lag: int, device: torch.device) -> None:
         super().__init__(method, ranks, lag)
-        self._trained = torch.zeros(self.size, dtype=torch.int64, device=device)  # how often, each example
-        self._ones = torch.ones(ranks.each * ranks.world_size, dtype=torch.int64, device=device)
+        self._counts = torch.zeros(self.size, dtype=torch.int64, device=device)  # how often, each example
+        self._one = torch.ones(1, dtype=torch.int64, device=device)
 
     def report(self, labels: Tensor | Sequence[Any] | None = None, *, top: int = 20) -> SamplerReport:
         """What is known of the examples: the hardest, how often each was trained, classes, and suspect labels.
@@ -39,13 +39,13 @@ class CountedDraws(LaggedDraws):
         if self.lag == 1:
             self._apply(self._updates)  # as the next draw does
         name = self._options.get("method", type(self).__name__)
-        return make_report(name, self._method, self._trained, self._updates, labels, top)
+        return make_report(name, self._method, self._counts, self._updates, labels, top)
 
     def _count(self, drawn: Tensor) -> None:
         """A batch was trained, int64 [n]."""
-        self._trained.index_add_(0, drawn, self._ones[: len(drawn)])
+        self._counts.index_add_(0, drawn, self._one.expand(len(drawn)))
 
     def _restore_counts(self, state: Mapping[str, Any]) -> None:
         """Those of a state; older ones have none, and the count begins anew."""
         counts = state.get("trained")
-        self._trained = torch.zeros_like(self._trained) if counts is None else counts.to(self._trained, copy=True)
+        self._counts = torch.zeros_like(self._counts) if counts is None else counts.to(self._counts, copy=True)

@@ -3,28 +3,29 @@
 import abc
 import copy
 import math
-from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
+import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
 from hardsample.errors import InputError
 from hardsample.methods.base import Method
+from hardsample.samplers.outstanding import Outstanding
 from hardsample.samplers.process_group import Ranks
 from hardsample.samplers.shared_once import check_shared_once
 
+plainly = torch.inference_mode(False)  # decorates what makes tensors that are kept, which are to be used in any mode
 
-class LaggedDraws(Sampler[list[int]], abc.ABC):
+
+class LaggedDraws(Outstanding, Sampler[list[int]], abc.ABC):
     """The steps of a sampler: the draw of step t sees the updates of steps up to t - lag and no others."""
 
     def __init__(self, method: Method, ranks: Ranks, lag: int) -> None:
-        self._method, self._ranks, self.lag = method, ranks, lag
-        self._updates = 0
-        self._step = self._end = 0  # of the next draw; where the pass ends
-        self._drawn: deque[tuple[Tensor, Tensor | None]] = deque()  # from step _updates on: indices [n], weights [n]
-        self._waiting: deque[tuple[int, Tensor, Tensor]] = deque()  # step, indices [1, n] (of a fill [1, 0]), scores
+        super().__init__(ranks, lag)
+        self._method = method
+        self._end = 0  # where the pass ends
         self._too_early: Method | None = None  # makes the draws that see fewer updates than they must
         self._iteration, self._interrupted = 0, False
 
@@ -35,7 +36,7 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
     def __iter__(self) -> Iterator[list[int]]:
         """A pass over the next batches, this rank's share of each; nothing happens before its first batch is asked for.
 
-        It begins where the updates ended: what was drawn and never updated is drawn again.
+        It begins where the updates ended: what was drawn and of which nothing was told is drawn again.
 
         Raises:
             InputError: at the end of a pass in which draws came before the updates that they had to see.
@@ -67,7 +68,7 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
             InputError: at the end of a pass in which draws came before the updates that they had to see.
         """
         if self._step == self._end:
-            self._end_pass()
+            self._check_pass()
             self._end += len(self)
         return self._next().clone()
 
@@ -85,9 +86,9 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
     def _begin(self) -> int:
         """Begin an iteration, and give its number."""
         self._forget()
-        self._step = self._updates
-        if not (self._interrupted and self._updates < self._end):
-            self._end = self._updates + len(self)
+        self._step = self._trained
+        if not (self._interrupted and self._trained < self._end):
+            self._end = self._trained + len(self)
         self._iteration += 1
         return self._iteration
 
@@ -99,14 +100,17 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
 
     def _next(self) -> Tensor:
         """This rank's share of the next batch."""
-        ahead = self._step - self._updates
-        if ahead == len(self._drawn):
+        if self._step - self._updates == len(self._drawn):
             self._drawn.append(self._draw(self._step))
+        indices, _ = self._drawn[self._step - self._updates]
         self._step += 1
         self._interrupted = False
-        return self._ranks.share(self._drawn[ahead][0])
+        return self._ranks.share(indices)
 
+    @plainly
     def _draw(self, step: int) -> tuple[Tensor, Tensor | None]:
+        while self._touched and step - self._updates >= self.lag:
+            self._close()
         self._apply(step)
         method = self._method
         if step - self._updates >= self.lag:
@@ -114,6 +118,16 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
         method.prepare(step)
         indices, weights = method.draw(step)
         return indices[0], None if weights is None else weights[0]
+
+    def _adopt(self) -> None:
+        """Make the draw that came too early for a batch which then was left out: it saw all that there was to see."""
+        seen = self._updates + self.lag - 1
+        if self._too_early and seen < self._updates + len(self._drawn):
+            self._apply(seen)
+            self._method.prepare(seen)
+            self._method.draw(seen)
+        if len(self._drawn) <= self.lag:
+            self._too_early = None
 
     def _apply(self, step: int) -> None:
         """The updates that the draw of a step sees."""
@@ -123,39 +137,6 @@ class LaggedDraws(Sampler[list[int]], abc.ABC):
                 self._observe(indices, scores)
             else:
                 self._fill(scores)
-
-    def _end_pass(self) -> None:
-        if len(self._drawn) > self.lag:
-            raise InputError(
-                f"{len(self._drawn)} batches were drawn and update was never called for them: call it after every"
-                f" batch, or give the sampler lag={len(self._drawn)} where a loader's workers draw that far ahead."
-            )
-
-    def _oldest(self) -> Tensor:
-        """This rank's share of the batch that is to be updated next."""
-        if self._step == self._updates:
-            several = ", in every process; a prepared loader that dispatches batches draws in one alone"
-            raise InputError(
-                "no batch waits for an update: draw one first, and update each once, in order"
-                f"{several if self._ranks.world_size > 1 else ''}."
-            )
-        return self._ranks.share(self._drawn[0][0])
-
-    def _check_lag(self) -> None:
-        """Raise if a batch was drawn that must see the update to come."""
-        if len(self._drawn) > self.lag:
-            raise InputError(
-                f"lag is {self.lag}, but {len(self._drawn)} batches were drawn before the first of them was updated:"
-                f" give the sampler lag={len(self._drawn)}; a loader's workers need num_workers * prefetch_factor + 1."
-            )
-
-    def _check_fill(self) -> None:
-        """Raise if a batch was drawn that must see what is to be filled in."""
-        if self._updates < self._end and len(self._drawn) >= self.lag:
-            raise InputError(
-                f"after {self._updates} updates the draw of step {self._updates + self.lag - 1} was made, which must"
-                " see what is filled in: call fill after an update, before the next batch is asked for."
-            )
 
 
 class _Iteration:
@@ -177,13 +158,13 @@ class _Iteration:
         elif self._number != sampler._iteration:
             raise InputError("a newer iteration of the sampler has begun: take the batches of that one.")
         if sampler._step == sampler._end:
-            sampler._end_pass()
+            sampler._check_pass()
             raise StopIteration
         return sampler._next().tolist()
 
     def state_dict(self) -> dict[str, int]:
-        step = self._sampler._updates if self._number is None else self._sampler._step
-        if self._saved_with_it and step > self._sampler._updates + 1:
+        step = self._sampler._trained if self._number is None else self._sampler._step
+        if self._saved_with_it and step > self._sampler._trained + 1:
             raise InputError(
                 "a loader with workers would save this sampler too early: give it batch_sampler=sampler.mini_batches,"
                 " and save and load sampler.state_dict() beside the loader's."
@@ -191,9 +172,9 @@ class _Iteration:
         return {"step": step}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        if state["step"] not in (self._sampler._updates, self._sampler._updates + 1):
+        if state["step"] not in (self._sampler._trained, self._sampler._trained + 1):
             raise InputError(
-                f"the loader's state is of step {state['step']}, the sampler's of {self._sampler._updates}: save both"
+                f"the loader's state is of step {state['step']}, the sampler's of {self._sampler._trained}: save both"
                 " after the same update, with snapshot_every_n_steps=1, and load both before iterating."
             )
 

@@ -1,12 +1,13 @@
 """The sampler of paper B: rounds over the hardest mini-batches."""
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
 
 from hardsample.errors import InputError
 from hardsample.methods.hard_mini_batches import DELTA, HardMiniBatches
+from hardsample.samplers import checks
 from hardsample.samplers.base import LearningSampler
 from hardsample.samplers.draws import View
 
@@ -33,25 +34,26 @@ class HardMiniBatchSampler(LearningSampler):
     """
 
     _method: HardMiniBatches
+    _own_only = True  # the mean score is that of the mini-batch's own examples
 
     def __init__(
         self,
-        size: int,
-        batch_size: int,
+        size: SupportsIndex,
+        batch_size: SupportsIndex,
         *,
-        seed: int = 0,
-        lag: int = 1,
+        seed: SupportsIndex = 0,
+        lag: SupportsIndex = 1,
         delta: float = DELTA,
         shuffle: bool = True,
         drop_last: bool = False,
         walk: str = "loss",
         round_length: str = "carried",
-        refresh_every: int = 0,
-        rank: int | None = None,
-        world_size: int | None = None,
+        refresh_every: SupportsIndex = 0,
+        rank: SupportsIndex | None = None,
+        world_size: SupportsIndex | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        options = {"delta": float(delta), "shuffle": shuffle, "drop_last": drop_last}
+        options = {"delta": checks.real("delta", delta), "shuffle": shuffle, "drop_last": drop_last}
         super().__init__(
             size,
             batch_size,
@@ -63,7 +65,7 @@ class HardMiniBatchSampler(LearningSampler):
             device=device,
             options=options | {"walk": walk, "round_length": round_length},
         )
-        self._tail = 0 if drop_last else size % batch_size
+        self._tail = 0 if drop_last else self.size % self.batch_size
         if self._tail % self.world_size:
             raise InputError(
                 f"the last mini-batch has {self._tail} examples, which {self.world_size} processes cannot share:"

@@ -97,17 +97,20 @@ class MethodSampler(LearningSampler):
             batch_size=self.batch_size,
         )
 
-    def update(self, indices: Tensor | Sequence[int], scores: Tensor, *, logits: Tensor | None = None) -> None:
-        """Tell the losses of the oldest batch that was drawn and not yet updated: once for every batch, in order.
+    def update(
+        self, indices: Tensor | Sequence[int], scores: Tensor | Sequence[float], *, logits: Tensor | None = None
+    ) -> None:
+        """Tell the losses of the oldest batch that was drawn and not yet updated: the whole of it, batch by batch.
 
         Args:
             indices: int [n / world_size], the batch of this rank in any order.
-            scores: float [n / world_size] on the sampler's device: the losses, before they are weighted; finite, not
-                negative, not all zero. A gradient is left out.
-            logits: float [n / world_size, K] on the sampler's device, for a method that reads them.
+            scores: float [n / world_size]: the losses, before they are weighted; finite and not negative. A gradient
+                is left out.
+            logits: float [n / world_size, K], for a method that reads them.
 
         Raises:
-            InputError: bad indices, scores or logits; or ``lag`` is too small for the loader. Nothing is changed.
+            InputError: bad indices, scores or logits, or not a whole batch; or ``lag`` is too small for the loader.
+                Nothing is changed.
         """
         self._logits = logits
         try:
@@ -119,6 +122,13 @@ class MethodSampler(LearningSampler):
             self._logits = None
         if self.lag == 1:  # every draw that must not see it is made
             self._apply(self._updates)
+
+    def skip(self) -> None:
+        """As :meth:`LearningSampler.skip`: the method goes on to its next mini-batch."""
+        super().skip()
+        if self.lag == 1:
+            self._apply(self._updates)
+            self._method.skip()
 
     @property
     def learning_rate_factor(self) -> float:
@@ -153,19 +163,24 @@ class MethodSampler(LearningSampler):
         if no_lag(self._method) and step > self._updates:
             raise InputError(
                 f"{self.method} cannot draw ahead, and the last batch was not updated: call update after every batch,"
-                " and give the loader num_workers=0."
+                " or skip(), and give the loader num_workers=0."
             )
         if not self._begins_alike:
             self._method.refresh(step, forward_pass(self._evaluate, self.method, self._method.reads_logits))
         return super()._draw(step)
 
-    def _usable(self, indices: Tensor | Sequence[int], scores: Tensor) -> tuple[Tensor, Tensor]:
+    def _usable(self, indices: Tensor | Sequence[int], scores: Tensor | Sequence[float]) -> tuple[Tensor, Tensor]:
         """As told, but in the order drawn, which some methods go by."""
-        given, scores = super()._usable(indices, scores)
-        drawn = self._oldest()
+        given, losses = super()._usable(indices, scores)
+        drawn = self._ranks.share(self._drawn[0][0])
+        if not torch.equal(given.sort()[0], drawn.sort()[0]):
+            raise InputError(
+                f"{self.method} learns from whole batches: update each once, in the order drawn, with all {len(drawn)}"
+                " of its indices, or skip() it; a loader's workers keep the order with in_order=True."
+            )
         order = torch.empty_like(drawn).scatter_(0, drawn.argsort(stable=True), given.argsort(stable=True))
         self._logits = self._usable_logits(len(drawn), order)
-        return given[order], scores[order]
+        return given[order], losses[order]
 
     def _usable_logits(self, count: int, order: Tensor) -> Tensor | None:
         """float32 [count, K], or None for a method that reads none."""
@@ -183,7 +198,7 @@ class MethodSampler(LearningSampler):
             self._fill(self._method.values(logits, losses).max().view(1, 1))
         self._method.observe(indices, logits, losses)
 
-    def _fillable(self, scores: Tensor) -> Tensor:
+    def _fillable(self, scores: Tensor | Sequence[float]) -> Tensor:
         if not hasattr(self._method, "fill"):
             raise InputError(f"{self.method} keeps no scores to fill in: leave fill out.")
         return super()._fillable(scores)

@@ -96,7 +96,7 @@ class Details:
     def _measure_staleness(self, done: int, places: list[int]) -> None:
         step, method = self._step, self._step.method
         floor = method.base_values.floor
-        true = method.values(*self._train(done))
+        true = method.kept(method.values(*self._train(done)))
         true = true.double().nan_to_num(nan=floor, posinf=LARGEST).clamp(floor, LARGEST)
         stored, last = method.base_values.values.double(), step.drawn.last
         all_set = next(before for before in range(done - 1, -1, -1) if method.due(before))

@@ -46,10 +46,15 @@ def unserved(run: Run, method: Method, classes: int) -> str:
             f"{run.method} does not draw in a fixed number of operations": not method.capturable,
             "examples are not scored by the step's own logits": method.scored != ("before", True),
             "losses are weighted (beta)": bool(run.options.get("beta")),
+            "scores are not stored as they are (power, clip)": _reshaped(run),
             "it does not count the draws of single examples (detail)": run.detail != "metrics",
             f"it takes at most {MOST_CLASSES} classes, and there are {classes}": classes > MOST_CLASSES,
         }
     )
+
+
+def _reshaped(run: Run) -> bool:
+    return run.options.get("power", 1) != 1 or run.options.get("clip") is not None
 
 
 def _first(reasons: dict[str, bool]) -> str:
