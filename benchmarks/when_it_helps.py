@@ -57,7 +57,7 @@ def accuracy(outputs: Tensor, targets: Tensor) -> float:
 def positives(wrong: float) -> tuple[Pair, Pair]:
     """5 % positives among 20 numbers, a share of the training labels wrong."""
     x, y = datasets.make_classification(
-        6000, 20, n_informative=6, n_clusters_per_class=3, weights=[0.95], flip_y=0, class_sep=1.0, random_state=0
+        6000, 20, n_informative=6, n_clusters_per_class=3, weights=[0.95], flip_y=0, class_sep=0.6, random_state=0
     )
     x, y = x.astype(np.float32), y.astype(np.float32)
     flipped = np.random.default_rng(1).random(3000) < wrong
@@ -99,6 +99,7 @@ class Study:
     model: Callable[[], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
     methods: Sequence[str]
+    epochs: float = 20
     score: Callable[[Tensor, Tensor], Tensor] | None = None
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]] = dataclasses.field(default_factory=dict)
     lower: Sequence[str] = ()
@@ -119,8 +120,11 @@ _DIGITS = {
     "metrics": {"accuracy": accuracy},
 }
 STUDIES = {
-    "positives": Study("5 % positives", functools.partial(positives, 0.0), **_POSITIVES),
-    "positives-wrong": Study("5 % positives, 4 % wrong labels", functools.partial(positives, 0.04), **_POSITIVES),
+    "positives": Study("5 % positives", functools.partial(positives, 0.0), epochs=5, **_POSITIVES),
+    "positives-wrong": Study(
+        "5 % positives, 4 % wrong labels", functools.partial(positives, 0.04), epochs=5, **_POSITIVES
+    ),
+    "positives-long": Study("5 % positives, four times as long", functools.partial(positives, 0.0), **_POSITIVES),
     "regression": Study("Regression, scored by squared error", functools.partial(smooth, 0.0), **_SMOOTH),
     "regression-absolute": Study(
         "Regression, scored by absolute error", functools.partial(smooth, 0.0), score=absolute_error, **_SMOOTH
@@ -145,7 +149,7 @@ def train(name: str) -> Comparison:
         study.loss,
         methods=study.methods,
         seeds=SEEDS,
-        epochs=20,
+        epochs=study.epochs,
         batch_size=32,
         score=study.score,
         metrics=study.metrics,
