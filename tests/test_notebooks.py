@@ -21,6 +21,7 @@ from hardsample.report import found
 PROJECT = (
     "00-tutorial",
     "01-your-own-training",
+    "02-on-your-own",
     "base-values/choices",
     "base-values/draws",
     "base-values/figure-1",

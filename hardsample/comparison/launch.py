@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -164,7 +165,9 @@ class _Workplace:
     def __enter__(self) -> "_Workplace":
         from tqdm import tqdm
 
-        self._bar = self._stack.enter_context(tqdm(total=self._left, unit="training", disable=self._quiet))
+        every = 0.5 if sys.stdout.isatty() else 10.0  # seconds
+        bar = tqdm(total=self._left, unit="training", file=sys.stdout, mininterval=every, disable=self._quiet)
+        self._bar = self._stack.enter_context(bar)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -192,9 +192,10 @@ class Comparison:
 
     @staticmethod
     def _words(row) -> list[str]:
+        from hardsample.report.wording import with_interval
+
         verdict = ", ".join(filter(None, (p_value(row.p_holm), row.verdict)))
-        ends = f"[{number(row.low, 4, '+')}, {number(row.high, 4, '+')}]"
-        difference = f"{number(row.difference, 4, '+')} {ends}"
+        difference = with_interval(row.difference, row.low, row.high, "+", 4)
         won = f"{row.won} of {row.seeds}" + (f" ({row.diverged} diverged)" if row.diverged else "")
         return [row.metric, row.method, number(row.mean, 4), difference, verdict, short(row.smallest, digits=2), won]
 

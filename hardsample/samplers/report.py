@@ -73,7 +73,7 @@ class SamplerReport:
     def suspects(self) -> np.ndarray:
         """The same as candidates for a wrong label, int64 [at most ``top``]; none is proven to have one.
 
-        :func:`hardsample.samplers.suspect_trial.suspect_trial` measures how many have where wrong labels are planted.
+        docs/when-it-helps.md has how many of them are wrong where wrong labels are planted.
         Values that look at no label, such as PEB's entropies, tell of ambiguous examples rather than of wrong labels.
         """
         return self.order[: self.top]

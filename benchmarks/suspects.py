@@ -2,20 +2,18 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
 from hardsample.data.label_noise import flip_labels
 from hardsample.errors import check_value
-from hardsample.extras import explained
 from hardsample.samplers.method import MethodSampler
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHARE, EPOCHS, BATCH_SIZE, HIDDEN, CLASSES = 0.05, (5, 10, 20, 40), 64, 64, 10
 RANKINGS = {
@@ -35,10 +33,9 @@ class Suspects(NamedTuple):
     scores: dict[int, dict[str, Tensor]]  # after so many epochs, by ranking: float32 [N], the higher the more suspect
 
 
-@explained()
 def suspect_trial(
     seeds: Iterable[int] = range(1, 9), *, epochs: Sequence[int] = EPOCHS, share: float = SHARE
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Precision of the k most suspect examples, k as many as labels are wrong: the share of them that are.
 
     A seed decides which labels are wrong, the network's start and the mini-batches. All rankings of a seed are of the
@@ -53,10 +50,8 @@ def suspect_trial(
         rows of ``seed``, ``epochs``, ``ranking`` (of ``RANKINGS``) and ``precision``, 0 to 1.
 
     Raises:
-        InputError: ``share`` makes no label wrong or all; pandas or scikit-learn is not installed.
+        InputError: ``share`` makes no label wrong or all.
     """
-    import pandas as pd
-
     rows = []
     for seed in seeds:
         found = suspects(seed, epochs=epochs, share=share)
@@ -91,15 +86,8 @@ def suspects(seed: int, *, epochs: Sequence[int] = EPOCHS, share: float = SHARE)
 
 
 @functools.cache
-@explained()
 def digits() -> tuple[Tensor, Tensor]:
-    """Images float32 [1797, 64] from 0 to 1, and labels int64 [1797].
-
-    Raises:
-        InputError: scikit-learn is not installed.
-    """
-    from sklearn.datasets import load_digits
-
+    """Images float32 [1797, 64] from 0 to 1, and labels int64 [1797]."""
     found = load_digits()
     return torch.from_numpy(found.data).float() / 16, torch.from_numpy(np.int64(found.target))
 

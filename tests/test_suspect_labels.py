@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks import suspects as suspect_trial
+from benchmarks import suspects_figure as suspect_figure
+from benchmarks.suspects import RANKINGS, Suspects, precision
 from hardsample.errors import InputError
-from hardsample.samplers import suspect_figure, suspect_trial
-from hardsample.samplers.suspect_trial import RANKINGS, Suspects, precision
 
 EPOCHS = (1, 3)
 

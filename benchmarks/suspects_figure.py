@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 from torch import Tensor
 
+from benchmarks.suspects import RANKINGS, Suspects, digits
 from hardsample.numerals import count, number
-from hardsample.samplers.suspect_trial import RANKINGS, Suspects, digits
 
 _INK, _QUIET, _WRONG = "#262626", "#6e6e6e", "#d55e00"
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
