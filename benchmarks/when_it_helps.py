@@ -9,18 +9,23 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import torch
 from sklearn import datasets, metrics
 from torch import Tensor, nn
 
-from hardsample import compare, paths
+from benchmarks.suspects import EPOCHS, suspect_trial, suspects
+from benchmarks.suspects_figure import suspect_figure, suspect_markdown
+from hardsample import BaseValuesSampler, compare, paths, statistics
 from hardsample.comparison import stored
 from hardsample.comparison.losses import absolute_error, binary_cross_entropy, cross_entropy, squared_error
-from hardsample.comparison.result import Comparison
-from hardsample.numerals import number, p_value, short
+from hardsample.comparison.result import BETTER, WORSE, Comparison
+from hardsample.errors import check_choice
+from hardsample.numerals import count, number, p_value
 from hardsample.report import figures, markup
+from hardsample.report.wording import with_interval
 
 SEEDS = 10
 PAGE = paths.project_root() / "docs" / "when-it-helps.md"
@@ -167,11 +172,24 @@ def read(name: str) -> Comparison:
 def table(found: Comparison) -> str:
     """A row for each method: every metric less the baseline's, with its interval, adjusted p and verdict."""
     rows, usual = found.table.set_index(["method", "metric"]), found.baseline
-    header = ["method", *(f"{metric} - {usual}'s {number(_usual(found, metric), 3)}" for metric in found.metrics)]
+    header = ["method", *(f"{metric}, minus {usual}'s {number(_usual(found, metric), 3)}" for metric in found.metrics)]
     lines = [
         [f"`{method}`", *(_told(rows.loc[method, metric]) for metric in found.metrics)] for method in found.methods[1:]
     ]
     return markup.markdown_table(header, lines)
+
+
+def summary() -> str:
+    """A row for each study: its first metric, and each method against the baseline in it."""
+    shown, lines = [*CLASSES[1:]], []
+    for name, study in STUDIES.items():
+        found = read(name)
+        metric = found.metrics[0]
+        rows = found.table[found.table.metric == metric].set_index("method")
+        usual = f"{metric} {number(_usual(found, metric), 3)}" + (", lower is better" if metric in found.lower else "")
+        cells = (_short(rows.loc[method]) if method in rows.index else "" for method in shown)
+        lines.append([study.title, usual, *cells])
+    return markup.markdown_table(["problem", "shuffled", *(f"`{method}`" for method in shown)], lines)
 
 
 def _usual(found: Comparison, metric: str) -> float:
@@ -179,36 +197,113 @@ def _usual(found: Comparison, metric: str) -> float:
 
 
 def _told(row) -> str:
-    ends = f"{number(row.difference, 3, '+')} [{number(row.low, 3, '+')}, {number(row.high, 3, '+')}]"
-    verdict = f"**{row.verdict}**" if row.verdict in ("better", "worse") else row.verdict
-    return f"{ends}, {verdict} (p = {p_value(row.p_holm)})"
+    return f"{with_interval(row.difference, row.low, row.high, '+')}, {_short_verdict(row)} (p = {p_value(row.p_holm)})"
 
 
-def in_words(name: str) -> str:
+def _short(row) -> str:
+    return f"{number(row.difference, 3, '+')}, {_short_verdict(row)}"
+
+
+def _short_verdict(row) -> str:
+    return f"**{row.verdict}**" if row.verdict in (BETTER, WORSE) else row.verdict
+
+
+def study_block(name: str) -> str:
     """A study's block of the page."""
     found = read(name)
     setting = found.setting
     about = (
-        f"{short(setting.train_examples)} training and {short(setting.test_examples)} test examples,"
-        f" n = {setting.batch_size}, {setting.updates} updates, {len(found.seeds)} seeds."
+        f"{count(setting.train_examples, 'training example')}, {count(setting.test_examples, 'test example')},"
+        f" n = {setting.batch_size}, {count(setting.updates, 'update')}, {count(len(found.seeds), 'seed')}."
     )
-    figure = f"[Curves and seeds](../figures/when-it-helps/{name}.png)"
-    return f"{table(found)}\n\n{about} {figure}."
+    return f"{table(found)}\n\n{about} [Curves and seeds](../figures/when-it-helps/{name}.png)."
+
+
+BROKEN_OPTIONS: Mapping[str, Mapping[str, float]] = {
+    "none": {},
+    "power=0.6": {"power": 0.6},
+    "clip=5": {"clip": 5.0},
+    "uniform=0.2": {"uniform": 0.2},
+}
+BROKEN_TARGET = 200.0  # where the others have a deviation of 1
+
+
+def broken_shares(seeds: Sequence[int]) -> pd.DataFrame:
+    """The share of all draws that one of 2,000 examples takes whose target is broken, by option and seed.
+
+    The loop is that of docs/samplers.md, with the absolute error as the loss and the score, for 10 passes.
+    """
+    (x, y), _ = smooth(0.0)
+    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
+    targets[0] = BROKEN_TARGET
+    rows = []
+    for seed in seeds:
+        for option, chosen in BROKEN_OPTIONS.items():
+            torch.manual_seed(seed)
+            model = mlp(10, 1)
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+            sampler = BaseValuesSampler(len(y), batch_size=32, seed=seed, warn_share=1.0, **chosen)
+            for _ in range(10):
+                for indices in sampler:
+                    losses = absolute_error(model(inputs[indices]), targets[indices])
+                    losses.mean().backward()
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    sampler.update(indices, losses)
+            draws = sampler.report().draws
+            rows.append({"option": option, "seed": seed, "share": draws[0] / draws.sum()})
+    return pd.DataFrame(rows)
+
+
+def broken_block() -> str:
+    """The table of the broken example, out of its stored measurement."""
+    shares = pd.read_csv(FIGURES / "broken.csv")
+    lines = []
+    for option, own in shares.groupby("option", sort=False):
+        found = statistics.summary(100 * own.share)
+        lines.append((f"`{option}`", with_interval(found.mean, found.interval.low, found.interval.high, digits=1)))
+    return markup.markdown_table(("option", "share of all draws, %"), lines)
+
+
+def suspects_block() -> str:
+    """The table of suspect labels, out of its stored measurement."""
+    return f"{suspect_markdown(pd.read_csv(FIGURES / 'suspects.csv')).strip()}"
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "summary": summary,
+    "broken": broken_block,
+    "suspects": suspects_block,
+    **{name: functools.partial(study_block, name) for name in STUDIES},
+}
+"""What the page quotes, by name."""
 
 
 def page(text: str) -> str:
     """The page with the blocks between ``<!-- measured: NAME -->`` and ``<!-- end -->`` anew."""
-    return _BLOCK.sub(lambda block: f"{block[1]}\n{in_words(block[2])}\n\n{block[3]}", text)
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{BLOCKS[block[2]]()}\n\n{block[3]}", text)
+
+
+def measure(names: Sequence[str]) -> None:
+    """Train what is not stored, and draw the figures."""
+    for name in names:
+        if name in STUDIES:
+            found = train(name)
+            figures.save(found.plot(), found.curves, FIGURES / name)
+        elif name == "broken":
+            markup.write(FIGURES / name, {"csv": markup.csv(broken_shares(range(1, SEEDS + 1)))})
+        elif name == "suspects":
+            trial = suspect_trial(range(1, SEEDS + 1))
+            figures.save(suspect_figure(trial, suspects(1), max(EPOCHS)), trial, FIGURES / name)
 
 
 def main(names: Sequence[str]) -> None:
-    """Train and draw the studies of those names, or all, and write the page."""
-    for name in names or STUDIES:
-        found = train(name)
-        figures.save(found.plot(), found.curves, FIGURES / name)
-        print(found.table.to_string())
-    if PAGE.exists():
-        paths.write_atomically(Path(PAGE), page(PAGE.read_text()).encode())
+    """Measure what is named, or all, and write the tables and the page."""
+    for name in names:
+        check_choice("measurement", name, BLOCKS)
+    measure(names or list(BLOCKS))
+    markup.write(FIGURES / "summary", {"md": f"{summary()}\n"})
+    paths.write_atomically(PAGE, page(PAGE.read_text()).encode())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import hardsample
 from hardsample import InputError, statistics
-from hardsample.comparison import launch, training, trials
+from hardsample.comparison import checkpoint, launch, stored, training, trials
 from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
 from hardsample.methods.specs import LOOKS
@@ -468,6 +468,52 @@ def test_an_interrupted_comparison_keeps_what_had_ended(monkeypatch, own_store):
     assert len(list(trials.files(own_store))) == 2
     monkeypatch.setattr(launch, "do_here", real)
     assert trained_anew(monkeypatch) == 2
+
+
+@pytest.mark.parametrize("method", ["PLB", "HMB", "InfoBatch", "SB", "LB"])
+def test_an_interrupted_training_goes_on_bit_for_bit(monkeypatch, own_store, method):
+    options = {"methods": ("shuffled", method), "seeds": 1, "train": Augmented(), "optimizer": decaying_sgd}
+    whole = compared(**options, name="whole")
+    real, steps = training._Training.update, []
+
+    def stopping(self, step):
+        steps.append(step)
+        if len(steps) == 15 + 11:
+            raise KeyboardInterrupt
+        return real(self, step)
+
+    monkeypatch.setattr(checkpoint, "EVERY", -1.0)
+    monkeypatch.setattr(training._Training, "update", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        compared(**options, name="stopped")
+    [left] = trials.unfinished(own_store)
+    assert method in left.name and len(list(trials.files(own_store))) == 3
+    steps.clear()
+    monkeypatch.setattr(checkpoint, "EVERY", 60.0)
+    found = compared(**options, name="stopped")
+    assert steps[0] == 10 and found.frame.drop(columns="seconds").equals(whole.frame.drop(columns="seconds"))
+    assert trials.unfinished(own_store) == []
+
+
+def test_a_damaged_checkpoint_is_begun_anew(own_store, monkeypatch):
+    first = compared(name="first")
+    monkeypatch.setattr(launch.Trial, "checkpoint", lambda self, root: own_store / "broken")
+    for content in (b"", b"no zip", b"PK"):
+        own_store.joinpath("broken").write_bytes(content)
+        assert compared(name=f"after {len(content)}").final.loss.equals(first.final.loss)
+
+
+def test_a_comparison_is_read_from_its_stored_trainings(own_store):
+    found = compared(seeds=3)
+    read = stored.read("make_model", ["shuffled", "PLB"])
+    assert read.table.equals(found.table) and str(read) == str(found)
+    next(path for path in trials.files(own_store) if "PLB-s2" in path.name).unlink()
+    assert stored.read("make_model", ["shuffled", "PLB"]).seeds == [1, 3]
+    with pytest.raises(InputError, match="compare them first"):
+        stored.read("make_model", ["shuffled", "HMB"])
+    compared(epochs=1)
+    with pytest.raises(InputError, match="2 comparisons have the name 'make_model'"):
+        stored.read("make_model", ["shuffled", "PLB"])
 
 
 # Where it is computed, and for how long.

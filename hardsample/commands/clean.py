@@ -4,6 +4,7 @@ import argparse
 import time
 
 from hardsample.commands.columns import size
+from hardsample.comparison import trials
 from hardsample.numerals import count
 from hardsample.runs.store import LEFTOVER_AGE, Store
 
@@ -13,7 +14,7 @@ def do(options: argparse.Namespace) -> int:
     store, written = Store(), Store().temporary()
     dead = [path for path, changed in written if time.time() - changed >= LEFTOVER_AGE]
     freed, files = 0, 0
-    for path in (*store.unfinished(), *dead):
+    for path in (*store.unfinished(), *trials.unfinished(store.root), *dead):
         freed, files = freed + path.stat().st_size, files + 1
         print(path)
         if not options.dry_run:

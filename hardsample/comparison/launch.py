@@ -141,11 +141,20 @@ def compare(
     with _Workplace(problem, contestants, device, workers, len(todo), quiet) as workplace:
         for chosen in rounds:
             limited = budget == "wall-clock" and chosen is not rounds[0]
-            jobs = [Job(place, seed, found[0, seed].seconds if limited else None) for place, seed in chosen]
+            jobs = [
+                Job(
+                    *one,
+                    seconds=found[0, one[1]].seconds if limited else None,
+                    saved=store[one].checkpoint(root) if store else None,
+                )
+                for one in chosen
+            ]
             for job, trained in workplace.do(jobs):
                 found[job.place, job.seed] = trained
                 if store:
                     trials.write(root, store[job.place, job.seed], trained, about, made_with(device))
+                if job.saved is not None:
+                    job.saved.unlink(missing_ok=True)
     trained = {(one.name, seed): found[place, seed] for place, one in enumerate(contestants) for seed in seeds}
     return Comparison(setting, trained, frozenset(lower))
 

@@ -5,6 +5,7 @@ import dataclasses
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 
@@ -17,11 +18,13 @@ from hardsample.training.process import configure_process
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One training: the method's place among those that take part, the seed, and the seconds that it may take."""
+    """One training: the method's place among those that take part, the seed, the seconds that it may take, and where
+    its checkpoint is kept."""
 
     place: int
     seed: int
     seconds: float | None = None
+    saved: Path | None = None
 
 
 _given: tuple[Problem, Sequence[Contestant], str] | None = None  # to this worker
@@ -35,7 +38,7 @@ def most_workers(device: str) -> int:
 def do_here(problem: Problem, contestants: Sequence[Contestant], job: Job, device: str) -> Trained:
     """One training in this process."""
     with one_thread(device):
-        return train(problem, contestants[job.place], job.seed, device, seconds=job.seconds)
+        return train(problem, contestants[job.place], job.seed, device, seconds=job.seconds, saved=job.saved)
 
 
 @contextlib.contextmanager

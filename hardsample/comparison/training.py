@@ -6,12 +6,14 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hardsample.comparison import checkpoint
 from hardsample.comparison.items import call
 from hardsample.comparison.problem import COLUMNS, Contestant, Problem, built, logits
 from hardsample.errors import InputError
@@ -30,17 +32,26 @@ class Trained:
     seconds: float  # of training, evaluations left out
 
 
-def train(problem: Problem, contestant: Contestant, seed: int, device: str, *, seconds: float | None = None) -> Trained:
+def train(
+    problem: Problem,
+    contestant: Contestant,
+    seed: int,
+    device: str,
+    *,
+    seconds: float | None = None,
+    saved: Path | None = None,
+) -> Trained:
     """Train one model; its start and its random numbers are those of the seed, for every method the same.
 
     Args:
         seconds: train so long, evaluations left out, in place of the problem's updates.
+        saved: where a checkpoint is kept, and gone on from; None for none.
 
     Raises:
         InputError: model, loss, score, metrics and data do not fit each other, or the method does not fit them.
     """
     with _seeded(seed, device), flushed_denormals(device):
-        return _Training(problem, contestant, seed, torch.device(device)).run(seconds)
+        return _Training(problem, contestant, seed, torch.device(device)).run(seconds, saved)
 
 
 class _Training:
@@ -57,28 +68,59 @@ class _Training:
             )
         size, seeds = len(self.train), torch.tensor([seed], device=device)
         self.method: Method = contestant.build(size, problem.batch_size, seeds)
-        self.seconds, self.rows = 0.0, list[tuple[float, ...]]()
+        self.step, self.seconds, self.rows = 0, 0.0, list[tuple[float, ...]]()
 
-    def run(self, seconds: float | None) -> Trained:
+    def run(self, seconds: float | None, saved: Path | None) -> Trained:
         """Train to the end of the budget, and evaluate at the start and at even parts of it."""
         last = self.problem.updates if seconds is None else math.inf
         last = min(last, math.inf if self.method.end is None else self.method.end)
-        budget, step = last if seconds is None else seconds, 0
-        self.evaluate(step, 0.0)
-        for part in range(1, self.problem.evaluations + 1):
+        budget = last if seconds is None else seconds
+        state = None if saved is None else checkpoint.load(saved, self.device)
+        if state is not None:
+            self.load(state)
+        else:
+            self.evaluate(0.0)
+        written = time.monotonic()
+        for part in range(len(self.rows), self.problem.evaluations + 1):
             progress = part / self.problem.evaluations
-            while step < last and (step if seconds is None else self.seconds) < progress * budget:
+            while self.step < last and (self.step if seconds is None else self.seconds) < progress * budget:
+                if saved is not None and time.monotonic() > written + checkpoint.EVERY:
+                    checkpoint.save(saved, self.save())
+                    written = time.monotonic()
                 began = time.perf_counter()
-                going = self.update(step)
+                going = self.update(self.step)
                 if self.device.type == "cuda":
                     torch.cuda.synchronize(self.device)
                 self.seconds += time.perf_counter() - began
                 if not going:
-                    self.add_row(step, progress, [math.nan] * (1 + len(self.problem.metrics)))
+                    self.add_row(progress, [math.nan] * (1 + len(self.problem.metrics)))
                     return self.trained()
-                step += 1
-            self.evaluate(step, progress)
+                self.step += 1
+            self.evaluate(progress)
         return self.trained()
+
+    def save(self) -> dict[str, Any]:
+        """All that the training goes on from, but for the generators."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict() if self.scheduler is not None else {},
+            "method": self.method.tensors,
+            "step": self.step,
+            "seconds": self.seconds,
+            "rows": [list(row) for row in self.rows],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`save` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        for name, tensor in self.method.tensors.items():
+            tensor.copy_(state["method"][name])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.rows = [tuple(row) for row in state["rows"]]
 
     def trained(self) -> Trained:
         return Trained((*COLUMNS, *self.problem.metrics), tuple(self.rows), self.seconds)
@@ -135,7 +177,7 @@ class _Training:
         return torch.cat(outputs), torch.cat(targets) if isinstance(targets[0], Tensor) else _joined(targets)
 
     @torch.no_grad()
-    def evaluate(self, step: int, progress: float) -> None:
+    def evaluate(self, progress: float) -> None:
         """Add a row of loss and metrics on the test set."""
         with _evaluating(self.model):
             outputs, targets = self.passed(self.test, range(len(self.test)))
@@ -144,12 +186,12 @@ class _Training:
         finite = bool(outputs.isfinite().all())
         metrics = self.problem.metrics.items()
         found = [_metric(name, metric, outputs, targets) if finite else math.nan for name, metric in metrics]
-        self.add_row(step, progress, [loss, *found])
+        self.add_row(progress, [loss, *found])
 
-    def add_row(self, step: int, progress: float, found: list[float]) -> None:
-        epoch = step * self.problem.batch_size / len(self.train)
+    def add_row(self, progress: float, found: list[float]) -> None:
+        epoch = self.step * self.problem.batch_size / len(self.train)
         values = (value if math.isfinite(value) else math.nan for value in found)
-        self.rows.append((progress, step, epoch, self.seconds, *values))
+        self.rows.append((progress, self.step, epoch, self.seconds, *values))
 
 
 def _metric(name: str, metric: Any, outputs: Tensor, targets: Any) -> float:

@@ -15,7 +15,7 @@ from hardsample.errors import InputError
 
 FOLDER = "comparisons"
 """Under the store's root; each comparison has a folder there, and each training a file."""
-SUFFIX = ".trial"
+SUFFIX, SAVED = ".trial", ".checkpoint"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Trial:
     def path(self, root: Path) -> Path:
         """Where it is stored, or will be."""
         return root / FOLDER / self.comparison / f"{_file_name(self.method)}-s{self.seed}-{self.key}{SUFFIX}"
+
+    def checkpoint(self, root: Path) -> Path:
+        """Where it is kept how far it has got, while it trains."""
+        return self.path(root).with_suffix(SAVED)
 
 
 def write(root: Path, trial: Trial, trained: Trained, about: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -103,6 +107,12 @@ def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
 def files(root: Path) -> Iterator[Path]:
     """The files of all stored trainings, by their names; they are not read."""
     yield from sorted((root / FOLDER).glob(f"*/*{SUFFIX}"))
+
+
+def unfinished(root: Path) -> list[Path]:
+    """Checkpoints of trainings that were interrupted or go on, and unreadable files set aside."""
+    folder = root / FOLDER
+    return sorted((*folder.glob(f"*/*{SAVED}"), *folder.glob("*/*.broken")))
 
 
 def problems(root: Path) -> Iterator[str]:

@@ -28,8 +28,20 @@ FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar10-jpeg")
 RUN = ("measured", "incomplete")  # what a table says of a row of which seeds were run
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
 CLAIMS = "claims"  # the table of what a paper says, no output of its own
-TAUGHT = {"00-tutorial": "base-values/figure-1", "01-your-own-training": "base-values/figure-1"}
+MEASURED = "when-it-helps/summary"  # small problems, compared as a reader's own are
+TAUGHT = {
+    "00-tutorial": "base-values/figure-1",
+    "01-your-own-training": "base-values/figure-1",
+    "02-on-your-own": MEASURED,
+}
 """What the notebooks that teach, and keep no runs, tell of."""
+_ABOUT = {
+    "base-values/figure-1": "What [Figure 1](base-values/figure-1.ipynb) found, at full size.",
+    MEASURED: (
+        "What [other small problems](../docs/when-it-helps.md) showed, each with one difficulty: the mean difference to"
+        " shuffled mini-batches over seeds, and whether it is significant after Holm."
+    ),
+}
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
 _SHOWN = {"hard-samples/figure-1": ("loss/train", "acc/val")}  # else accuracy and loss on the test set
 _BLOCK = re.compile(r"(<!-- found: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -50,8 +62,7 @@ def _said(name: str) -> str:
     stem = committed(told)
     blocks = [NOTHING] if stem is None else [*_kind(told)(told, stem)]
     if stem is not None:
-        about = "What [Figure 1](base-values/figure-1.ipynb) found, at full size." if told != name else ""
-        blocks = [about, *blocks, _source(name, stem)]
+        blocks = [_ABOUT.get(told, "") if told != name else "", *blocks, _source(name, stem)]
     return "\n\n".join(filter(None, blocks))
 
 
@@ -76,9 +87,12 @@ def answer(table: Tested, metric: str = READABLE[0]) -> str:
 def committed(name: str) -> Path | None:
     """The stem of the committed files of a figure, table or the claims, without a suffix; None where there are none."""
     paper, last = name.split("/")
-    folders = FOLDERS if last == CLAIMS or _trains(name) else ("",)  # in "" else lie trials, which are not committed
+    folders = (
+        FOLDERS if last == CLAIMS or name != MEASURED and _trains(name) else ("",)
+    )  # in "" else lie trials, which are not committed
     stems = [paths.project_root() / "figures" / paper / folder / last for folder in folders]
-    return next((stem for stem in stems if stem.with_name(f"{last}.csv").is_file()), None)
+    ends = ".md" if name == MEASURED else ".csv"
+    return next((stem for stem in stems if stem.with_name(f"{last}{ends}").is_file()), None)
 
 
 def _trains(name: str) -> bool:
@@ -119,6 +133,7 @@ def _written(path: Path, before: str, after: str) -> bool:
 
 def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
     kinds = {
+        MEASURED: _whole,
         "base-values/draws": _distinct,
         "base-values/lb-readings": _first_words,
         "base-values/choices": _first_words,
@@ -251,6 +266,11 @@ def _first_words(name: str, stem: Path) -> Iterator[str]:
     while _is_title(blocks[first - 1]) and first > 1:
         first -= 1
     yield from blocks[:first]
+
+
+def _whole(name: str, stem: Path) -> Iterator[str]:
+    """All of the committed table."""
+    yield stem.with_name(f"{stem.name}.md").read_text().strip()
 
 
 def _is_title(block: str) -> bool:

@@ -1,0 +1,57 @@
+"""Where a training of a comparison stands, in a file, so that the same call goes on from there bit for bit."""
+
+import io
+import pickle
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hardsample import paths
+
+EVERY = 60.0  # seconds
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Replace what was saved: tensors, numbers and strings alone, in mappings and lists; and the generators' states.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    file = io.BytesIO()
+    torch.save({"state": state, "generators": _generators()}, file)
+    paths.write_atomically(path, file.getvalue())
+
+
+def load(path: Path, device: torch.device) -> dict[str, Any] | None:
+    """What was saved last, its generators at work again; None if nothing whole is there. No code is run."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        state, generators = saved["state"], saved["generators"]
+        _restore(generators, device)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError):
+        return None
+    return state
+
+
+def _generators() -> dict[str, Any]:
+    name, keys, place, has_gauss, gauss = np.random.get_state()
+    version, words, following = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [name, keys.tolist(), place, has_gauss, gauss],
+        "python": [version, list(words), following],
+    }
+
+
+def _restore(generators: dict[str, Any], device: torch.device) -> None:
+    torch.set_rng_state(generators["torch"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state_all(generators["cuda"])
+    name, keys, *rest = generators["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    version, words, following = generators["python"]
+    random.setstate((version, tuple(words), following))
