@@ -172,7 +172,7 @@ def read(name: str) -> Comparison:
 def table(found: Comparison) -> str:
     """A row for each method: every metric less the baseline's, with its interval, adjusted p and verdict."""
     rows, usual = found.table.set_index(["method", "metric"]), found.baseline
-    header = ["method", *(f"{metric}, minus {usual}'s {number(_usual(found, metric), 3)}" for metric in found.metrics)]
+    header = ["method", *(f"{metric}, minus {usual}'s {_of_the_baseline(found, metric)}" for metric in found.metrics)]
     lines = [
         [f"`{method}`", *(_told(rows.loc[method, metric]) for metric in found.metrics)] for method in found.methods[1:]
     ]
@@ -186,22 +186,28 @@ def summary() -> str:
         found = read(name)
         metric = found.metrics[0]
         rows = found.table[found.table.metric == metric].set_index("method")
-        usual = f"{metric} {number(_usual(found, metric), 3)}" + (", lower is better" if metric in found.lower else "")
+        usual = f"{metric} {_of_the_baseline(found, metric)}" + (", lower is better" if metric in found.lower else "")
         cells = (_short(rows.loc[method]) if method in rows.index else "" for method in shown)
         lines.append([study.title, usual, *cells])
     return markup.markdown_table(["problem", "shuffled", *(f"`{method}`" for method in shown)], lines)
 
 
-def _usual(found: Comparison, metric: str) -> float:
-    return found.table[found.table.metric == metric].baseline_mean.iloc[0]
+def _of_the_baseline(found: Comparison, metric: str) -> str:
+    mean = found.table[found.table.metric == metric].baseline_mean.iloc[0]
+    return number(mean, _digits(mean))
 
 
 def _told(row) -> str:
-    return f"{with_interval(row.difference, row.low, row.high, '+')}, {_short_verdict(row)} (p = {p_value(row.p_holm)})"
+    said = with_interval(row.difference, row.low, row.high, "+", _digits(row.baseline_mean))
+    return f"{said}, {_short_verdict(row)} (p = {p_value(row.p_holm)})"
+
+
+def _digits(size: float) -> int:
+    return 3 if size >= 0.1 else 4
 
 
 def _short(row) -> str:
-    return f"{number(row.difference, 3, '+')}, {_short_verdict(row)}"
+    return f"{number(row.difference, _digits(row.baseline_mean), '+')}, {_short_verdict(row)}"
 
 
 def _short_verdict(row) -> str:

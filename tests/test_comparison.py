@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 import hardsample
 from hardsample import InputError, statistics
 from hardsample.comparison import checkpoint, launch, stored, training, trials
+from hardsample.comparison.figure import looks_of
 from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
 from hardsample.methods.specs import LOOKS
@@ -620,6 +621,12 @@ def test_a_network_of_ones_own_takes_part_by_its_name():
         del NETWORKS["own-linear"]
     with pytest.raises(InputError, match="own-linear"):
         compared("own-linear")
+
+
+def test_no_two_methods_of_a_figure_have_one_colour():
+    many = [f"PLB(power={power / 10})" for power in range(1, 5)]
+    colors = [look.color for look in looks_of(["shuffled", "MB", "PLB", *many]).values()]
+    assert colors[0] == colors[1] and len(set(colors[1:])) == len(colors) - 1
 
 
 def test_words_and_picture():

@@ -1,5 +1,6 @@
 """The figure of a comparison: of each metric its curves, and the differences at the end with a dot for every seed."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -23,8 +24,7 @@ def draw(comparison: "Comparison") -> Figure:
     Curves begin at the first evaluation after the start.
     """
     metrics, rivals = comparison.metrics, comparison.methods[1:]
-    found = style.looks(ALIASES.get(method, method) for method in comparison.methods)
-    looks = {method: found[ALIASES.get(method, method)] for method in comparison.methods}
+    looks = looks_of(comparison.methods)
     seeds = {metric: _differences(comparison, metric) for metric in metrics}
     rows = {metric: comparison.table[comparison.table.metric == metric].set_index("method") for metric in metrics}
     drawn = {metric: np.append(seeds[metric], rows[metric][["low", "high"]].to_numpy().ravel()) for metric in metrics}
@@ -44,7 +44,7 @@ def draw(comparison: "Comparison") -> Figure:
         page, grid = style.page(
             (len(metrics), 2),
             size=(2.9, max(1.7, 0.1 + 0.22 * len(rivals))),
-            gap=(0.45 + 0.07 * max(map(len, rivals)), 0.6),
+            gap=(0.45 + 0.07 * max(map(len, rivals)), 0.68),
             right=0.25,
             bottom=0.45,
             heading=comparison.setting.name,
@@ -65,6 +65,18 @@ def draw(comparison: "Comparison") -> Figure:
             differences.set_title(better, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
             differences.set_xlabel(f"{metric} minus {comparison.baseline}'s {number(row.baseline_mean, 4)}")
     return page
+
+
+def looks_of(methods: Iterable[str]) -> dict[str, Look]:
+    """Every method's own look; a spare one where it has none, of a colour that is not taken while there is one."""
+    found = {method: style.STYLES.get(ALIASES.get(method, method)) for method in methods}
+    taken = [look.color for look in found.values() if look is not None]
+    for method, look in found.items():
+        if look is None:
+            free = (spare for spare in style.SPARE_STYLES if spare.color not in taken)
+            found[method] = spare = next(free, style.style(method))
+            taken.append(spare.color)
+    return {method: look for method, look in found.items() if look is not None}
 
 
 def _differences(comparison: "Comparison", metric: str) -> np.ndarray:
