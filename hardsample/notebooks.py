@@ -77,6 +77,9 @@ def run(
     parameters = checked(name, _declared(name), parameters or {})
     source = _source(name)
     output = Path(output) if output else paths.runs_dir() / "notebooks" / f"{name}.ipynb"
+    loading = [f"from hardsample import plugins; plugins.load({plugin!r})" for plugin in plugins]
+    if loading and kernel is not None and kernel.has_kernel:  # one that runs takes no arguments any more
+        _execute(kernel, "\n".join(loading))
     with tempfile.TemporaryDirectory() as folder:
         executed = Path(folder) / "executed.ipynb"
         try:
@@ -86,10 +89,7 @@ def run(
                 parameters,
                 kernel_name="python3",
                 **({"kernel_manager_class": ThisInterpreter} if kernel is None else {"km": kernel}),
-                extra_arguments=[
-                    f"--IPKernelApp.exec_lines=from hardsample import plugins; plugins.load({plugin!r})"
-                    for plugin in plugins
-                ],
+                extra_arguments=[f"--IPKernelApp.exec_lines={line}" for line in loading],
                 progress_bar=False,
                 request_save_on_cell_execute=False,
             )

@@ -62,7 +62,10 @@ def _plain_bits(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tenso
 
 
 def uniforms(seeds: Tensor, stream: int, step: int | Tensor, n: int) -> Tensor:
-    """``n`` numbers in [0, 1] for every seed: float32 [S, n], multiples of 2^-53 rounded, whatever torch's default."""
+    """``n`` numbers in [0, 1] for every seed: float32 [S, n], multiples of 2^-53 rounded, whatever torch's default.
+
+    One in 2^25 is rounded to 1: whoever makes an index of such a number holds it in range.
+    """
     return (bits(seeds, stream, step, n) >> 11).bitwise_and_((1 << 53) - 1).float().mul_(2.0**-53)
 
 

@@ -78,6 +78,15 @@ def test_the_numbers_of_a_step_are_a_function_of_seed_and_step(kind):
     np.testing.assert_array_equal(first[3][0], np.searchsorted(sums, numbers[3000:] * sums[-1], "right"))
 
 
+@BOTH
+@pytest.mark.parametrize("size", [7, 50, 3000, 100_000])
+def test_a_number_that_was_rounded_to_one_draws_the_last_example(kind, size, monkeypatch):
+    values = store(size, kind)
+    monkeypatch.setattr(randomness, "uniforms", lambda seeds, stream, step, n: torch.ones(len(seeds), n))
+    assert (values.draw(0, 5) == size - 1).all()
+    assert (values.draw_by(torch.ones(3, 2)) == size - 1).all()
+
+
 @pytest.mark.slow
 @BOTH
 @settings(max_examples=25)

@@ -908,5 +908,5 @@ def test_torchvision_is_imported_only_for_its_own_sets(tmp_path):
         "from hardsample.data.torchvision_compat import import_torchvision;"
         "import_torchvision(); assert sys.modules['torchvision'].models.resnet18"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr

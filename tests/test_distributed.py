@@ -188,7 +188,7 @@ def process(rank: int, folder: Path) -> None:
     for world in (4, 2):
         if rank < world:
             where = f"file://{folder / f'meet-{world}'}"
-            limit = timedelta(seconds=60)
+            limit = timedelta(seconds=240)
             distributed.init_process_group("gloo", init_method=where, rank=rank, world_size=world, timeout=limit)
             torch.save(everything(rank, world), folder / f"{world}-{rank}.pt")
             distributed.barrier()

@@ -39,7 +39,7 @@ def outcome(name):
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert ran.returncode == 0, ran.stderr
     said = OUTCOME.fullmatch(ran.stdout.strip().splitlines()[-1])

@@ -43,7 +43,7 @@ class Training:
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(paths.project_root())},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
         )
         assert ran.returncode == (0 if until < 0 else -signal.SIGKILL), ran.stderr
         return torch.load(report / "batches.pt"), report / "weights.pt"

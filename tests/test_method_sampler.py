@@ -2,6 +2,8 @@
 
 import itertools
 import re
+from collections import deque
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,9 +15,10 @@ from hardsample import paths
 from hardsample.errors import InputError
 from hardsample.methods import registry
 from hardsample.methods.base import Draw, FullMiniBatches
-from hardsample.methods.loss_based import READINGS
+from hardsample.methods.loss_based import NEAREST, READINGS
 from hardsample.methods.persistent import PersistentLoss
 from hardsample.methods.specs import ENTRIES, METHODS, MethodSpec
+from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.method import MethodSampler
 from hardsample.samplers.with_index import WithIndex
 
@@ -54,33 +57,54 @@ def made(name: str, options: dict, network: Network, **arguments) -> MethodSampl
     return MethodSampler(name, SIZE, N, seed=3, evaluate=network.evaluate, **options, **arguments)
 
 
-def steps(sampler: MethodSampler, network: Network, count: int) -> list[tuple]:
-    """Train so many steps; gives their batches, weights and learning-rate factors."""
+def none(step: int) -> bool:
+    return False
+
+
+def every_third(step: int) -> bool:
+    return step % 3 == 2
+
+
+def steps(
+    sampler: MethodSampler, network: Network, count: int, skipped: Callable[[int], bool] = none
+) -> list[tuple[list[int], list[float], float]]:
+    """Train so many steps but for those skipped; gives their batches, weights and learning-rate factors."""
     seen = []
-    for _ in range(count):
+    for step in range(sampler._updates, sampler._updates + count):
         indices = sampler.draw()
         seen.append((indices.tolist(), sampler.weights(indices).tolist(), sampler.learning_rate_factor))
+        if skipped(step):
+            sampler.skip()
+            continue
         logits, losses = network(indices)
         sampler.update(indices, losses, logits=logits)
         network.updates += 1
     return seen
 
 
-def driven(name: str, options: dict, count: int) -> list[tuple]:
+def driven(
+    name: str, options: dict, count: int, skipped: Callable[[int], bool] = none, lag: int = 1
+) -> list[tuple[list[int], list[float], float]]:
     """As :func:`steps`, by the method itself."""
     method, network, seen = registry.build(name, SIZE, N, torch.tensor([3]), options=options), Network(), []
+    told: deque[tuple] = deque()
 
     def evaluate(indices):
         return tuple(part[None] for part in network.evaluate(indices[0]))
 
     for step in range(count):
+        while told and told[0][0] <= step - lag:
+            method.observe(*told.popleft()[1:])
         method.refresh(step, evaluate)
         method.prepare(step)
         indices, weights = method.draw(step)
         weights = torch.ones(indices.shape) if weights is None else weights
         seen.append((indices[0].tolist(), weights[0].tolist(), method.learning_rate_factor(step)))
+        if skipped(step):
+            method.skip()
+            continue
         logits, losses = network(indices[0])
-        method.observe(indices, logits[None], losses[None])
+        told.append((step, indices, logits[None], losses[None]))
         network.updates += 1
     return seen
 
@@ -144,7 +168,149 @@ def test_it_trains_in_the_three_lines_of_every_sampler(name, options):
         assert set(lengths) == {N}
 
 
+# Batches that are left out.
+
+
+@EVERY
+def test_a_loop_that_skips_every_third_batch_goes_on(name, options):
+    network = Network()
+    seen = steps(made(name, options, network), network, 45, every_third)
+    assert seen == driven(name, options, 45, every_third)
+    again = [seen[step][0] == seen[step + 1][0] for step in range(44) if every_third(step)]
+    assert len(again) == 14 and sum(again) <= (name == "HMB")  # which may end a round and begin the next
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("MB", {}), ("InfoBatch", {"ratio": 0.0}), ("KAKURENBO", {"fraction": 0.0}), ("SB", {"beta": 0.0})],
+)
+def test_after_a_skip_the_following_examples_come(name, options):
+    """Where nothing is left to what is learned, all 45 batches are those of a loop that skips none."""
+    options |= {"epochs": EPOCHS} if name in SCHEDULED else {}
+    (skipping, network), (whole, same) = ((made(name, options, each), each) for each in (Network(), Network()))
+    kept, expected = (
+        [batch for batch, *_ in steps(*each)] for each in ((skipping, network, 45, every_third), (whole, same, 45))
+    )
+    assert kept == expected
+    assert sorted(sum(kept, [])[: 4 * SIZE]) == sorted([*range(SIZE)] * 4)
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_first_pass_goes_on_after_a_skip(name):
+    network, same = Network(), Network()
+    skipping, whole = (made(name, {"epochs": EPOCHS}, each) for each in (network, same))
+    assert steps(skipping, network, SIZE // N, every_third) == steps(whole, same, SIZE // N)
+
+
+@EVERY
+def test_the_last_batch_of_a_pass_may_be_skipped(name, options):
+    network, same = Network(), Network()
+    sampler, seen = made(name, options, network), []
+    for _ in range(3):
+        for number, indices in enumerate(sampler, 1):
+            seen.append(indices)
+            if number == len(sampler):
+                sampler.skip()
+                continue
+            logits, losses = network(torch.tensor(indices))
+            sampler.update(indices, losses, logits=logits)
+            network.updates += 1
+    last = len(sampler) - 1
+    expected = steps(made(name, options, same), same, 3 * len(sampler), lambda step: step % len(sampler) == last)
+    assert len(seen) == 33 and seen == [batch for batch, *_ in expected]
+
+
+@EVERY
+def test_a_training_stopped_after_a_skip_goes_on_the_same(name, options, tmp_path):
+    network = Network()
+    whole = steps(made(name, options, network), network, 33, every_third)
+    for stop in (3, 9, 12, 24):
+        network = Network()
+        sampler = made(name, options, network)
+        start = steps(sampler, network, stop, every_third)
+        torch.save(sampler.state_dict(), tmp_path / "state.pt")
+        again = made(name, options, network)
+        again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        assert start + steps(again, network, 33 - stop, every_third) == whole
+
+
+@pytest.mark.parametrize("name", ["MB", "PLB", "PEB", "HMB", "RMB", "FMB", "HE"])
+@pytest.mark.parametrize("lag", [2, 3])
+def test_skips_hold_with_a_lag(name, lag, tmp_path):
+    """Batches are drawn ahead, as a loader's workers draw them, and a state is saved after a skip."""
+    network, seen, ahead = Network(), [], deque()
+    sampler = made(name, {}, network, lag=lag)
+    for step in range(45):
+        while len(ahead) < lag:
+            ahead.append(sampler.draw())
+        indices = ahead.popleft()
+        seen.append(indices.tolist())
+        if every_third(step):
+            sampler.skip()
+        else:
+            logits, losses = network(indices)
+            sampler.update(indices, losses, logits=logits)
+            network.updates += 1
+        if step in (2, 11, 20):
+            torch.save(sampler.state_dict(), tmp_path / "state.pt")
+            sampler = made(name, {}, network, lag=lag)
+            sampler.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+            ahead.clear()
+    assert seen == [batch for batch, *_ in driven(name, {}, 45, every_third, lag)]
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+def test_a_round_goes_on_after_a_skip(lag):
+    network, same = Network(), Network()
+    method, sampler = made("HMB", {}, network, lag=lag), HardMiniBatchSampler(SIZE, N, seed=3, lag=lag)
+    expected = [batch for batch, *_ in steps(method, network, 45, every_third)]
+    seen = []
+    for step in range(45):
+        indices = sampler.draw()
+        seen.append(indices.tolist())
+        if every_third(step):
+            sampler.skip()
+            continue
+        sampler.update(indices, same(indices)[1])
+        same.updates += 1
+    assert seen == expected
+    assert sorted(sum(seen[:11], [])) == [*range(SIZE)]  # the first pass has each mini-batch once
+
+
+@pytest.mark.parametrize("options", [{}, READINGS[NEAREST]], ids=["rounds", "keys"])
+def test_a_skipped_mini_batch_of_lb_keeps_its_weights(options):
+    network = Network()
+    sampler = made("LB", options, network)
+    steps(sampler, network, 10)
+    known = {name: tensor.clone() for name, tensor in sampler._method.tensors.items()}
+    changed = 0
+    for _ in range(11):
+        sampler.draw()
+        changed += any(not torch.equal(known[name], tensor) for name, tensor in sampler._method.tensors.items())
+        sampler.skip()
+        assert all(torch.equal(known[name], tensor) for name, tensor in sampler._method.tensors.items())
+    assert bool(changed) == (not options)  # examples of a round are set aside while others are drawn
+
+
 # What is told to it.
+
+
+@pytest.mark.parametrize("name", ["PLB", "HMB", "InfoBatch", "OHEM", "KAKURENBO"])
+def test_a_part_of_a_batch_is_refused_and_nothing_is_changed(name):
+    options = {"epochs": EPOCHS} if name in SCHEDULED else {}
+    network, same = Network(), Network()
+    sampler, other = made(name, options, network), made(name, options, same)
+    for _ in range(5):
+        indices = sampler.draw()
+        logits, losses = network(indices)
+        foreign = torch.tensor([next(i for i in range(SIZE) if i not in indices)])
+        for part in (indices[:1], torch.cat([indices[:1], indices[:-1]]), torch.cat([indices[:-1], foreign])):
+            message = rf"{name} learns from whole batches: update each once, .* with all {len(indices)} of its indices"
+            with pytest.raises(InputError, match=message):
+                sampler.update(part, losses[: len(part)], logits=logits[: len(part)])
+        sampler.update(indices, losses, logits=logits)
+        network.updates += 1
+        assert steps(other, same, 1)[0][0] == indices.tolist()
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name.startswith("P")])
@@ -229,6 +395,9 @@ class Backwards(FullMiniBatches):
         return Draw((self.size - 1 - self.place * self.n * self.by - torch.arange(self.n)) % self.size)
 
     def observe(self, indices, logits, losses):
+        self.skip()
+
+    def skip(self):
         self.place += 1
 
     @property
@@ -247,6 +416,8 @@ def test_a_method_of_ones_own_is_served(monkeypatch):
     state = sampler.state_dict()
     again.load_state_dict(state)
     assert again.draw().tolist() == sampler.draw().tolist() == [1, 0, 9]
+    sampler.skip()
+    assert sampler.draw().tolist() == [5, 4, 3]
     with pytest.raises(InputError, match="the state has by 2, the sampler 1"):
         MethodSampler("Backwards", 10, 3).load_state_dict(state)
     with pytest.raises(InputError, match="lag is 2, and Backwards cannot draw ahead"):

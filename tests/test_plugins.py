@@ -5,6 +5,7 @@ import sys
 
 import nbformat
 import pytest
+from jupyter_core.utils import run_sync
 
 import hardsample
 from hardsample import notebooks, paths, plugins
@@ -89,6 +90,9 @@ def test_a_notebook_and_the_command_line_know_the_file(own, tmp_path, monkeypatc
     with pytest.raises(RuntimeError, match="not loaded"):
         notebooks.run("asks", output=tmp_path / "out.ipynb")
     notebooks.run("asks", output=tmp_path / "out.ipynb", plugins=[str(own)])
+    running = notebooks.started_kernel()
+    notebooks.run("asks", output=tmp_path / "out.ipynb", plugins=[str(own)], kernel=running)
+    run_sync(running.shutdown_kernel)(now=True)
     assert main(["status", "--figure", "table-3", "--plugin", str(own)]) == 0
     assert plugins.loaded() == [str(own)]
     assert main(["status", "--plugin", "absent"]) == 2

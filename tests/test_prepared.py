@@ -34,7 +34,7 @@ def reports(tmp_path_factory) -> list[dict[str, tuple[int, str, str]]]:
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stderr
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]

@@ -6,6 +6,8 @@ import torch
 from scipy import stats
 
 from hardsample import jit, randomness
+from hardsample.data.label_noise import flip_labels
+from hardsample.methods import registry
 from hardsample.randomness import Stream
 
 SEEDS = torch.arange(1, 13)
@@ -57,10 +59,34 @@ def test_seed_stream_and_step_each_change_all_bits():
         assert flipped == pytest.approx(0.5, abs=0.01)
 
 
-def test_uniforms_are_uniform_and_below_one():
+def test_uniforms_are_uniform():
     u = randomness.uniforms(SEEDS, Stream.DRAW, 0, 20_000).flatten().numpy()
-    assert u.min() >= 0 and u.max() < 1
+    assert u.min() >= 0 and u.max() <= 1
     assert stats.kstest(u, "uniform").pvalue > 1e-3
+
+
+def test_the_largest_word_is_rounded_to_one(monkeypatch):
+    monkeypatch.setattr(randomness, "bits", lambda seeds, stream, step, n: torch.full((len(seeds), n), -1))
+    assert randomness.uniforms(SEEDS, Stream.DRAW, 0, 2).unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("SMB", {}), ("PLB", {}), ("PLB", {"uniform": 1.0}), ("PLB", {"distinct": True}), ("Mercury", {})],
+)
+def test_no_method_makes_an_index_out_of_range_of_a_one(name, options, monkeypatch):
+    monkeypatch.setattr(randomness, "uniforms", lambda seeds, stream, step, n: torch.ones(len(seeds), n))
+    method = registry.build(name, 10, 4, SEEDS, options=options)
+    method.refresh(0, lambda indices: (torch.zeros(*indices.shape, 2), torch.ones(indices.shape)))
+    method.prepare(0)
+    indices = method.draw(0).indices
+    assert indices.shape == (12, 4) and indices.min() >= 0 and indices.max() <= 9
+
+
+def test_a_one_still_makes_a_label_wrong(monkeypatch):
+    monkeypatch.setattr(randomness, "uniforms", lambda seeds, stream, step, n: torch.ones(len(seeds), n))
+    labels = torch.arange(40) % 5
+    assert (flip_labels(labels, 5, SEEDS, 0.5) != labels).sum(1).tolist() == [20] * 12
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.25, 0.5])

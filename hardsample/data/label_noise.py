@@ -12,6 +12,7 @@ def flip_labels(labels: torch.Tensor, classes: int, seeds: torch.Tensor, share: 
     Exactly ``round(share * N)`` labels change, each into any of the other classes with equal probability.
     """
     chosen = randomness.permutations(seeds, Stream.LABELS, 0, len(labels))[:, : round(share * len(labels))]
-    away = randomness.uniforms(seeds, Stream.LABELS, 1, chosen.shape[1]).mul(classes - 1).long() + 1
+    numbers = randomness.uniforms(seeds, Stream.LABELS, 1, chosen.shape[1])
+    away = numbers.mul(classes - 1).long().clamp_(max=classes - 2) + 1
     all_labels = labels.repeat(len(seeds), 1)
     return all_labels.scatter_(1, chosen, (all_labels.gather(1, chosen) + away) % classes)

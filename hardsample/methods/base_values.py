@@ -5,7 +5,7 @@ from torch import Tensor
 
 from hardsample import jit, randomness
 from hardsample.errors import InputError, check_value
-from hardsample.methods.trees import LARGEST, DeviceTrees, HostTrees, Trees
+from hardsample.methods.trees import BELOW_ONE, LARGEST, DeviceTrees, HostTrees, Trees
 
 BLOCK = 8192  # random numbers of a seed made at once
 
@@ -61,7 +61,7 @@ class BaseValues:
         if self._place != (step // steps, n):
             self._place = step // steps, n
             numbers = randomness.uniforms(self.seeds, self.stream, step // steps, steps * n)
-            self._trees.adopt(numbers.view(-1, steps, n))
+            self._trees.adopt(_below_one(numbers).view(-1, steps, n))
 
     def draw(self, step: int | Tensor, n: int) -> Tensor:
         """Draw ``n`` examples for every seed, independently and with replacement (paper A, equation 3).
@@ -78,9 +78,9 @@ class BaseValues:
         return self._trees.draw(step % max(1, BLOCK // n))
 
     def draw_by(self, numbers: Tensor) -> Tensor:
-        """As :meth:`draw`, by numbers of one's own in [0, 1), float64 [S, n]; not in a captured graph."""
+        """As :meth:`draw`, by numbers of one's own in [0, 1], float [S, n]; not in a captured graph."""
         self._place = None
-        self._trees.adopt(numbers.unsqueeze(1))
+        self._trees.adopt(_below_one(numbers).unsqueeze(1))
         return self._trees.draw(0)
 
     def update(self, indices: Tensor, values: Tensor) -> None:
@@ -91,6 +91,11 @@ class BaseValues:
             values: float [S, n] without a gradient. NaN is stored as the floor, infinity as ``LARGEST``.
         """
         self._trees.update(indices, values)
+
+
+def _below_one(numbers: Tensor) -> Tensor:
+    """float64, and no number that was rounded to 1, which is of no example."""
+    return numbers.double().clamp(max=BELOW_ONE)
 
 
 def draw_distinct(weights: Tensor, seeds: Tensor, step: int | Tensor, n: int) -> Tensor:

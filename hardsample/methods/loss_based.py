@@ -164,6 +164,9 @@ class LossBased(FullMiniBatches):
         if self.monitor == "mini-batch" and self.reset:
             self._watch(losses.mean(1))
 
+    def skip(self) -> None:
+        self._weights.put_back()
+
     def _utility(self, losses: Tensor) -> Tensor:
         if self._function == "tanh":
             return losses.tanh()
@@ -199,6 +202,7 @@ class _ByRounds:
     def __init__(self, size: int, n: int, seeds: Tensor, floor: float) -> None:
         self.base_values = BaseValues(size, seeds, floor=floor)
         self._n, self._nothing = n, torch.zeros(seeds.numel(), n, dtype=torch.float32, device=seeds.device)
+        self._aside: list[tuple[Tensor, Tensor]] = []  # what the last draw has set aside, and its weights
 
     def prepare(self, step: int) -> None:
         if step % _RESCALE_EVERY == 0:
@@ -208,6 +212,7 @@ class _ByRounds:
     def draw(self, step: int | Tensor) -> Tensor:
         step = int(step)  # no captured graph draws in rounds
         self._mass = self.base_values.totals
+        self._aside.clear()
         chosen: list[dict[int, None]] = [{} for _ in self._nothing]  # without repeats, in the order drawn
         for number in itertools.count():  # draws with replacement, repeats passed over, are draws without
             drawn = self._round(step, number)
@@ -218,6 +223,7 @@ class _ByRounds:
                 break
             for place, row in whole.items():
                 drawn[place] = torch.tensor(row)
+            self._aside.append((drawn, self.base_values.values.gather(1, drawn)))
             self.base_values.update(drawn, self._nothing)  # the taken are set aside; write gives them their new weights
         return torch.tensor(list(whole.values()), device=self._nothing.device)
 
@@ -235,6 +241,11 @@ class _ByRounds:
 
     def write(self, drawn: Tensor, weights: Tensor) -> None:
         self.base_values.update(drawn, weights.float())
+
+    def put_back(self) -> None:
+        """The examples last drawn get the weights again that they had before."""
+        while self._aside:
+            self.base_values.update(*self._aside.pop())
 
     def make_uniform(self, seeds: Tensor) -> None:
         if seeds.any():
@@ -267,6 +278,9 @@ class _ByKeys:
 
     def write(self, drawn: Tensor, weights: Tensor) -> None:
         self.values.scatter_(1, drawn, weights.double().nan_to_num(nan=self._floor).clamp(min=self._floor))
+
+    def put_back(self) -> None:
+        """Nothing was set aside."""
 
     def make_uniform(self, seeds: Tensor) -> None:
         self.values.masked_fill_(seeds[:, None], 1.0)

@@ -43,7 +43,8 @@ class UniformStream(FullMiniBatches):
         self.size, self.n, self.seeds = size, n, seeds
 
     def draw(self, step: int | Tensor) -> Draw:
-        return Draw(randomness.uniforms(self.seeds, Stream.DRAW, step, self.n).mul_(self.size).long())
+        numbers = randomness.uniforms(self.seeds, Stream.DRAW, step, self.n)
+        return Draw(numbers.mul_(self.size).long().clamp_(max=self.size - 1))
 
     @property
     def probabilities(self) -> Tensor:

@@ -97,7 +97,8 @@ def _differences(axes: Axes, points: pd.DataFrame, methods: Sequence[str], usual
     """Draw one schedule and one training set, given their rows of ``figure_data``."""
     twins = points[(points.method == usual) & points.report_mean.notna()]
     if points.empty or twins.empty:
-        text = "not run" if points.empty else f"{usual} not run: no differences"
+        why = "diverged" if (points.method == usual).any() else "not run"
+        text = "not run" if points.empty else f"{usual} {why}: no differences"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=style.QUIET, fontsize=9)
         return
     title = f"{usual} {number(twins.report_mean.iloc[0], 1)} %"
@@ -166,13 +167,15 @@ def _caption(table: pd.DataFrame, points: pd.DataFrame, *, cut: bool) -> str:
     """What the figure shows, in three lines at most; the notes of the tables below it tell the rest."""
     usual = baseline_of(table)
     counts = points.pairs[points.pairs > 0]
+    tested = points.report_p_holm.notna().any()
+    filled = f"filled if significant (p < {LEVEL:g} after Holm)" if tested else "of too few seeds for a test"
     parts = [
         f"Test accuracy minus {usual}'s (its mean is above the axes) at the end of training, in points, on the half of"
         " the test set that did not choose the winner. Flipped: share of training labels made wrong.",
         "Imbalance: the first class's training examples over the last's." if (table.imbalance != 1).any() else "",
         f"Dots: seeds ({wording.seeds_in_words(counts).replace(' seeds', '').replace(' seed', '')}); markers: mean,"
-        f" filled if significant (p < {LEVEL:g} after Holm); bars: its 95 % interval."
-        if len(counts)
+        f" {filled}; bars: its 95 % interval."
+        if (points.report_usable > 0).any()
         else "Nothing can be compared yet.",
     ]
     if cut:

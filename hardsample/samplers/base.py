@@ -31,6 +31,7 @@ _OPEN: dict[str, Any] = {"touched": 0, "parts": []}  # in a state, but not in ol
 _QUEUES = ("drawn", "weights", "waiting")  # what is drawn and not updated, and updates that no draw has seen
 
 
+# Long, since half of it is documentation: it is all that a training loop calls.
 class LearningSampler(CountedDraws):
     """What the samplers share beside their draws: what they are told, and the state."""
 
