@@ -164,7 +164,7 @@ class LearningSampler(CountedDraws):
         drawn = list(self._drawn)[: self.lag]
         state = self._identity() | {
             **dict(zip(_PLACE, (self._updates, self._end, self._since_fill), strict=True)),
-            "trained": _saved(self._counts),
+            "trained": _saved(self._counted()),
             "touched": self._touched,
             "parts": [[_saved(tensor) for tensor in part] for part in self._parts],
             "drawn": [_saved(indices) for indices, _ in drawn],
