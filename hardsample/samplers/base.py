@@ -230,7 +230,7 @@ class LearningSampler(CountedDraws):
         self._check_waits()
         told = checks.own_indices(indices, self._ranks.each, self.device)
         self._check_lag(told)
-        return told, checks.own_scores(scores, len(told), self.device)
+        return told, checks.own_scores(scores, told.numel(), self.device)
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         self._check_waits()
