@@ -11,7 +11,6 @@ from hardsample.samplers.draws import LaggedDraws
 from hardsample.samplers.process_group import Ranks
 from hardsample.samplers.report import SamplerReport, make_report
 
-
 AT_ONCE = 100  # batches
 
 
