@@ -8,6 +8,7 @@ import torch
 
 from hardsample.errors import InputError
 from hardsample.samplers.base_values import BaseValuesSampler
+from hardsample.samplers.counted import AT_ONCE
 from hardsample.samplers.hard_mini_batches import HardMiniBatchSampler
 from hardsample.samplers.method import MethodSampler
 from hardsample.samplers.process_group import Told
@@ -40,19 +41,19 @@ EVERY = pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 
 
 @EVERY
-@pytest.mark.parametrize("lag", [1, 3])
-def test_counts_are_of_what_was_trained_and_go_on_in_a_state(make, lag):
+@pytest.mark.parametrize(("lag", "steps"), [(1, 17), (3, 17), (1, 2 * AT_ONCE + 17)])
+def test_counts_are_of_what_was_trained_and_go_on_in_a_state(make, lag, steps):
     sampler = make(lag=lag)
-    seen = trained(sampler, 17)
+    seen = trained(sampler, steps)
     sampler.draw()  # and not trained
     again = make(lag=lag)
     again.load_state_dict(sampler.state_dict())
     indices = again.draw()
     seen += indices.tolist()
-    again.update(indices, losses(indices, 17))
+    again.update(indices, losses(indices, steps))
     counts = np.bincount(seen, minlength=sampler.size)
     report = again.report()
-    assert report.draws.tolist() == counts.tolist() and report.draws.dtype == np.int64 and report.updates == 18
+    assert report.draws.tolist() == counts.tolist() and report.draws.dtype == np.int64 and report.updates == steps + 1
     assert report.size_of_draws == pytest.approx(counts.sum() ** 2 / (counts**2).sum())
     assert sampler.report().draws.sum() == counts.sum() - len(indices)
 

@@ -165,7 +165,7 @@ class LearningSampler(CountedDraws):
         drawn = list(self._drawn)[: self.lag]
         state = self._identity() | {
             **dict(zip(_PLACE, (self._updates, self._end, self._since_fill), strict=True)),
-            "trained": _saved(self._counts),
+            "trained": _saved(self._counted()),
             "touched": self._touched,
             "parts": [[_saved(tensor) for tensor in part] for part in self._parts],
             "drawn": [_saved(indices) for indices, _ in drawn],
@@ -231,7 +231,7 @@ class LearningSampler(CountedDraws):
         self._check_waits()
         told = checks.own_indices(indices, self._ranks.each, self.device)
         self._check_lag(told)
-        return told, checks.own_scores(scores, len(told), self.device)
+        return told, checks.own_scores(scores, told.numel(), self.device)
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         self._check_waits()

@@ -113,7 +113,7 @@ class BaseValuesSampler(LearningSampler):
         self._apply(self._updates)
         values = self.values
         more = values.max().expand(size - self.size)
-        self._counts = torch.cat([self._counts, self._counts.new_zeros(size - self.size)])
+        self._counts = torch.cat([self._counted(), self._counts.new_zeros(size - self.size)])
         self.size, self._method = size, self._built(size)
         self._method.base_values.fill(torch.cat([values, more]).unsqueeze(0))
         self._watch = ShareWatch(size, self.batch_size, self._warn_share)

@@ -49,13 +49,13 @@ def real(name: str, value: Any) -> float:
 def own_indices(indices: Tensor | Sequence[int], most: int, device: torch.device) -> Tensor:
     """A rank's indices, int64 [m] with m <= ``most``, on the device."""
     indices = _as_tensor("indices", indices)
-    if indices.dim() != 1 or len(indices) > most:
+    if indices.dim() != 1 or indices.numel() > most:
         raise InputError(
             f"indices have the shape {list(indices.shape)}: give the {most} indices of the batch, or a part of them."
         )
     if indices.dtype == torch.bool or (indices.numel() and indices.is_floating_point()) or indices.is_complex():
         raise InputError(f"indices are {indices.dtype}: give the integers that the sampler drew.")
-    if indices.device.type == "meta":
+    if indices.is_meta:
         raise InputError(f"indices are on meta, which holds no numbers: give them on cpu or {device}.")
     return indices.to(device, torch.int64)
 
@@ -70,7 +70,7 @@ def own_scores(scores: Tensor | Sequence[float], count: int, device: torch.devic
         )
     if scores.dtype == torch.bool or scores.is_complex():
         raise InputError(f"scores are {scores.dtype}: give real numbers, such as losses.")
-    if scores.device.type == "meta":
+    if scores.is_meta:
         raise InputError(f"scores are on meta, which holds no numbers: give them on cpu or {device}.")
     if scores.dtype == torch.float64:  # what is finite stays so
         scores = scores.clamp(max=LARGEST).where(scores < math.inf, scores)
@@ -84,7 +84,7 @@ def own_logits(logits: Tensor, count: int, device: torch.device) -> Tensor:
         raise InputError(f"logits have the shape {list(logits.shape)}: give one row of each example, [{count}, K].")
     if not logits.is_floating_point():
         raise InputError(f"logits are {logits.dtype}: give the network's floating-point ones.")
-    if logits.device.type == "meta":
+    if logits.is_meta:
         raise InputError(f"logits are on meta, which holds no numbers: give them on cpu or {device}.")
     return logits.to(device, torch.float32, copy=True)
 
@@ -93,7 +93,7 @@ def check_scores(scores: Tensor, otherwise: str = "") -> None:
     """Raise unless they are finite and not negative; ``otherwise`` is what else can be done than to give such ones."""
     if not scores.numel():
         return
-    least, greatest = torch.stack(scores.aminmax()).tolist()  # a NaN is both
+    least, greatest = (end.item() for end in scores.aminmax())  # a NaN is both
     if not (least >= 0 and greatest < math.inf):
         what = f"scores go from {least:g} to {greatest:g}"
         if math.isnan(least):
@@ -113,6 +113,8 @@ def check_state(state: Mapping[str, Any], identity: Mapping[str, Any], needed: I
 
 
 def _as_tensor(name: str, given: Any) -> Tensor:
+    if isinstance(given, Tensor):
+        return given
     try:
         tensor = torch.as_tensor(given)
         if tensor.is_floating_point() and isinstance(given, Sequence):

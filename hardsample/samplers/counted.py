@@ -11,9 +11,11 @@ from hardsample.samplers.draws import LaggedDraws
 from hardsample.samplers.process_group import Ranks
 from hardsample.samplers.report import SamplerReport, make_report
 
+AT_ONCE = 100  # batches
+
 
 class CountedDraws(LaggedDraws):
-    """Draws that are counted when they were trained: one scattered addition of n numbers an update."""
+    """Draws that are counted when they were trained: one scattered addition every ``AT_ONCE`` updates."""
 
     size: int
     _options: dict[str, Any]
@@ -21,7 +23,7 @@ class CountedDraws(LaggedDraws):
     def __init__(self, method: Method, ranks: Ranks, lag: int, device: torch.device) -> None:
         super().__init__(method, ranks, lag)
         self._counts = torch.zeros(self.size, dtype=torch.int64, device=device)  # how often, each example
-        self._one = torch.ones(1, dtype=torch.int64, device=device)
+        self._uncounted: list[Tensor] = []  # batches that are not yet among them, int64 [n] each
 
     def report(self, labels: Tensor | Sequence[Any] | None = None, *, top: int = 20) -> SamplerReport:
         """What is known of the examples: the hardest, how often each was trained, classes, and suspect labels.
@@ -39,13 +41,23 @@ class CountedDraws(LaggedDraws):
         if self.lag == 1:
             self._apply(self._updates)  # as the next draw does
         name = self._options.get("method", type(self).__name__)
-        return make_report(name, self._method, self._counts, self._updates, labels, top)
+        return make_report(name, self._method, self._counted(), self._updates, labels, top)
 
     def _count(self, drawn: Tensor) -> None:
         """A batch was trained, int64 [n]."""
-        self._counts.index_add_(0, drawn, self._one.expand(len(drawn)))
+        self._uncounted.append(drawn)
+        if len(self._uncounted) == AT_ONCE:
+            self._counted()
+
+    def _counted(self) -> Tensor:
+        """How often each example was trained, int64 [N]."""
+        if self._uncounted:
+            drawn = torch.cat(self._uncounted)
+            self._counts.index_add_(0, drawn, torch.ones_like(drawn))
+            self._uncounted = []
+        return self._counts
 
     def _restore_counts(self, state: Mapping[str, Any]) -> None:
         """Those of a state; older ones have none, and the count begins anew."""
-        counts = state.get("trained")
+        counts, self._uncounted = state.get("trained"), []
         self._counts = torch.zeros_like(self._counts) if counts is None else counts.to(self._counts, copy=True)

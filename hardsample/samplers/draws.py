@@ -2,9 +2,10 @@
 
 import abc
 import copy
+import functools
 import math
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +17,21 @@ from hardsample.samplers.outstanding import Outstanding
 from hardsample.samplers.process_group import Ranks
 from hardsample.samplers.shared_once import check_shared_once
 
-plainly = torch.inference_mode(False)  # decorates what makes tensors that are kept, which are to be used in any mode
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def plainly(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorates what makes tensors that are kept, which are to be used in any mode."""
+
+    @functools.wraps(function)
+    def plain(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not torch.is_inference_mode_enabled():
+            return function(*args, **kwargs)
+        with torch.inference_mode(False):
+            return function(*args, **kwargs)
+
+    return plain
 
 
 class LaggedDraws(Outstanding, Sampler[list[int]], abc.ABC):

@@ -44,8 +44,7 @@ class Outstanding:
             InputError: it is of no batch that can be updated; nothing is changed.
         """
         if not self._touched and torch.equal(told.indices, self._drawn[0][0]):
-            self._parts.append((self._drawn[0][0], told.scores, told.ranks))
-            return self._close()
+            return self._done(self._drawn[0][0], told.scores)
         indices = told.indices.tolist()
         check_range(indices, size)
         behind = told.updates - self._updates
@@ -53,7 +52,8 @@ class Outstanding:
         own, possible = self._found(indices, left, behind)
         self._touched += told.reached and possible[-1] == len(left) - 1
         self._close(behind + own)
-        self._parts.append((told.indices.clone(), told.scores, told.ranks))
+        ranks = torch.zeros_like(told.indices) if told.ranks is None else told.ranks
+        self._parts.append((told.indices.clone(), told.scores, ranks))
         if len(possible) == 1 and not left[own] - Counter(indices):
             self._close()
 
@@ -68,18 +68,22 @@ class Outstanding:
     def _close(self, count: int = 1) -> None:
         """The oldest batches count as updated, with what was told of them."""
         for _ in range(count):
-            drawn, _ = self._drawn.popleft()
             indices, scores = _joined(self._parts)
-            if self._own_only and indices is not drawn:
-                own = torch.isin(indices, drawn)
+            if self._own_only and indices.numel():
+                own = torch.isin(indices, self._drawn[0][0])
                 indices, scores = indices[own], scores[own]
-            if indices.numel():
-                self._waiting.append((self._updates, indices.unsqueeze(0), scores.unsqueeze(0)))
-                self._count(indices)
             self._parts = []
-            self._updates += 1
-            self._since_fill += 1
-            self._touched = max(0, self._touched - 1)
+            self._done(indices, scores)
+
+    def _done(self, indices: Tensor, scores: Tensor) -> None:
+        """The oldest batch counts as updated, with these scores."""
+        self._drawn.popleft()
+        if indices.numel():
+            self._waiting.append((self._updates, indices.unsqueeze(0), scores.unsqueeze(0)))
+            self._count(indices)
+        self._updates += 1
+        self._since_fill += 1
+        self._touched = max(0, self._touched - 1)
 
     def _count(self, indices: Tensor) -> None:
         """Examples were trained, int64 [m]."""

@@ -19,7 +19,7 @@ class Told(NamedTuple):
 
     indices: Tensor  # int64 [m]
     scores: Tensor  # float32 [m]
-    ranks: Tensor  # int64 [m], which rank told each
+    ranks: Tensor | None  # int64 [m], which rank told each; None where there is one
     updates: int  # the most batches that a rank has closed, which the others have to
     reached: bool  # have all drawn the oldest batch of which nothing was told?
 
@@ -51,7 +51,9 @@ class Ranks:
         self.each = n // self.world_size
 
     def share(self, batch: Tensor) -> Tensor:
-        """This rank's part of a batch."""
+        """This rank's part of a batch, which is not to be changed."""
+        if self.world_size == 1:
+            return batch
         each = len(batch) // self.world_size
         return batch[self.rank * each : (self.rank + 1) * each]
 
@@ -78,8 +80,7 @@ class Ranks:
         self._check()
         reached = next_batch is not None
         if self.world_size == 1:
-            indices, scores = own()
-            return Told(indices, scores, torch.zeros_like(indices), updates, reached)
+            return Told(*own(), None, updates, reached)
         message = torch.full((4 + 2 * self.each,), float(UNUSABLE), dtype=torch.float64, device=_exchange(device))
         problem = None
         try:

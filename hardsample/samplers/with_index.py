@@ -55,12 +55,10 @@ class WithIndex(Dataset):
 
 
 def _with_index(item: Any, index: Any) -> Any:
+    if isinstance(item, tuple):  # first, as what most data sets give: the others take longer to tell
+        return _named(type(item))(*item, index) if hasattr(item, "_fields") else (*item, index)
     if isinstance(item, Mapping):
         return _with_key(item, index)
-    if isinstance(item, tuple) and hasattr(item, "_fields"):
-        return _named(type(item))(*item, index)
-    if isinstance(item, tuple):
-        return (*item, index)
     if isinstance(item, list):
         return [*item, index]
     if dataclasses.is_dataclass(item):
