@@ -308,7 +308,8 @@ def main(names: Sequence[str]) -> None:
     for name in names:
         check_choice("measurement", name, BLOCKS)
     measure(names or list(BLOCKS))
-    markup.write(FIGURES / "summary", {"md": f"{summary()}\n"})
+    tables = [read(name).table.assign(problem=study.title) for name, study in STUDIES.items()]
+    markup.write(FIGURES / "summary", {"md": f"{summary()}\n", "csv": markup.csv(pd.concat(tables))})
     paths.write_atomically(PAGE, page(PAGE.read_text()).encode())
 
 

@@ -38,8 +38,7 @@ TAUGHT = {
 _ABOUT = {
     "base-values/figure-1": "What [Figure 1](base-values/figure-1.ipynb) found, at full size.",
     MEASURED: (
-        "What [other small problems](../docs/when-it-helps.md) showed, each with one difficulty: the mean difference to"
-        " shuffled mini-batches over seeds, and whether it is significant after Holm."
+        "On [other small problems](../docs/when-it-helps.md): mean differences to shuffled mini-batches, tested by seed."
     ),
 }
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
@@ -87,17 +86,13 @@ def answer(table: Tested, metric: str = READABLE[0]) -> str:
 def committed(name: str) -> Path | None:
     """The stem of the committed files of a figure, table or the claims, without a suffix; None where there are none."""
     paper, last = name.split("/")
-    folders = (
-        FOLDERS if last == CLAIMS or name != MEASURED and _trains(name) else ("",)
-    )  # in "" else lie trials, which are not committed
+    folders = FOLDERS if last == CLAIMS or _trains(name) else ("",)  # in "" lie trials, which are not committed
     stems = [paths.project_root() / "figures" / paper / folder / last for folder in folders]
-    ends = ".md" if name == MEASURED else ".csv"
-    return next((stem for stem in stems if stem.with_name(f"{last}{ends}").is_file()), None)
+    return next((stem for stem in stems if stem.with_name(f"{last}.csv").is_file()), None)
 
 
 def _trains(name: str) -> bool:
-    experiment = registry.grid(name)
-    return bool(experiment.runs or experiment.timed)
+    return name != MEASURED and bool((experiment := registry.grid(name)).runs or experiment.timed)
 
 
 def write() -> list[str]:
