@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import importlib
+import linecache
 import math
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import hardsample
 from hardsample import InputError, statistics
-from hardsample.comparison import checkpoint, launch, stored, training, trials
+from hardsample.comparison import checkpoint, identity, launch, stored, training, trials
 from hardsample.comparison.figure import looks_of
 from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
@@ -395,9 +397,6 @@ def test_an_edited_module_is_trained_anew(monkeypatch, tmp_path, edit):
         (tmp_path / f"{name}.py").write_text(MODULE.format(**values))
         monkeypatch.syspath_prepend(str(tmp_path))
         sys.modules.pop(name, None)
-        import importlib
-        import linecache
-
         importlib.invalidate_caches()
         linecache.clearcache()
         monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -405,6 +404,24 @@ def test_an_edited_module_is_trained_anew(monkeypatch, tmp_path, edit):
 
     compared(made())
     assert trained_anew(monkeypatch, model=made(**edit)) == (4 if edit and "helper" not in edit else 0)
+
+
+def test_a_file_that_is_edited_after_it_was_imported_is_not_what_runs(tmp_path, monkeypatch):
+    path = tmp_path / "edited_in_a_test.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    text = "def loss(outputs, targets):\n    return (outputs {} targets).abs()\n"
+    path.write_text(text.format("-"))
+    importlib.invalidate_caches()
+    loaded = importlib.import_module("edited_in_a_test").loss
+    before = identity.source_of("loss", loaded)
+    assert identity.source_of("loss", loaded) == before
+    path.write_text(text.format("+"))
+    linecache.checkcache()
+    stale = identity.source_of("loss", loaded)
+    monkeypatch.delitem(sys.modules, "edited_in_a_test")
+    anew = identity.source_of("loss", importlib.import_module("edited_in_a_test").loss)
+    assert len({before, stale, anew}) == 3
 
 
 def test_what_has_no_source_is_trained_here_and_not_stored(capsys, own_store):

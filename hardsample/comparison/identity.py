@@ -42,6 +42,8 @@ def digest(value: Any) -> str:
 def source_of(name: str, value: Any) -> str:
     """16 hexadecimal digits of what was passed as ``name``: its source, the values it holds, and all that it refers to.
 
+    The code that is loaded counts beside the source: a file that was edited since it was imported is not what runs.
+
     What comes with Python or an installed package counts by name and version.
 
     Raises:
@@ -131,7 +133,8 @@ class _Walk:
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
         values |= {f"{name} (closed over)": self.described(cell.cell_contents) for name, cell in cells}
         defaults = self.described([value.__defaults__, value.__kwdefaults__])
-        return {"source": text, "names": values, "defaults": defaults, "imports": self._imports(value.__code__)}
+        parts = {"names": values, "defaults": defaults, "imports": self._imports(value.__code__)}
+        return {"source": text, "compiled": _compiled(value.__code__)} | parts
 
     def _imports(self, code: types.CodeType) -> list:
         return [self._module_named(name) for name in sorted(_names(code, "IMPORT_NAME"))]
@@ -200,6 +203,13 @@ def _array(value: Tensor | np.ndarray) -> str:
         value = np.ascontiguousarray(value)
         kind, content = value.dtype.str, value.tobytes()
     return f"{kind} {tuple(value.shape)} {hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def _compiled(code: types.CodeType) -> str:
+    """What is loaded, which the source is not where its file was edited since."""
+    inner = [_compiled(part) for part in code.co_consts if isinstance(part, types.CodeType)]
+    constants = [repr(part) for part in code.co_consts if not isinstance(part, types.CodeType | frozenset)]
+    return digest([code.co_code.hex(), code.co_names, code.co_varnames, constants, inner])
 
 
 def _globals(function: types.FunctionType) -> list[str]:

@@ -38,7 +38,7 @@ TAUGHT = {
 _ABOUT = {
     "base-values/figure-1": "What [Figure 1](base-values/figure-1.ipynb) found, at full size.",
     MEASURED: (
-        "On [other small problems](../docs/when-it-helps.md): mean differences to shuffled mini-batches, tested by seed."
+        "On [other small problems](../docs/when-it-helps.md): mean differences to shuffled mini-batches, and tests."
     ),
 }
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
