@@ -599,6 +599,14 @@ def test_a_method_of_ones_own_takes_part():
     assert "mine-in-compare" not in LOOKS
 
 
+def test_scores_may_be_of_after_the_update_or_without_dropout():
+    names = ["PLB", "PLB(score='after')", "PLB(score_dropout=False)", "PLB(score='after', score_dropout=True)"]
+    ends = compared(methods=names, seeds=1, epochs=4).final.loss
+    assert ends.notna().all() and ends.nunique() == 4
+    plain = compared(make_plain, methods=names[:1] + names[2:3], seeds=1, epochs=4).final.loss
+    assert plain.nunique() == 1  # a network without dropout gives one score
+
+
 def test_options_stand_in_the_name_of_a_method():
     given = dict.fromkeys(("loss", "optimizer", "score", "metrics", "collate"))
     problem = problem_of(make_model, TRAIN, TEST, lower_is_better=(), epochs=3, batch_size=8, evaluations=1, **given)

@@ -24,6 +24,43 @@ def test_the_pages_tables_are_those_of_the_committed_trainings():
     assert (page.FIGURES / "summary.md").read_text() == f"{page.summary()}\n"
 
 
+def verdicts(name, metric):
+    table = page.read(name).table
+    return table[table.metric == metric].set_index("method").verdict
+
+
+def test_the_pages_words_are_no_stronger_than_its_tables():
+    for metric in ("accuracy", "loss"):
+        assert verdicts("digits-imbalanced", metric).drop("uniform").eq("better").all()
+    short, wrong, long = ("positives", "positives-wrong", "positives-long")
+    assert (verdicts(short, "average precision").PLB, verdicts(short, "Brier score").PLB) == ("better", "worse")
+    assert (verdicts(wrong, "average precision").PLB, verdicts(wrong, "Brier score").PLB) == ("inconclusive", "worse")
+    harm = [
+        page.read(name).table.set_index(["metric", "method"]).difference["Brier score", "PLB"]
+        for name in (short, wrong)
+    ]
+    assert harm[1] > harm[0]
+    assert not any(verdicts(long, metric).eq("better").any() for metric in ("average precision", "Brier score", "loss"))
+    assert verdicts(long, "loss").drop("uniform").eq("worse").all() and verdicts(long, "loss").uniform == "inconclusive"
+    assert verdicts("regression", "loss").PLB == "worse" and verdicts("regression-absolute", "loss").PLB == "better"
+    for name in ("noisy", "noisy-absolute"):
+        assert verdicts(name, "loss").PLB == "worse"
+        assert verdicts(name, "loss")["PLB(uniform=0.2, beta=1)"] == "inconclusive"
+    assert (
+        verdicts("digits-wrong", "accuracy").PLB == "worse"
+        and verdicts("digits-wrong", "accuracy").PEB == "inconclusive"
+    )
+    assert verdicts("digits-wrong", "loss").PEB == "better"
+    plain = verdicts("digits", "accuracy")
+    assert plain["PLB(power=0.5)"] == plain["PLB(clip=5)"] == "better" and plain.PLB == "inconclusive"
+    roots = [
+        page.read(name).final.loss[method]
+        for name, method in (("regression", "PLB(power=0.5)"), ("regression-absolute", "PLB"))
+    ]
+    assert np.allclose(*roots, rtol=0.05)  # a squared error to the power of a half is the absolute error
+    assert verdicts(short, "Brier score")["PLB(uniform=0.2, beta=1)"] == "better"
+
+
 @pytest.mark.parametrize("name", page.STUDIES)
 def test_whole_seeds_alone_are_committed(name):
     found, study = page.read(name), page.STUDIES[name]

@@ -140,19 +140,25 @@ class _Training:
             return False
         self.optimizer.zero_grad()
         mean.backward()
+        when, dropout = method.scored
+        if when == "before" and not dropout:
+            outputs, losses = self.looked_at(inputs, targets, dropout)
         with _scaled(self.optimizer, method.learning_rate_factor(step)):
             self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
+        if when == "after":
+            outputs, losses = self.looked_at(inputs, targets, dropout)
         with torch.no_grad():
-            outputs, losses = outputs.detach(), losses.detach()
-            when, dropout = method.scored
-            if when == "after":
-                with contextlib.nullcontext() if dropout else _evaluating(self.model):
-                    outputs = call(self.model, inputs)
-                losses = self.problem.losses(outputs, targets)
-            method.observe(draw.indices, *self.told(outputs, targets, losses))
+            method.observe(draw.indices, *self.told(outputs.detach(), targets, losses.detach()))
         return True
+
+    @torch.no_grad()
+    def looked_at(self, inputs: Any, targets: Any, dropout: bool) -> tuple[Tensor, Tensor]:
+        """Outputs and losses of a batch once more, in training or in evaluation mode."""
+        with contextlib.nullcontext() if dropout else _evaluating(self.model):
+            outputs = call(self.model, inputs)
+        return outputs, self.problem.losses(outputs, targets)
 
     def told(self, outputs: Tensor, targets: Any, losses: Tensor) -> tuple[Tensor, Tensor]:
         """What a method is told of examples: logits [1, n, K] and losses, or the score in their place, [1, n]."""
