@@ -86,6 +86,11 @@ def store_all(experiment: registry.Experiment) -> None:
         store.Store().write(run, trainer.TrainingResult(columns, rows, {}, None), made)
 
 
+COMPARED = {
+    *("--data", "--model", "--loss", "--methods", "--seeds", "--epochs", "--batch-size", "--optimizer"),
+    *("--learning-rate", "--score", "--metrics", "--lower-is-better", "--budget", "--evaluations"),
+    *("--device", "--workers", "--name", "--out", "--plugin"),
+}
 HELP = {
     "list": WHAT,
     "status": WHAT,
@@ -96,6 +101,7 @@ HELP = {
     "tables": {"--replicates"},
     "show": set(),
     "compare-runs": set(),
+    "compare": COMPARED,
     "export": WHAT | {"--format", "--out"},
     "verify": set(),
     "clean": {"--dry-run"},

@@ -1,12 +1,14 @@
 """`hardsample compare`: what is named on the command line, and what is written."""
 
+import inspect
 import json
 
 import numpy as np
 import pytest
 
-from hardsample import plugins
+from hardsample import compare, plugins
 from hardsample.cli import main
+from hardsample.commands import knobs
 from hardsample.comparison import named, trials
 from hardsample.methods.registry import METHODS
 from hardsample.training.networks import NETWORKS
@@ -130,6 +132,14 @@ def test_what_cannot_be_used_is_told_in_one_sentence(folder, capsys, arguments, 
     error = capsys.readouterr().err.strip()
     assert said in error and len(error.splitlines()) == 1
     assert not (folder / "figures").exists() and not list(trials.files(folder / "runs"))
+
+
+def test_help_names_the_defaults_of_python():
+    defaults = {name: parameter.default for name, parameter in inspect.signature(compare).parameters.items()}
+    for flag in ("--seeds", "--epochs", "--batch-size", "--evaluations"):
+        settings = knobs.COMMANDS["compare"][0][flag]
+        assert "default" not in settings
+        assert settings["help"].endswith(f"(default: {defaults[flag.strip('-').replace('-', '_')]})")
 
 
 def test_commas_within_brackets_belong_to_a_method():

@@ -15,7 +15,7 @@ from hardsample import paths, records
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment, Panel
-from hardsample.records import check_fingerprints
+from hardsample.records import check_fingerprints, data_choice
 from hardsample.runs import files
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training.results import COLUMNS, TrainingResult
@@ -145,7 +145,7 @@ def test_numbers_of_different_data_are_never_mixed(store):
     other = Panel(title="all", runs=(run(0), run(1, train_examples=100)))
     assert set(store.curves(experiment(other)).frame.seed) == {0, 1}
     with pytest.raises(InputError, match="fingerprint dddd"):
-        check_fingerprints(store.done([run(0)]).items(), {("glyphs", None, None): "d" * 16})
+        check_fingerprints(store.done([run(0)]).items(), {data_choice(run(0)): "d" * 16})
 
 
 def test_curves_come_in_the_order_of_the_experiment(store):

@@ -12,6 +12,8 @@ from hardsample.errors import InputError
 from hardsample.report import figures, markup
 from hardsample.training.networks import NETWORKS
 
+SIZES = ("seeds", "epochs", "batch_size", "evaluations")  # whose defaults are those of Python
+
 
 def do(options: argparse.Namespace) -> int:
     """Train what is not stored, print the table, and write it with the figure and its curves."""
@@ -20,25 +22,23 @@ def do(options: argparse.Namespace) -> int:
     model = named.model(options.model)
     train_set, test_set = named.data(options.data, as_bytes=options.model in NETWORKS)
     metrics = {text.rpartition(":")[2]: text for text in named.parts(options.metrics)}
+    sizes = {name: value for name in SIZES if (value := getattr(options, name)) is not None}
     found = launch.compare(
         model,
         train_set,
         test_set,
         named.function("loss", options.loss, LOSSES) if options.loss else None,
         methods=named.parts(options.methods) or None,
-        seeds=options.seeds,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
         optimizer=_optimizer(options.optimizer, options.learning_rate),
         score=named.function("score", options.score, LOSSES) if options.score else None,
         metrics={name: named.function("metrics", text, {"accuracy": accuracy}) for name, text in metrics.items()}
         or None,
         lower_is_better=named.parts(options.lower_is_better),
         budget=options.budget,
-        evaluations=options.evaluations,
         device=options.device,
         workers=options.workers,
         name=options.name,
+        **sizes,
     )
     print(f"\n{found}\n")
     stem = Path(options.out).absolute() if options.out else paths.figures_dir() / "comparisons" / found.setting.name

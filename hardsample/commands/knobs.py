@@ -159,7 +159,6 @@ def _stored(*names: str) -> Options:
 
 COMPARED: Options = {
     "--data": {
-        "default": "",
         "help": "a file.npz with x_train, y_train, x_test and y_test, a data set's name, or my_module:NAME, a function"
         " that returns (train_set, test_set)",
     },
@@ -174,9 +173,9 @@ COMPARED: Options = {
         "help": "names joined by commas, the baseline first, with options as in PLB(power=0.6) (default:"
         " shuffled,uniform,PLB,PEB,HMB, PEB for classes alone)",
     },
-    "--seeds": {"type": number, "default": 10, "help": "trainings of each method (default: %(default)s)"},
-    "--epochs": {"type": float, "default": 10.0, "help": "of each training (default: %(default)g)"},
-    "--batch-size": {"type": number, "default": 32, "help": "examples in a mini-batch (default: %(default)s)"},
+    "--seeds": {"type": number, "help": "trainings of each method (default: 10)"},
+    "--epochs": {"type": float, "help": "of each training (default: 10)"},
+    "--batch-size": {"type": number, "help": "examples in a mini-batch (default: 32)"},
     "--optimizer": {
         "default": "adam",
         "help": "adam, adamw, sgd, or my_module:NAME, called with a model's parameters (default: %(default)s)",
@@ -192,7 +191,7 @@ COMPARED: Options = {
     },
     "--lower-is-better": {"default": "", "help": "metrics that are, by name, beside the loss (default: none)"},
     "--budget": {"default": "updates", "help": "updates or wall-clock, equal for all methods (default: %(default)s)"},
-    "--evaluations": {"type": number, "default": 10, "help": "of each training (default: %(default)s)"},
+    "--evaluations": {"type": number, "help": "of each training (default: 10)"},
     "--device": WHERE["--device"],
     "--workers": WHERE["--workers"],
     "--name": {"default": "", "help": "of the comparison, in figures and in the store (default: the model's)"},

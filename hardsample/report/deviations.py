@@ -386,6 +386,8 @@ NO_DEVIATION = {
     "delta": "a hyper-parameter that paper B names",
     "uniform": "beyond the papers; none is the default",
     "beta": "beyond the papers; their own is the default",
+    "power": "beyond the papers; none is the default",
+    "clip": "beyond the papers; none is the default",
     "refresh_every": "beyond the papers; never is the default",
 }
 """Fields of Run and options of the papers' methods that are no deviation, and why."""
