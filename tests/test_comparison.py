@@ -20,6 +20,7 @@ import hardsample
 from hardsample import InputError, statistics
 from hardsample.comparison import checkpoint, identity, launch, stored, training, trials
 from hardsample.comparison.figure import looks_of
+from hardsample.comparison.items import Items
 from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
 from hardsample.methods.specs import LOOKS
@@ -451,6 +452,27 @@ def test_items_that_are_random_count_by_their_source(monkeypatch):
     first = compared(train=Augmented())
     assert trained_anew(monkeypatch, train=Augmented()) == 0
     assert compared(train=Augmented()).frame.equals(first.frame)
+
+
+class Shared(Dataset):
+    """Mappings that are handed out again and again."""
+
+    def __init__(self, copies):
+        self.copies, self.rows = copies, [{"x": x, "labels": int(y)} for x, y in zip(X, Y, strict=True)]
+
+    def __len__(self):
+        return SIZE
+
+    def __getitem__(self, index):
+        return dict(self.rows[index]) if self.copies else self.rows[index]
+
+
+def test_items_count_by_what_they_hold_whether_or_not_they_are_the_same_objects():
+    prints = {identity.fingerprint("train_set", Items(Shared(copies))) for copies in (True, False)}
+    assert len(prints) == 1
+    other = Shared(False)
+    other.rows[50]["labels"] += 1
+    assert identity.fingerprint("train_set", Items(other)) not in prints
 
 
 def test_a_damaged_file_is_set_aside_and_trained_again(own_store):

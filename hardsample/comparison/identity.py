@@ -64,18 +64,20 @@ def fingerprint(name: str, items: Items) -> str:
     dataset = items.dataset
     if isinstance(dataset, TensorDataset):
         return digest([_array(tensor) for tensor in dataset.tensors])
-    walk = _Walk()
     try:
-        first = [digest(walk.described(dataset[place])) for place in range(min(LOOKED_AT_TWICE, len(items)))]
-        again = [digest(walk.described(dataset[place])) for place in range(len(first))]
-        if first == again:
+        looked_at = range(min(LOOKED_AT_TWICE, len(items)))
+        if [_item(dataset, place) for place in looked_at] == [_item(dataset, place) for place in looked_at]:
             every = hashlib.sha256()
             for place in range(len(items)):
-                every.update(digest(walk.described(dataset[place])).encode())
+                every.update(_item(dataset, place).encode())
             return every.hexdigest()[:16]
     except UnknownSourceError:
         pass
     return source_of(name, dataset)
+
+
+def _item(dataset: Any, place: int) -> str:
+    return digest(_Walk().described(dataset[place]))  # a walk of its own, which holds no other item
 
 
 class _Walk:
