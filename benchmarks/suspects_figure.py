@@ -6,11 +6,12 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import t as student
 from torch import Tensor
 
 from benchmarks.suspects import RANKINGS, Suspects, digits
+from hardsample import statistics
 from hardsample.numerals import count, number
+from hardsample.report import markup
 
 _INK, _QUIET, _WRONG = "#262626", "#6e6e6e", "#d55e00"
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
@@ -36,11 +37,11 @@ def suspect_table(trial: pd.DataFrame) -> pd.DataFrame:
     for epochs, found in trial.groupby("epochs"):
         seeds = found.pivot(index="seed", columns="ranking", values="precision")
         for ranking in RANKINGS:
-            apart = (seeds[ranking] - seeds[REFERENCE]) if ranking != REFERENCE else seeds[ranking] * float("nan")
-            half = student.ppf(0.975, len(seeds) - 1) * apart.sem() if len(seeds) > 1 else float("nan")
-            own = {"precision": seeds[ranking].mean(), "deviation": seeds[ranking].std()}
-            ends = {"difference": apart.mean(), "low": apart.mean() - half, "high": apart.mean() + half}
-            rows.append({"ranking": ranking, "epochs": epochs, "seeds": len(seeds)} | own | ends)
+            own = statistics.summary(seeds[ranking])
+            apart = statistics.summary(seeds[ranking] - seeds[REFERENCE] if ranking != REFERENCE else [])
+            told = {"precision": own.mean, "deviation": own.sd, "difference": apart.mean}
+            ends = {"low": apart.interval.low, "high": apart.interval.high}
+            rows.append({"ranking": ranking, "epochs": epochs, "seeds": len(seeds)} | told | ends)
     table = pd.DataFrame(rows)
     return table.sort_values(
         "ranking", key=lambda names: names.map(list(RANKINGS).index), kind="stable", ignore_index=True
@@ -51,12 +52,8 @@ def suspect_markdown(trial: pd.DataFrame) -> str:
     """:func:`suspect_table` for a page: a row of each ranking, its precision and difference in points by the epochs."""
     table = suspect_table(trial)
     lengths = [int(length) for length in sorted(table.epochs.unique())]
-    lines = ["| ranking | " + " | ".join(count(length, "epoch") for length in lengths) + " |"]
-    lines.append("| --- |" + " --- |" * len(lengths))
-    for ranking in RANKINGS:
-        cells = [_cell(row) for row in table[table.ranking == ranking].to_dict("records")]
-        lines.append(f"| {ranking} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [[ranking, *map(_cell, table[table.ranking == ranking].to_dict("records"))] for ranking in RANKINGS]
+    return markup.markdown_table(["ranking", *(count(length, "epoch") for length in lengths)], rows) + "\n"
 
 
 def _cell(row: dict[str, Any]) -> str:

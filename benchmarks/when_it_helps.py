@@ -273,7 +273,7 @@ def broken_block() -> str:
 
 def suspects_block() -> str:
     """The table of suspect labels, out of its stored measurement."""
-    return f"{suspect_markdown(pd.read_csv(FIGURES / 'suspects.csv')).strip()}"
+    return suspect_markdown(pd.read_csv(FIGURES / "suspects.csv")).strip()
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

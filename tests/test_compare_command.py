@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def folder(tmp_path, monkeypatch):
     np.savez(tmp_path / "mine.npz", x_train=images[:40], y_train=labels[:40], x_test=images[40:], y_test=labels[40:])
     yield tmp_path
     plugins._loaded.pop("own_of_a_command", None)
-    __import__("sys").modules.pop("own_of_a_command", None)
+    sys.modules.pop("own_of_a_command", None)
     METHODS.pop("mine-by-command", None)
     NETWORKS.pop("net-by-command", None)
 

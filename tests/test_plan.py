@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from hardsample.config import Run
-from hardsample.runs import plan
+from hardsample.runs import devices, plan
 from hardsample.runs.plan import Plan, make_jobs, split_cohorts, starts_of
 
 
@@ -43,7 +43,7 @@ def test_cohorts_are_seeds_of_one_configuration():
 
 
 def test_workers_are_never_more_than_jobs_nor_started_for_little(monkeypatch):
-    monkeypatch.setattr(plan, "count_cores", lambda: 8)
+    monkeypatch.setattr(devices, "count_cores", lambda: 8)
 
     def jobs(count, seconds):
         return [SimpleNamespace(seconds=seconds)] * count

@@ -6,15 +6,14 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hardsample import paths, plugins
+from hardsample import paths
 from hardsample.comparison import identity, trials
-from hardsample.comparison.pool import Job, do_here, most_workers, pool
+from hardsample.comparison.pool import Job, do_here, pool
 from hardsample.comparison.problem import Contestant, Problem, contestants_of, problem_of, seeds_of
 from hardsample.comparison.result import Comparison, Setting
 from hardsample.comparison.training import Trained
@@ -23,7 +22,7 @@ from hardsample.errors import check_choice
 from hardsample.extras import explained
 from hardsample.numerals import count
 from hardsample.runs import provenance
-from hardsample.runs.devices import check_workers, resolve_device
+from hardsample.runs.devices import check_workers, count_places, resolve_device
 from hardsample.runs.progress import say
 
 BUDGETS = ("updates", "wall-clock")
@@ -197,7 +196,7 @@ class _Workplace:
             self._here += 1
             yield job, trained
             worth = self._here > 1 and self._seconds * self._left > WORTH_WORKERS
-            workers = self._workers or (most_workers(self._device) if worth else 1)
+            workers = self._workers or (count_places(self._device) if worth else 1)
             if min(workers, len(jobs)) > 1:
                 self._others = self._stack.enter_context(pool(*self._given, min(workers, len(jobs)), self._device))
         if jobs and self._others is not None:
@@ -206,16 +205,8 @@ class _Workplace:
 
 def made_with(device: str) -> dict[str, Any]:
     """Where and with what a training was made."""
-    return {
-        "commit": provenance.commit(),
-        "source": provenance.source_hash(),
-        "versions": provenance.versions(),
-        "device": provenance.device_name(device),
-        **provenance.accelerator(device),
-        "threads": 1 if device == "cpu" else torch.get_num_threads(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **({"plugins": plugins.record()} if plugins.loaded() else {}),
-    }
+    threads = 1 if device == "cpu" else torch.get_num_threads()
+    return {**provenance.surroundings(device), "threads": threads, **provenance.ending()}
 
 
 def _trials(

@@ -11,10 +11,10 @@ import torch
 
 from hardsample import plugins
 from hardsample.data.dataset import load, names
+from hardsample.data.formats import ARRAYS
 from hardsample.errors import InputError, check_choice
 from hardsample.training.networks import NETWORKS
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,

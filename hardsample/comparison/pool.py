@@ -12,7 +12,7 @@ import torch
 from hardsample import plugins
 from hardsample.comparison.problem import Contestant, Problem
 from hardsample.comparison.training import Trained, train
-from hardsample.runs.devices import count_cores, one_thread
+from hardsample.runs.devices import one_thread
 from hardsample.training.process import configure_process
 
 
@@ -28,11 +28,6 @@ class Job:
 
 
 _given: tuple[Problem, Sequence[Contestant], str] | None = None  # to this worker
-
-
-def most_workers(device: str) -> int:
-    """How many processes this machine has a place for."""
-    return count_cores() if device == "cpu" else torch.cuda.device_count()
 
 
 def do_here(problem: Problem, contestants: Sequence[Contestant], job: Job, device: str) -> Trained:

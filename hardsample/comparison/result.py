@@ -126,8 +126,7 @@ class Comparison:
         """The table as Markdown, with what it is of and how it is to be read."""
         from hardsample.report import markup
 
-        header = ["metric", "method", "mean", f"minus {self.baseline}", "p (Holm)", "smallest", "seeds won"]
-        rows = [self._words(row) for row in self.table.itertuples()]
+        header, *rows = self._lines()
         return f"{self.heading}\n\n{markup.markdown_table(header, rows)}\n\n{self.note}\n"
 
     @property
@@ -148,8 +147,7 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        header = ("metric", "method", "mean", f"minus {self.baseline}", "p (Holm)", "smallest", "seeds won")
-        lines = [header, *(self._words(row) for row in self.table.itertuples())]
+        lines = self._lines()
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         told = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -160,6 +158,11 @@ class Comparison:
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
+
+    def _lines(self) -> list[list[str]]:
+        """The table in words, its header first."""
+        header = ["metric", "method", "mean", f"minus {self.baseline}", "p (Holm)", "smallest", "seeds won"]
+        return [header, *(self._words(row) for row in self.table.itertuples())]
 
     def _means(self, method: str) -> dict[str, float]:
         return {metric: statistics.summary(self.final.loc[method][metric]).mean for metric in self.metrics}

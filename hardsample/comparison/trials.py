@@ -20,10 +20,7 @@ SUFFIX, SAVED = ".trial", ".checkpoint"
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One training of a comparison.
-
-    ``identity`` is all that decides its numbers, as plain JSON; ``lower`` are the metrics that are better the lower.
-    """
+    """One training of a comparison; ``identity`` is all that decides its numbers, as plain JSON."""
 
     comparison: str  # its name
     method: str

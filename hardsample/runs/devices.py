@@ -43,6 +43,11 @@ def one_thread(device: str) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def count_places(device: str) -> int:
+    """How many processes of this machine can compute side by side: one on each CPU core or GPU."""
+    return count_cores() if device == "cpu" else torch.cuda.device_count()
+
+
 def count_cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,10 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import torch
-
 from hardsample.config import Run
-from hardsample.runs.devices import count_cores
+from hardsample.runs.devices import count_places
 from hardsample.training.networks import max_cohort_size
 
 PROBES = 6  # configurations timed for the estimate
@@ -119,5 +117,5 @@ def count_workers(workers: int, device: str, jobs: Sequence[Job]) -> int:
     if not workers:
         if sum(job.seconds for job in jobs) < WORTH_WORKERS:
             return 1
-        workers = count_cores() if device == "cpu" else torch.cuda.device_count()
+        workers = count_places(device)
     return min(workers, len(jobs))

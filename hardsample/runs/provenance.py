@@ -23,12 +23,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
     return {
-        "commit": commit(),
-        "source": source_hash(),
-        "versions": versions(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device_name(device),
-        **accelerator(device),
+        **surroundings(device),
         **outcome.computed,
         "threads": torch.get_num_threads(),
         "cohort": cohort,
@@ -39,9 +34,26 @@ def provenance(
             "stand_in": data.stand_in,
             "classes": len(data.classes),
         },
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **({"plugins": plugins.record()} if plugins.loaded() else {}),
+        **ending(),
     }
+
+
+def surroundings(device: str) -> dict[str, Any]:
+    """Code, versions and machine, known before anything is computed."""
+    return {
+        "commit": commit(),
+        "source": source_hash(),
+        "versions": versions(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device_name(device),
+        **accelerator(device),
+    }
+
+
+def ending() -> dict[str, Any]:
+    """The hour, and the files of one's own that were loaded by then."""
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"finished": finished, **({"plugins": plugins.record()} if plugins.loaded() else {})}
 
 
 def accelerator(device: str) -> dict[str, Any]:
