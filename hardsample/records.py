@@ -1,7 +1,7 @@
 """A finished run as people and reports read it: what was run, with what it was made, and what it gave."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hardsample.config import Run
@@ -63,6 +63,25 @@ def seconds_of(made: Mapping[str, Any]) -> float:
     return made["seconds"]["wall"] / made["cohort"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How finished runs stand to today's code.
+
+    Args:
+        other: those made by other code than today's, and which, in words; what a re-execution showed to give the same
+            with today's code is not among them.
+        rerun: the runs that were executed again with today's code and gave the same, and how much so, in words.
+    """
+
+    other: Mapping[Run, str] = dataclasses.field(default_factory=dict)
+    rerun: Mapping[Run, str] = dataclasses.field(default_factory=dict)
+
+    def of(self, runs: Collection[Run]) -> "Standing":
+        """The same of some runs alone."""
+        own = ({run: said for run, said in words.items() if run in runs} for words in (self.other, self.rerun))
+        return Standing(*own)
+
+
 ASPECTS = ("device", "precision", "torch", "code")
 """What :func:`made` tells of a run."""
 
@@ -82,6 +101,23 @@ def made(run: Run, about: Mapping[str, Any]) -> dict[str, str]:
         "torch": f"torch {about.get('versions', {}).get('torch', 'unknown')}",
         "code": about.get("computed_by", code),
     }
+
+
+def same_numbers(one: StoredRun, other: StoredRun) -> bool:
+    """Whether all numbers that both have are equal bit for bit, evaluation by evaluation."""
+    rows, others = rows_by_epoch(one), rows_by_epoch(other)
+    return list(rows) == list(others) and all(same_row(rows[epoch], others[epoch]) for epoch in rows)
+
+
+def rows_by_epoch(record: StoredRun) -> dict[float, dict[str, Any]]:
+    """The evaluations, each by its columns, under the epochs after which they were made."""
+    rows = (dict(zip(record.columns, row, strict=True)) for row in record.rows)
+    return {row["epoch"]: row for row in rows}
+
+
+def same_row(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two evaluations are equal bit for bit in what both have; NaN equals NaN."""
+    return all(repr(one[name]) == repr(other[name]) for name in one if name in other)
 
 
 def unlike(

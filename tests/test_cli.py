@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import plausible
 import pytest
 
 from hardsample import cli
@@ -20,6 +21,7 @@ from hardsample.experiments import registry
 from hardsample.runs import launch, store, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer, updates
+from hardsample.training.results import COLUMNS, TrainingResult
 
 WHAT = {
     "--profile",
@@ -77,13 +79,10 @@ def no_training(monkeypatch):
 
 def store_all(experiment: registry.Experiment) -> None:
     """Finished runs of an experiment, made up."""
-    columns = trainer.TrainingResult.COLUMNS if hasattr(trainer.TrainingResult, "COLUMNS") else ()
-    row = {"step": 0, "epoch": 0.0, "draws/distinct": None, "draws/per-class": None}
-    rows = (tuple(row.get(column, 0.5) for column in columns),)
     made = {"data": {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 26}}
     made |= {"seconds": {"wall": 24.0}, "cohort": 2}
     for run in experiment.runs:
-        store.Store().write(run, trainer.TrainingResult(columns, rows, {}, None), made)
+        store.Store().write(run, TrainingResult(COLUMNS, plausible.rows(run), {}), made)
 
 
 COMPARED = {
@@ -94,16 +93,16 @@ COMPARED = {
 HELP = {
     "list": WHAT,
     "status": WHAT,
-    "run": WHAT | WHERE | {"--dry-run"},
+    "run": WHAT | WHERE | {"--dry-run", "--stale"},
     "figures": WHAT | {"--shipped"},
-    "reproduce": WHAT | WHERE | {"--dry-run"},
+    "reproduce": WHAT | WHERE | {"--dry-run", "--stale"},
     "lab": set(),
     "tables": {"--replicates"},
     "show": set(),
     "compare-runs": set(),
     "compare": COMPARED,
     "export": WHAT | {"--format", "--out"},
-    "verify": set(),
+    "verify": WHAT | WHERE | {"--rerun", "--keep-checksums"},
     "clean": {"--dry-run"},
     "data": {"--data", "--plugin"},
     "gpu": {"--minutes", "--out", "--device", "--tiny", "--data", "--stages"},
@@ -190,9 +189,7 @@ def test_bad_input_is_one_sentence_before_anything_starts(command, arguments, to
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["paint"], ["status", "--device", "cpu"], ["verify", "--figure", "figure-1"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["status", "--device", "cpu"], ["clean", "--figure", "figure-1"]])
 def test_a_wrong_command_is_one_sentence(arguments, capsys):
     assert cli.main(arguments) == 2
     output, error = capsys.readouterr()
@@ -330,20 +327,26 @@ def test_runs_that_are_not_done_are_not_a_success(report, monkeypatch, capsys):
 def test_status_counts_in_aligned_columns(capsys):
     store_all(registry.grid("base-values/figure-1", profile="smoke"))
     assert cli.main(["status", "--profile", "smoke"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["figure", "wanted", "done", "missing", "minutes"]
+    table, _, origins = capsys.readouterr().out.partition("\n\n")
+    head, *lines = table.splitlines()
+    assert re.split(" {2,}", head) == ["figure", "wanted", "done", "missing", "other code", "minutes"]
     assert len({len(line) for line in (head, *lines)}) == 1
     *lines, total = (re.split(r" {2,}", line) for line in lines)
     assert [line[0] for line in lines] == list(registry.names())
     for _, *counts in (*lines, total):
-        if counts != ["-"] * 4:
-            wanted, done, missing = map(int, counts[:3])
-            assert wanted == done + missing > 0
+        if counts != ["-"] * 5:
+            wanted, done, missing, other = map(int, counts[:4])
+            assert wanted == done + missing > 0 and other == done
     assert lines[0][3] == "0" and lines[1][3] != "0"
-    assert lines[0][4] == total[4] == f"{int(lines[0][2]) * 0.2:.1f}"
+    assert lines[0][5] == total[5] == f"{int(lines[0][2]) * 0.2:.1f}"
     every = {run for name in registry.names() for run in registry.grid(name, profile="smoke").runs}
     assert total[:3] == ["all, each run once", str(len(every)), lines[0][2]]
-    assert ["hard-samples/figure-2", "-", "-", "-", "-"] in lines
+    assert ["hard-samples/figure-2", *"-----"] in lines
+    done = lines[0][2]
+    assert origins.splitlines() == [
+        f"other code  {done} runs of {done}: commit unknown",
+        f"made on     {done} runs of {done}: an unknown device, float32, torch unknown",
+    ]
 
 
 def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):

@@ -193,8 +193,9 @@ def test_a_dry_run_says_what_is_missing_and_does_nothing(command, capsys, tmp_pa
     experiment = registry.grid("base-values/figure-1", profile="smoke")
     count = len(experiment.runs)
     lines = [" ".join(line.split()) for line in output.splitlines()]
-    assert any(line.startswith(f"base-values/figure-1 {count} {count} ") for line in lines)
-    assert f"to do {count} runs, and 2 pre-trainings before them" in lines
+    assert any(line.startswith(f"base-values/figure-1 {count} {count} 0 ") for line in lines)
+    why = f"{count} missing, 0 stored but of other code"
+    assert f"to do {count} runs ({why}), and 2 pre-trainings before them" in lines
     assert any(line.startswith("time about ") and "an estimate" in line for line in lines)
     assert any(line.startswith("disk about ") for line in lines) and f"data {experiment.data}: generated" in lines
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,11 @@ import shutil
 from types import SimpleNamespace
 
 from hardsample import paths
+from hardsample.config import Run
 from hardsample.runs import provenance
 from hardsample.training.results import COLUMNS, TrainingResult
+
+RUN = Run("glyphs", "MB", 1)
 
 
 def outcome():
@@ -18,11 +21,11 @@ def outcome():
 
 def test_provenance_says_where_and_with_what_but_not_who():
     data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
-    values = provenance.provenance(data, "cpu", outcome(), pretrain=3.0, wall=9.0, cohort=1)
+    values = provenance.provenance(RUN, data, "cpu", outcome(), pretrain=3.0, wall=9.0, cohort=1)
     assert json.loads(json.dumps(values)) == values
     assert values["seconds"] == {"train": 1.5, "evaluate": 0.5, "pretrain": 3.0, "wall": 9.0}
     assert values["data"] == {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 3}
-    assert set(values["versions"]) == {"python", "torch", "numpy", "numba", "hardsample"}
+    assert set(values["versions"]) == {"python", "torch", "numpy", "numba", "torchvision", "hardsample"}
     assert values["device"] and values["threads"] == 1 and values["finished"].endswith("+00:00")
     assert os.uname().nodename not in json.dumps(values) and "/" not in values["platform"]
 
@@ -31,12 +34,12 @@ def test_provenance_says_how_a_run_was_computed(monkeypatch):
     data = SimpleNamespace(name="glyphs", fingerprint="0" * 16, stand_in=True, classes=tuple("abc"))
     how = {"way": "fused", "captured": True, "arithmetic": "bf16"}
     about = provenance.provenance(
-        data, "cpu", dataclasses.replace(outcome(), computed=how), pretrain=0.0, wall=1.0, cohort=1
+        RUN, data, "cpu", dataclasses.replace(outcome(), computed=how), pretrain=0.0, wall=1.0, cohort=1
     )
     assert {name: about[name] for name in how} == how
     assert not about.keys() & {"cuda", "cudnn", "driver"}
     monkeypatch.setattr(provenance, "device_name", lambda device: "a GPU")
-    about = provenance.provenance(data, "cuda", outcome(), pretrain=0.0, wall=1.0, cohort=12)
+    about = provenance.provenance(RUN, data, "cuda", outcome(), pretrain=0.0, wall=1.0, cohort=12)
     assert {"cuda", "cudnn", "driver"} <= about.keys() and about["device"] == "a GPU"
 
 

@@ -1,23 +1,29 @@
 """The experiments that a command line asks for, and what of them is done."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from hardsample.commands import knobs
 from hardsample.config import Run
 from hardsample.data.dataset import how_at_hand
+from hardsample.errors import InputError, check_choice
 from hardsample.experiments import rivals
 from hardsample.experiments.hard_samples import PROTOCOLS
 from hardsample.experiments.overrides import OVERRIDES
 from hardsample.experiments.registry import Experiment, grid, grids, reaching
 from hardsample.experiments.shipped import shipped
 from hardsample.experiments.specs import EXPERIMENTS
-from hardsample.runs import launch, timing
+from hardsample.numerals import count
+from hardsample.records import StoredRun, stem
+from hardsample.runs import launch, standing, timing
 from hardsample.runs.store import Store
 from hardsample.training.networks import NETWORKS
 
 KNOBS = ("profile", "data", "seeds", "examples", "precision", "networks", "protocol", *OVERRIDES)
 """What decides which runs a figure or table has."""
+STALE = ("keep", "rerun", "refuse")
+"""What is done with stored runs of other code than today's."""
 _WHERE = ("device", "workers", "scheduler")
 
 
@@ -93,15 +99,68 @@ def data_at_hand(chosen: Sequence[Experiment]) -> dict[str, str]:
 
 
 def launch_all(options: argparse.Namespace, chosen: Sequence[Experiment]) -> launch.LaunchReport:
-    """Launch the runs of the experiments, each once."""
+    """Launch the runs of the experiments, each once, and those again of other code that ``--stale`` says so of.
+
+    Raises:
+        InputError: ``--stale refuse``, and there are stored runs of other code.
+    """
+    runs = [run for experiment in chosen for run in experiment.runs]
     return launch.launch(
-        [run for experiment in chosen for run in experiment.runs],
+        runs,
+        again=to_rerun(options.stale, runs),
         sources=sources(chosen),
         device=options.device,
         workers=options.workers,
         scheduler=options.scheduler,
         time_limit=options.time_limit,
     )
+
+
+def chooses(options: argparse.Namespace) -> bool:
+    """Is anything said of which figures and tables, where nothing need be?"""
+    return any(getattr(options, name) is not None for name in (*KNOBS, "figure"))
+
+
+def stored(options: argparse.Namespace) -> tuple[list[StoredRun], dict[str, str]]:
+    """The stored runs of the figures and tables that the options choose, of all where they choose nothing.
+
+    And what their data are loaded from, by name, where that is not the name.
+
+    Raises:
+        InputError: there are none.
+    """
+    store, loaded = Store(), {}
+    if chooses(options):
+        usual = {flag.strip("-").replace("-", "_"): settings["default"] for flag, settings in knobs.FIGURES.items()}
+        given = {name: value for name in usual if (value := getattr(options, name)) is not None}
+        own = with_clocked(experiments(argparse.Namespace(**usual | given)))
+        records = [record for run in done(own)[0] if (record := store.find(run)) is not None]
+        loaded = sources(own)
+    else:
+        records = store.records()
+    if not records:
+        raise InputError(f"nothing of it is stored in {store.root}: see `hardsample list`, and launch it first.")
+    return records, loaded
+
+
+def to_rerun(stale: str, runs: Iterable[Run]) -> Collection[Run]:
+    """The stored runs of other code than today's that are to be trained again.
+
+    Raises:
+        InputError: such runs are refused.
+    """
+    check_choice("value of --stale", stale, STALE)
+    if stale == "keep":
+        return ()
+    store = Store()
+    other = standing.standing(store, store.done(dict.fromkeys(runs))).other
+    if other and stale == "refuse":
+        first = next(iter(other))
+        raise InputError(
+            f"{count(len(other), 'stored run')} were made by other code than today's, the first of them {stem(first)}"
+            f" ({other[first]}): train them again with --stale rerun, or keep them with --stale keep."
+        )
+    return other.keys()
 
 
 def done(chosen: Sequence[Experiment]) -> tuple[tuple[Run, ...], dict[Run, Mapping[str, Any]]]:

@@ -6,7 +6,7 @@ import math
 from hardsample.commands import words
 from hardsample.commands.columns import aligned
 from hardsample.numerals import number
-from hardsample.records import StoredRun, stem
+from hardsample.records import rows_by_epoch, same_numbers, same_row, stem
 from hardsample.runs import lookup
 from hardsample.runs.store import Store
 
@@ -22,31 +22,16 @@ def do(options: argparse.Namespace) -> int:
     _differences("configuration", words.configuration(one.run), words.configuration(other.run))
     _differences("how they were made", words.origin(one), words.origin(other))
     print("\nwhat they gave")
-    rows, others = _by_epoch(one), _by_epoch(other)
-    if same(one, other):
+    rows, others = rows_by_epoch(one), rows_by_epoch(other)
+    if same_numbers(one, other):
         print(f"  the same in all {len(rows)} evaluations, bit for bit")
         return 0
     shared = [epoch for epoch in rows if epoch in others]
-    first = next((epoch for epoch in shared if not _equal(rows[epoch], others[epoch])), None)
+    first = next((epoch for epoch in shared if not same_row(rows[epoch], others[epoch])), None)
     print(f"  a has {len(rows)} evaluations, b {len(others)}, {len(shared)} of them at the same epochs", end="")
     print("" if first is None else f"; they differ from epoch {first:g} on")
     _table(rows, others, shared)
     return 0
-
-
-def same(one: StoredRun, other: StoredRun) -> bool:
-    """Whether all numbers that both have are equal bit for bit, evaluation by evaluation."""
-    rows, others = _by_epoch(one), _by_epoch(other)
-    return list(rows) == list(others) and all(_equal(rows[epoch], others[epoch]) for epoch in rows)
-
-
-def _by_epoch(record: StoredRun) -> dict[float, dict]:
-    rows = (dict(zip(record.columns, row, strict=True)) for row in record.rows)
-    return {row["epoch"]: row for row in rows}
-
-
-def _equal(one: dict, other: dict) -> bool:
-    return all(repr(one[name]) == repr(other[name]) for name in one if name in other)
 
 
 def _differences(title: str, one: dict[str, str], other: dict[str, str]) -> None:

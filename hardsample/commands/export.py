@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hardsample import paths
-from hardsample.commands import chosen, knobs
+from hardsample.commands import chosen
 from hardsample.errors import InputError, check_choice
 from hardsample.experiments.panels import variant
 from hardsample.numerals import count
 from hardsample.records import StoredRun, seconds_of
-from hardsample.runs.store import Store
+from hardsample.runs.standing import is_current
 from hardsample.training.results import COLUMNS
 
 FORMATS = ("csv", "parquet")
@@ -24,15 +24,7 @@ def do(options: argparse.Namespace) -> int:
     """Write a row for each evaluation of each run: whole or not at all."""
     kind, path = _target(options.format, options.out)
     encode = _csv if kind == "csv" else _parquet()
-    store = Store()
-    chooses = {flag.strip("-").replace("-", "_") for flag in knobs.FIGURES}
-    if any(getattr(options, name) is not None for name in chooses):
-        runs, _ = chosen.done(chosen.with_clocked(chosen.experiments(options)))
-        records = [record for run in runs if (record := store.find(run)) is not None]
-    else:
-        records = store.records()
-    if not records:
-        raise InputError(f"nothing of it is stored in {store.root}: see `hardsample list`, and launch it first.")
+    records, _ = chosen.stored(options)
     rows = [row for record in records for row in tidy(record)]
     paths.write_atomically(path, encode(rows))
     print(f"{path}: {count(len(rows), 'evaluation')} of {count(len(records), 'run')}, {count(len(rows[0]), 'column')}")
@@ -52,6 +44,8 @@ def tidy(record: StoredRun) -> Iterable[dict[str, Any]]:
         "torch": made.get("versions", {}).get("torch"),
         "commit": made.get("commit"),
         "source": made.get("source"),
+        "code": made.get("code"),
+        "current": is_current(run, made),
         "finished": made.get("finished"),
         "seconds": seconds_of(made) if "seconds" in made else None,
         "fingerprint": made["data"]["fingerprint"],

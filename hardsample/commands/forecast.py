@@ -17,8 +17,10 @@ from hardsample.runs.progress import format_duration
 def do(options: argparse.Namespace) -> int:
     """Print what is missing of each figure and table and of all, and what it takes; nothing is trained or written."""
     experiments = chosen.with_clocked(chosen.experiments(options))
+    runs = [run for one in experiments for run in one.runs]
     told = forecast(
-        [run for one in experiments for run in one.runs],
+        runs,
+        again=chosen.to_rerun(options.stale, runs),
         sources=chosen.sources(experiments),
         device=options.device,
         workers=options.workers,
@@ -33,15 +35,16 @@ def do(options: argparse.Namespace) -> int:
 def _print_missing(experiments: Sequence[Experiment], told: Forecast) -> None:
     """A line for each figure and table, and one for all; on one worker, and without pre-trainings."""
     seconds = {run: job.seconds / len(job.runs) for job in told.jobs if not job.is_start for run in job.runs}
-    todo = set(told.todo)
+    again, missing = set(told.again), set(told.todo) - set(told.again)
 
     def line(name: str, runs: Sequence[Run]) -> tuple[str, ...]:
-        missing = [run for run in runs if run in todo]
-        about = "?" if any(run not in seconds for run in missing) else format_duration(sum(map(seconds.get, missing)))
-        return name, str(len(runs)), str(len(missing)), about if missing else "-"
+        todo = [run for run in runs if run in missing or run in again]
+        about = "?" if any(run not in seconds for run in todo) else format_duration(sum(map(seconds.get, todo)))
+        counts = (str(sum(run in kind for run in runs)) for kind in (missing, again))
+        return name, str(len(runs)), *counts, about if todo else "-"
 
-    rows = [("output", "runs", "missing", "on one worker")]
-    rows += [line(one.name, one.runs) if one.runs else (one.name, "-", "-", "-") for one in experiments]
+    rows = [("output", "runs", "missing", "other code", "on one worker")]
+    rows += [line(one.name, one.runs) if one.runs else (one.name, *"----") for one in experiments]
     print(*aligned([*rows, line("all, each run once", told.runs)]), sep="\n")
 
 
@@ -52,7 +55,9 @@ def _sentences(experiments: Sequence[Experiment], told: Forecast) -> list[tuple[
     )
     time = f"about {format_duration(max(told.seconds, 1.0))} on {count(told.workers, 'worker')}"
     time += f" ({told.device}), pre-trainings included: an estimate from a few updates of each kind"
-    said = [("to do", f"{count(len(told.todo), 'run')}, and {count(len(told.starts), 'pre-training')} before them")]
+    why = f"{len(told.todo) - len(told.again)} missing, {len(told.again)} stored but of other code"
+    starts = count(len(told.starts), "pre-training")
+    said = [("to do", f"{count(len(told.todo), 'run')} ({why}), and {starts} before them")]
     if told.jobs:
         said.append(("time", time))
     if told.untold:

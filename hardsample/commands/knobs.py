@@ -86,6 +86,24 @@ WHERE: Options = {
     },
     "--time-limit": {"help": "stop cleanly after 90s, 9m or 1h; the same command goes on from there (default: none)"},
 }
+STALE: Options = {
+    "--stale": {
+        "default": "keep",
+        "help": "stored runs of other code than today's: keep and say so, rerun (the old ones stay, aside), or refuse"
+        " (default: %(default)s)",
+    },
+}
+VERIFY: Options = {
+    "--rerun": {
+        "type": number,
+        "default": 0,
+        "help": "train so many stored runs again, chosen at random, and compare (default: %(default)s)",
+    },
+    "--keep-checksums": {
+        "action": "store_true",
+        "help": "keep beside them the checksums of the runs stored by earlier versions, whose records carry none",
+    },
+}
 DATA: Options = {
     "--data": {
         "default": "auto",
@@ -204,7 +222,9 @@ COMPARED: Options = {
 
 
 _CHOSEN = FIGURES | PLUGIN
-_COMPUTED = _CHOSEN | WHERE | _dry_run("say what is missing, how long it takes, and how much is stored and downloaded")
+_COMPUTED = (
+    _CHOSEN | WHERE | STALE | _dry_run("say what is missing, how long it takes, and how much is stored and downloaded")
+)
 COMMANDS: dict[str, tuple[Options, str]] = {
     "list": (_CHOSEN, "list every figure and table: what it needs, what of it is stored, and its minutes"),
     "status": (_CHOSEN, "count the runs of each figure and table, and the minutes that those done took"),
@@ -227,7 +247,10 @@ COMMANDS: dict[str, tuple[Options, str]] = {
         "write stored curves into one file, a row for each evaluation of a run: those of all stored runs, or of the"
         " figures and tables that the options choose",
     ),
-    "verify": ({}, "check every stored run"),
+    "verify": (
+        VERIFY | _unsaid(FIGURES) | PLUGIN | WHERE,
+        "check every stored run, say which are of other code, and train some again if asked to",
+    ),
     "clean": (
         _dry_run("say what would be removed"),
         "remove what interrupted runs left: checkpoints and half-written files; finished runs stay",

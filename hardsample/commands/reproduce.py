@@ -22,8 +22,10 @@ TRIAL = "quick"  # the profile whose final accuracies are summed up, and that is
 def do(options: argparse.Namespace) -> int:
     experiments = chosen.experiments(options)
     paths.check_writable(paths.figures_dir())
+    is_trial = options.profile == TRIAL and options.data == "auto"
+    _refuse_other_code(options, experiments, is_trial)
     with Drawing() as drawing:
-        if is_trial := options.profile == TRIAL and options.data == "auto":
+        if is_trial:
             _draw_shipped(drawing, experiments)
         shown = drawing.drawn, drawing.unchanged
         runs, done = chosen.done(experiments)
@@ -43,6 +45,14 @@ def do(options: argparse.Namespace) -> int:
     said = f", {unchanged} of them unchanged" if unchanged else ""
     print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")
     return 0 if drawn == len(experiments) and not drawing.failed else 1
+
+
+def _refuse_other_code(options: argparse.Namespace, experiments: Sequence[Experiment], with_shipped: bool) -> None:
+    """Before anything is done, where ``--stale`` says so, of the runs that would be drawn, shipped ones too."""
+    if options.stale == "refuse":
+        names = [experiment.name for experiment in experiments]
+        begun = [experiment for experiment, _ in chosen.shipped_begun(names)] if with_shipped else []
+        chosen.to_rerun(options.stale, [run for experiment in (*experiments, *begun) for run in experiment.runs])
 
 
 def _draw_shipped(drawing: Drawing, experiments: Sequence[Experiment]) -> None:

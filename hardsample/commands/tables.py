@@ -5,6 +5,7 @@ import argparse
 from hardsample import paths
 from hardsample.experiments.shipped import SHIPPED, shipped
 from hardsample.report import deviation_effects, every_claim, figures, hours, large_batches, replicates
+from hardsample.runs import standing as standings
 from hardsample.runs.store import Store
 
 
@@ -20,7 +21,8 @@ def do(options: argparse.Namespace) -> int:
         print(*large_batches.save(store.curves(experiment), figures.stem(experiment)), sep="\n")
     else:
         print(f"{experiment.name}: nothing of it is stored, not written")
-    if found := every_claim.tables(records):
+    standing = standings.standing(store, {record.run: record.provenance for record in records})
+    if found := every_claim.tables(records, standing):
         print(*every_claim.save(found, folder), sep="\n")
     homes = {record.run.data: folder / other.path(record.run).parent.relative_to(other.root) for record in others}
     print(*replicates.save_each(replicates.compare(records, others), homes), sep="\n")

@@ -10,7 +10,6 @@ import json
 import logging
 import pickle
 import sys
-import sysconfig
 import textwrap
 import types
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from hardsample.code_fingerprint import is_installed, is_own
 from hardsample.comparison.items import Items
 
 LOOKED_AT_TWICE = 3  # items, to see whether a data set gives the same ones again
@@ -116,7 +116,7 @@ class _Walk:
     def _defined(self, value: Any) -> Any:
         """A function or class: by name and version where it is installed, else by its source and what that names."""
         module = sys.modules.get(getattr(value, "__module__", None) or "")
-        if isinstance(value, types.BuiltinFunctionType) or (module is not None and not _is_own(module)):
+        if isinstance(value, types.BuiltinFunctionType) or (module is not None and not is_own(module)):
             return f"{value.__module__}.{value.__qualname__} {_version(value.__module__)}"
         if isinstance(value, type):
             body = {
@@ -149,10 +149,10 @@ class _Walk:
         except (ImportError, ValueError):
             spec = None
         origin = spec.origin if spec else None
-        return name if origin is None or _is_installed(Path(origin)) else Path(origin).read_text(encoding="utf-8")
+        return name if origin is None or is_installed(Path(origin)) else Path(origin).read_text(encoding="utf-8")
 
     def _module(self, module: types.ModuleType) -> Any:
-        if not _is_own(module):
+        if not is_own(module):
             return f"{module.__name__} {_version(module.__name__)}"
         try:
             text = inspect.getsource(module)
@@ -227,22 +227,6 @@ def _names(code: types.CodeType, *instructions: str) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names(constant, *instructions)
     return names
-
-
-def _is_own(module: types.ModuleType) -> bool:
-    """Is a module its user's, whose source may change at any time, or was it installed?"""
-    if module.__name__.split(".")[0] == "hardsample" or module.__name__ in sys.builtin_module_names:
-        return False
-    file = getattr(module, "__file__", None)
-    return module.__name__ == "__main__" if file is None else not _is_installed(Path(file))
-
-
-@functools.cache
-def _is_installed(file: Path) -> bool:
-    file = file.resolve()
-    if {"site-packages", "dist-packages"} & set(file.parts):
-        return True
-    return any(file.is_relative_to(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
 
 
 @functools.cache

@@ -151,7 +151,13 @@ def compare(
             for job, trained in workplace.do(jobs):
                 found[job.place, job.seed] = trained
                 if store:
-                    trials.write(root, store[job.place, job.seed], trained, about, made_with(device))
+                    trials.write(
+                        root,
+                        store[job.place, job.seed],
+                        trained,
+                        about,
+                        made_with(device, contestants[job.place].spec.name),
+                    )
                 if job.saved is not None:
                     job.saved.unlink(missing_ok=True)
     trained = {(one.name, seed): found[place, seed] for place, one in enumerate(contestants) for seed in seeds}
@@ -203,10 +209,11 @@ class _Workplace:
             yield from self._others(jobs)
 
 
-def made_with(device: str) -> dict[str, Any]:
-    """Where and with what a training was made."""
+def made_with(device: str, method: str) -> dict[str, Any]:
+    """Where and with what a training by a method was made."""
     threads = 1 if device == "cpu" else torch.get_num_threads()
-    return {**provenance.surroundings(device), "threads": threads, **provenance.ending()}
+    about = {"code": trials.code(method), "threads": threads}
+    return {**provenance.surroundings(device), **about, **provenance.ending()}
 
 
 def _trials(

@@ -1,5 +1,6 @@
 """Finished trainings of comparisons, one file each: written once and whole, and checked when read."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -8,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hardsample import paths
+from hardsample import code_fingerprint, paths, seals
+from hardsample.code_fingerprint import place_of
 from hardsample.comparison.identity import digest
 from hardsample.comparison.training import Trained
 from hardsample.errors import InputError
+from hardsample.methods.registry import METHODS
 
 FOLDER = "comparisons"
 """Under the store's root; each comparison has a folder there, and each training a file."""
@@ -62,7 +65,7 @@ def write(root: Path, trial: Trial, trained: Trained, about: Mapping[str, Any], 
         json.dumps([None if math.isnan(value) else value for value in row], allow_nan=False) for row in trained.rows
     ]
     text = "\n".join(("{", *lines, '"rows": [', ",\n".join(rows), "]", "}", ""))
-    paths.write_atomically(trial.path(root), text.encode(), overwrite=False)
+    paths.write_atomically(trial.path(root), seals.sealed(text.encode()), overwrite=False)
 
 
 def find(root: Path, trial: Trial) -> Trained | None:
@@ -82,10 +85,12 @@ def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: it is not whole, or its key is not that of what it holds.
+        InputError: it is not whole, its key is not that of what it holds, or it was changed since it was written.
     """
     try:
-        values = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        seals.check(content, seals.known(path.parents[2], path))
+        values = json.loads(content)
         trial = Trial(values["comparison"], values["method"], values["seed"], values["identity"])
         columns = tuple(values["columns"])
         rows = tuple(tuple(math.nan if value is None else value for value in row) for row in values["rows"])
@@ -116,14 +121,39 @@ def problems(root: Path) -> Iterator[str]:
     """What is wrong with the stored trainings, one sentence a problem."""
     for path in files(root):
         try:
-            trial, *_ = read(path)
+            trial, trained, _ = read(path)
         except InputError as error:
             yield str(error)
             continue
         if path != trial.path(root):
             yield f"{path} holds the training of {trial.path(root).name}: rename or delete it."
+        moments = [row[trained.columns.index("update")] for row in trained.rows]
+        if len(moments) != trial.identity["evaluations"] + 1 or any(
+            later <= earlier for earlier, later in zip(moments, moments[1:], strict=False)
+        ):
+            yield f"{path} has evaluations that no training gives: delete it and compare again."
     for path in sorted((root / FOLDER).glob("*/*.broken")):
         yield f"{path} was unreadable and set aside: delete it."
+
+
+def code(method: str) -> str:
+    """The fingerprint of today's code that decides the numbers of a training by a method, beside what its user passes.
+
+    "" for a method that is not registered here.
+    """
+    if method not in METHODS:
+        return ""
+    return code_fingerprint.fingerprint([("hardsample.comparison.training", "train"), place_of(METHODS[method].build)])
+
+
+def count_other_code(root: Path) -> int:
+    """How many of the stored trainings were made by other code than today's."""
+    found = 0
+    for path in files(root):
+        with contextlib.suppress(InputError):
+            trial, _, values = read(path)
+            found += values["provenance"].get("code") != code(trial.identity["method"])
+    return found
 
 
 def check_name(name: str) -> str:

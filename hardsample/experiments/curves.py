@@ -11,7 +11,7 @@ from hardsample.config import Run
 from hardsample.experiments.panels import Experiment
 from hardsample.extras import explained
 from hardsample.numerals import count
-from hardsample.records import ASPECTS, StoredRun, check_fingerprints, made
+from hardsample.records import ASPECTS, Standing, StoredRun, check_fingerprints, made
 from hardsample.training.trainer import COLUMNS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Curves:
     ``frame`` has a row per evaluation of a run in a panel, in the columns of
     :meth:`hardsample.runs.store.Store.curves`. ``missing`` runs are not stored (a count). ``hardware`` maps each device
     to the number of runs made on it. Where runs of one seed and panel differ in how they were made, ``unlike`` maps
-    how, in words, to the methods made so.
+    how, in words, to the methods made so. ``standing`` says which runs are of other code than today's.
     """
 
     frame: "pandas.DataFrame"
@@ -40,6 +40,7 @@ class Curves:
     missing: int = 0
     hardware: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unlike: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    standing: Standing = Standing()
 
     def __repr__(self) -> str:
         return (
@@ -71,7 +72,7 @@ class Curves:
 
 
 @explained()
-def join_runs(experiment: Experiment, found: Mapping[Run, StoredRun]) -> Curves:
+def join_runs(experiment: Experiment, found: Mapping[Run, StoredRun], standing: Standing | None = None) -> Curves:
     """The metrics of those runs of an experiment that were found, one row per evaluation of a run in a panel.
 
     Columns of the frame: panel, method (:meth:`hardsample.experiments.panels.Panel.variant`), seed, those of the
@@ -104,6 +105,7 @@ def join_runs(experiment: Experiment, found: Mapping[Run, StoredRun]) -> Curves:
         missing=len(experiment.runs) - len(found),
         hardware=dict(collections.Counter(way["device"] for way in ways.values())),
         unlike=_mixed(experiment, ways),
+        standing=standing.of(found) if standing else Standing(),
     )
 
 

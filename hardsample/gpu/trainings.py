@@ -133,7 +133,7 @@ def _train(
     wall = time.monotonic() - began
     pretrain = [sum(start.seconds.values()) for start in given] if given else [0.0] * len(outcomes)
     for run, outcome, seconds in zip(cohort.runs, outcomes, pretrain, strict=True):
-        made = provenance(data, task.device, outcome, pretrain=seconds, wall=wall, cohort=len(outcomes))
+        made = provenance(run, data, task.device, outcome, pretrain=seconds, wall=wall, cohort=len(outcomes))
         store.write(run, outcome, made)
     pace.learn(cohort, outcomes)
     return {"state": "stored", "seeds": len(outcomes), "seconds": round(wall, 3)} | pace.of(cohort)

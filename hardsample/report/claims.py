@@ -252,4 +252,4 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
     yield f"{facts} more rows of what the paper prints are facts of its set-up, and no results."
     for size, curves in table.attrs["curves"].items():
         measured = wording.measured_statement(curves.experiment)
-        yield " ".join(filter(None, (f"{size}: {wording.hardware_statement(curves)}", measured)))
+        yield " ".join(filter(None, (f"{size}: {wording.origin_statement(curves)}", measured)))

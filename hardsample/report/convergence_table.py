@@ -12,8 +12,8 @@ from hardsample.report.convergence_rules import RULES, Rule, epochs_of_convergen
 from hardsample.report.paper_runs import opening
 from hardsample.report.tables import compared
 from hardsample.report.wording import (
-    hardware_statement,
     missing_statement,
+    origin_statement,
     p_statement,
     seeds_in_words,
     too_few_statement,
@@ -142,4 +142,4 @@ def _notes(curves: Curves, rules: Sequence[Rule], tests: int, spacing: float) ->
             " least, so p is the largest of its unadjusted ones, adjusted by Holm for the δ, and 1 where it is not"
             " earlier under each. Reshuffled, which forms its mini-batches anew in every epoch, is not tested."
         )
-    yield from (missing_statement(curves), hardware_statement(curves))
+    yield from (missing_statement(curves), origin_statement(curves))

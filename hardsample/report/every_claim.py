@@ -8,19 +8,22 @@ import pandas as pd
 from hardsample.data import catalogue
 from hardsample.experiments import base_values_sizes, hard_samples_sizes
 from hardsample.experiments.curves import Curves, join_runs
-from hardsample.records import StoredRun
+from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, markup
 from hardsample.report.claim_verdicts import NOT_TESTED
 
 
-def tables(records: Iterable[StoredRun]) -> dict[Path, pd.DataFrame]:
-    """The table of every paper and data set of which something could be tested, by the stem of its files."""
+def tables(records: Iterable[StoredRun], standing: Standing | None = None) -> dict[Path, pd.DataFrame]:
+    """The table of every paper and data set of which something could be tested, by the stem of its files.
+
+    ``standing`` says which of the runs are of other code than today's.
+    """
     records, found = list(records), {}
-    for stem, sizes in _by_place(base_values_sizes.at_every_size(records)).items():
+    for stem, sizes in _by_place(base_values_sizes.at_every_size(records), standing).items():
         found[stem] = claims.table(
             base_values_claims.PAPER, base_values_claims.STATEMENTS, sizes, base_values_claims.REMARKS
         )
-    for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records)).items():
+    for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records), standing).items():
         (slot,) = {slot for _, slot in sizes[0].experiment.cells.values()}
         said = hard_samples_claims.statements(slot)
         notes = hard_samples_claims.NOTES
@@ -41,9 +44,9 @@ def save(found: dict[Path, pd.DataFrame], folder: Path) -> tuple[Path, ...]:
     return (*written, *markup.write(folder / "claims", {"csv": markup.csv(pd.concat(every))}))
 
 
-def _by_place(sizes: Iterable) -> dict[Path, list[Curves]]:
+def _by_place(sizes: Iterable, standing: Standing | None) -> dict[Path, list[Curves]]:
     """The curves of every size, by where the table of their data is written."""
     places: dict[Path, list[Curves]] = {}
     for experiment, found in sizes:
-        places.setdefault(figures.stem(experiment), []).append(join_runs(experiment, found))
+        places.setdefault(figures.stem(experiment), []).append(join_runs(experiment, found, standing))
     return places

@@ -22,7 +22,7 @@ from hardsample.experiments.panels import Experiment
 from hardsample.numerals import count
 from hardsample.report import markup, scales
 from hardsample.report.style import QUIET, RC, Look, handle, in_order, looks
-from hardsample.report.wording import measured_statement, missing_statement, seeds_in_words, sentence
+from hardsample.report.wording import measured_statement, missing_statement, other_code, seeds_in_words, sentence
 
 CHANGED = "changed"  # the folder of experiments of which something was changed from their profile
 
@@ -204,6 +204,7 @@ def caption_of(curves: Curves, statement: str, metrics: Sequence[str] = ()) -> s
     parts += [missing_statement(curves), sentence(note)]
     if curves.hardware:
         parts.append(f"Hardware: {', '.join(sorted(curves.hardware))}.")
+    parts.append(sentence(other_code(curves)))
     if curves.unlike:
         parts.append("Some pairs of runs differ in more than the method: see the notes of the table.")
     return " ".join(part for part in parts if part)

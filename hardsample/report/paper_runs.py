@@ -163,7 +163,7 @@ def last_notes(curves: Curves, rows: Sequence[Mapping]) -> list[str]:
     notes = []
     if any(row["diverged"] for row in rows):
         notes.append(wording.DIVERGED)
-    notes += [_not_run(curves, rows), wording.hardware_statement(curves)]
+    notes += [_not_run(curves, rows), wording.origin_statement(curves)]
     doubts = dict.fromkeys(row["doubt"] for row in rows if row.get("doubt") and row["status"] != "not run")
     return notes + [f"{DOUBTFUL} {wording.sentence(doubt)}" for doubt in doubts]
 

@@ -1,11 +1,12 @@
 """What figures and tables say in words, each thing in one way: data, seeds, verdicts, missing runs and hardware."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from hardsample import statistics
+from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments.curves import Curves
 from hardsample.experiments.panels import Experiment
@@ -114,15 +115,39 @@ def missing_statement(curves: Curves) -> str:
     return not_run_statement(curves.missing, whose, [panel for panel, methods in panels.items() if not methods])
 
 
-def hardware_statement(curves: Curves) -> str:
-    """What the runs were made on, and what sets pairs apart beside their method; "" where nothing is known of it."""
-    devices = sorted(curves.hardware.items())
+def origin_statement(curves: Curves) -> str:
+    """What the runs were made on, what sets pairs apart beside their method, and which are of other code; "" for none.
+
+    What was executed again with today's code is said, too.
+    """
+    devices, standing = sorted(curves.hardware.items()), curves.standing
     parts = [device + (f" ({count(runs, 'run')})" if len(devices) > 1 else "") for device, runs in devices]
     sentences = [f"Hardware: {', '.join(parts)}."] if parts else []
     if curves.unlike:
         made = "; ".join(f"{', '.join(methods)} from {how}" for how, methods in curves.unlike.items())
         sentences.append(f"Some pairs differ in more than the method: {made}.")
+    if standing.other:
+        sentences.append(f"{other_code(curves)}: {_by_words(curves, standing.other)}.")
+    if standing.rerun:
+        again = {run: f"seed {run.seed} {words}" for run, words in standing.rerun.items()}
+        sentences.append(f"Executed again with today's code, with the same result: {_by_words(curves, again)}.")
     return " ".join(sentences)
+
+
+def other_code(curves: Curves) -> str:
+    """How many of the runs are of other code than today's, without a full stop; "" for none."""
+    done, other = curves.frame.run.nunique(), len(curves.standing.other)
+    return f"Made by other code than today's: {'all' if other == done else other} of {count(done, 'run')}" * bool(other)
+
+
+def _by_words(curves: Curves, words: Mapping[Run, str]) -> str:
+    """Curves by what is said of their runs: "PLB, PEB from source a8d7207; MB from source 1c2d3e4"."""
+    found: dict[str, dict[str, None]] = {}
+    for panel in curves.experiment.panels:
+        for run in panel.runs:
+            if run in words:
+                found.setdefault(words[run], {})[panel.variant(run)] = None
+    return "; ".join(f"{', '.join(methods)} ({said})" for said, methods in found.items())
 
 
 def measured_statement(experiment: Experiment) -> str:
@@ -133,9 +158,9 @@ def measured_statement(experiment: Experiment) -> str:
 
 
 def last_notes(curves: Curves, *, whose: bool = True) -> Iterator[str]:
-    """What the notes of a table or figure end with: the runs that are missing, and size and hardware of the others.
+    """What the notes of a table or figure end with: the runs that are missing, and size and origin of the others.
 
     Without ``whose`` the missing runs are only counted.
     """
     missing = missing_statement(curves) if whose else not_run_statement(curves.missing)
-    yield from filter(None, (missing, sentence(curves.experiment.note), hardware_statement(curves)))
+    yield from filter(None, (missing, sentence(curves.experiment.note), origin_statement(curves)))

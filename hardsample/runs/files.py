@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hardsample import seals
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.records import StoredRun
@@ -53,23 +54,27 @@ def _beginning(run: Run) -> bytes:
 
 
 def encode_run(record: StoredRun) -> bytes:
-    """The record as JSON, one row of metrics a line."""
+    """The record as JSON, one row of metrics a line, with its checksum."""
     rest = {"provenance": record.provenance, "columns": record.columns}
     lines = [f"{_json(name)}: {_json(value)}," for name, value in rest.items()]
     rows = [_json(without_nan(record.columns, row)) for row in record.rows]
-    return _beginning(record.run) + "\n".join((*lines, '"rows": [', ",\n".join(rows), "]", "}", "")).encode()
+    rest = "\n".join((*lines, '"rows": [', ",\n".join(rows), "]", "}", ""))
+    return seals.sealed(_beginning(record.run) + rest.encode())
 
 
-def read_run(path: Path, wanted: Run | None = None) -> tuple[Run, dict[str, Any]]:
+def read_run(path: Path, wanted: Run | None = None, checksum: str | None = None) -> tuple[Run, dict[str, Any]]:
     """The run and the values in a file, checked; where it begins as that of ``wanted`` does, it is of that run.
+
+    ``checksum`` is that of a file that carries none, where it is kept.
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: it is not a whole record, or its key is not that of its run.
+        InputError: it is not a whole record, its key is not that of its run, or it was changed since it was written.
     """
     try:
         with open(path, "rb", buffering=0) as file:
             content = file.read()
+        seals.check(content, checksum)
         if wanted is not None and content.startswith(beginning := _beginning(wanted)):
             run, values = wanted, json.loads(b"{" + content[len(beginning) :])
         else:

@@ -1,7 +1,7 @@
 """What a launch would do, and nothing of it done: runs, seconds and bytes."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hardsample.config import Run
 from hardsample.data.dataset import how_at_hand
@@ -21,7 +21,7 @@ STATES = {"adadelta": 2, "sgd": 1}  # numbers that an optimiser keeps for each w
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """What is missing of ``runs``, and what it would take.
+    """What of ``runs`` is missing or to be done ``again``, and what it would take.
 
     ``jobs`` are those whose data are at hand, with estimated seconds; ``untold`` are the runs whose data are not.
     ``starts`` are the pre-trainings that must come first. ``results`` and ``kept_starts`` are bytes.
@@ -29,6 +29,7 @@ class Forecast:
 
     runs: tuple[Run, ...]
     todo: tuple[Run, ...]
+    again: tuple[Run, ...]
     starts: tuple[Run, ...]
     jobs: tuple[Job, ...]
     untold: tuple[Run, ...]
@@ -50,6 +51,7 @@ def forecast(
     device: str = "auto",
     workers: int = 0,
     store: Store | None = None,
+    again: Collection[Run] = (),
 ) -> Forecast:
     """What a launch with these arguments would do; a few updates are timed where the data are at hand.
 
@@ -60,7 +62,8 @@ def forecast(
     """
     store, device = store or Store(), resolve_device(device)
     runs = tuple(dict.fromkeys(runs))
-    todo = store.missing(runs)
+    missing = set(store.missing(runs))
+    todo = [run for run in runs if run in again or run in missing]
     prepare.check_sources(sources)
     sources = {run.data: sources.get(run.data, run.data) for run in todo}
     for run in todo:
@@ -80,6 +83,7 @@ def forecast(
     return Forecast(
         runs,
         tuple(todo),
+        tuple(run for run in todo if run in again),
         tuple(starts),
         tuple(jobs),
         tuple(run for run in todo if run.data not in there),

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from hardsample import paths, plugins
@@ -11,7 +11,7 @@ from hardsample.config import Run
 from hardsample.errors import InputError, check_choice
 from hardsample.numerals import count
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import cluster, prepare, worker
+from hardsample.runs import cluster, prepare, provenance, worker
 from hardsample.runs.devices import DEVICES, check_workers, resolve_device
 from hardsample.runs.plan import Job, Plan, count_workers, starts_of
 from hardsample.runs.progress import SOON, Progress, doing, format_duration, parse_duration, say, summarize
@@ -65,6 +65,7 @@ def launch(
     store: Store | None = None,
     time_limit: str | float | None = None,
     quiet: bool = False,
+    again: Collection[Run] = (),
 ) -> LaunchReport:
     """Do those of ``runs`` that the store lacks, and store each the moment it ends.
 
@@ -72,6 +73,7 @@ def launch(
     "auto", "cpu" or "cuda"; ``workers`` 0 chooses one per CPU core or GPU, 1 is this process;
     ``scheduler`` is the address of a Dask scheduler ("tcp://host:8786"); ``time_limit`` ("9m", "90s", "1h", or seconds)
     stops cleanly, and the same call goes on from there. A failing run is in the report and stops no other.
+    Stored runs that are to be done ``again`` are kept aside in the store once the new ones have ended.
 
     Raises:
         InputError: bad arguments, data that differ from those of stored runs, or a store that cannot be written.
@@ -83,7 +85,7 @@ def launch(
     device = device if scheduler else resolve_device(device)
     store = store or Store()
     runs = tuple(dict.fromkeys(runs))
-    done = store.done(runs)
+    done = {run: about for run, about in store.done(runs).items() if run not in again}
     todo = [run for run in runs if run not in done]
     if not todo:
         report = LaunchReport(len(runs), 0, (), 0, time.time() - began)
@@ -112,6 +114,8 @@ def launch(
         with doing("timing a few updates, to tell how long it takes", quiet):
             jobs = prepare.estimated_jobs(todo, starts, sources, sizes, device, workplace.call)
         workers = workplace.count_workers() if scheduler else count_workers(workers, device, jobs)
+        if doubt := provenance.doubt():
+            say(doubt, quiet)
         say(summarize(len(runs), todo, jobs, workers, device, scheduler), quiet)
         if not scheduler and workers > 1:
             with doing(f"starting {workers} workers", quiet):
@@ -130,7 +134,7 @@ def launch(
                 return dataclasses.replace(common, root=store.root)
             return dataclasses.replace(common, starts=worker.read_starts(store, job.runs, fingerprint))
 
-        computed, failed = _collect(workplace.do(plan, task, progress.tick), plan, store, progress)
+        computed, failed = _collect(workplace.do(plan, task, progress.tick), plan, store, progress, again)
 
     found = len(runs) - len(todo)
     report = LaunchReport(found, computed, tuple(failed), len(todo) - computed - len(failed), time.time() - began)
@@ -141,7 +145,7 @@ def launch(
 
 
 def _collect(
-    results: Iterable[tuple[Job, JobResult]], plan: Plan, store: Store, progress: Progress
+    results: Iterable[tuple[Job, JobResult]], plan: Plan, store: Store, progress: Progress, again: Collection[Run]
 ) -> tuple[int, list[tuple[Run, str]]]:
     """Store every result as it comes; how many runs were computed, and which failed."""
     computed, failed = 0, []
@@ -153,6 +157,8 @@ def _collect(
                 store.write_start(run, made["data"]["fingerprint"], outcome)
                 plan.ready.add(run)
             else:
+                if run in again:
+                    store.set_aside(run)
                 store.write(run, outcome, made)
                 computed += 1
         if result.finished:

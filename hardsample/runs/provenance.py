@@ -14,16 +14,19 @@ import numpy as np
 import torch
 
 from hardsample import paths, plugins
+from hardsample.config import Run
 from hardsample.data.dataset import Dataset
+from hardsample.training import deciding_code
 from hardsample.training.results import TrainingResult
 
 
 def provenance(
-    data: Dataset, device: str, outcome: TrainingResult, *, pretrain: float, wall: float, cohort: int
+    run: Run, data: Dataset, device: str, outcome: TrainingResult, *, pretrain: float, wall: float, cohort: int
 ) -> dict[str, Any]:
     """Where and with what a run was made: ``pretrain`` and ``wall`` in seconds, ``cohort`` seeds trained together."""
     return {
         **surroundings(device),
+        "code": deciding_code.fingerprint(run, outcome.computed),
         **outcome.computed,
         "threads": torch.get_num_threads(),
         "cohort": cohort,
@@ -46,6 +49,7 @@ def surroundings(device: str) -> dict[str, Any]:
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         **accelerator(device),
     }
 
@@ -100,6 +104,20 @@ def commit() -> str:
     return head and head + ("-dirty" if _git(package, "status", "--porcelain", "--", ".") else "") or "unknown"
 
 
+def doubt() -> str:
+    """What makes it doubtful which code makes the runs, in a sentence; "" for nothing."""
+    if commit().endswith("-dirty"):
+        return (
+            f"The package differs from commit {commit()[:7]}: runs are marked so, and keep a fingerprint of the code."
+        )
+    if commit() == "unknown" and (paths.package_dir().parent / ".git").exists():
+        return (
+            "git does not tell the commit of this checkout, so that runs say commit unknown; they keep a fingerprint of"
+            " the code. Install git, or see what `git status` says there."
+        )
+    return ""
+
+
 @functools.cache
 def source_hash() -> str:
     """16 hexadecimal digits of the SHA-256 of the package's own source: which code it was, where no commit says so."""
@@ -111,10 +129,10 @@ def source_hash() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """What git answers, also in a checkout of another owner, as a container sees it: its code runs here already."""
+    command = ("git", "-c", f"safe.directory={folder.parent}", "-C", str(folder), *arguments)
     try:
-        return subprocess.run(
-            ("git", "-C", str(folder), *arguments), capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -123,7 +141,7 @@ def _git(folder: Path, *arguments: str) -> str:
 def versions() -> dict[str, str]:
     """Of Python and of what the numbers depend on."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    for name in ("numba", "hardsample"):
+    for name in ("numba", "torchvision", "hardsample"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hardsample import paths
+from hardsample import paths, seals
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.curves import Curves, join_runs
 from hardsample.records import StoredRun, stem
 from hardsample.runs import details, files, soundness
+from hardsample.runs import standing as standings
 from hardsample.training import networks
 from hardsample.training.results import COLUMNS, State, TrainingResult
 
@@ -34,6 +35,11 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = Path(root) if root is not None else paths.runs_dir()
+
+    @property
+    def reruns(self) -> "Store":
+        """The store of those runs that were executed again, to be compared with the ones here."""
+        return Store(self.root / "reruns")
 
     def path(self, run: Run) -> Path:
         """Where ``run`` is stored, or will be."""
@@ -99,14 +105,28 @@ class Store:
             details.write_both(path, content, detail)
         return path.read_bytes() == content
 
+    def set_aside(self, run: Run) -> None:
+        """Make way for ``run`` to be stored anew: its record stays as it is, under ``superseded`` in this store."""
+        path = self.path(run)
+        for own in (path, details.path(path)):
+            if own.exists():
+                name = f"{own.stem}.{hashlib.sha256(own.read_bytes()).hexdigest()[:8]}{own.suffix}"
+                target = self.root / "superseded" / path.parent.relative_to(self.root) / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(own, target)
+
     def records(self) -> list[StoredRun]:
         """Every readable stored record, in the order of the file names."""
-        return [files.to_record(*found) for found in _readable(self.run_files(), files.read_run)]
+        return [files.to_record(*found) for found in _readable(self.run_files(), self.read_file)]
+
+    def read_file(self, path: Path, wanted: Run | None = None) -> tuple[Run, dict[str, Any]]:
+        """:func:`hardsample.runs.files.read_run` of a file of this store, held to its checksum."""
+        return files.read_run(path, wanted, seals.known(self.root, path))
 
     def verify(self) -> list[str]:
         """What is wrong in the store, one sentence a problem; empty if all is well."""
         aside = sorted(self.root.glob("*/*/*.broken"))
-        return soundness.problems(self.run_files(), self.path, self._timing_files(), aside)
+        return soundness.problems(self.run_files(), self.read_file, self.path, self._timing_files(), aside)
 
     def clean(self, age: float = LEFTOVER_AGE) -> None:
         """Remove the temporary files that killed writers left more than ``age`` seconds ago."""
@@ -134,7 +154,8 @@ class Store:
             InputError: stored runs were made with different data of the same name.
         """
         found = {run: record for run in experiment.runs if (record := self.find(run)) is not None}
-        return join_runs(experiment, found)
+        standing = standings.standing(self, {run: record.provenance for run, record in found.items()})
+        return join_runs(experiment, found, standing)
 
     def read_start(self, start: Run, fingerprint: str) -> TrainingResult | None:
         """The stored pre-training ``start`` on the data of that fingerprint, its state included, or None."""
@@ -200,7 +221,7 @@ class Store:
     def _values(self, run: Run) -> dict[str, Any] | None:
         """What the file of ``run`` holds, checked; None if it is absent, unreadable or that of another run."""
         try:
-            found, values = files.read_run(self.path(run), run)
+            found, values = self.read_file(self.path(run), run)
             details.check(self.path(run), run, values["provenance"])
         except (FileNotFoundError, InputError):
             return None

@@ -106,8 +106,8 @@ def _attempt(task: Task, began: float, tick: Callable[[], None]) -> JobResult:
     wall, width = time.monotonic() - began, len(outcomes)
     pretrain = [sum(start.seconds.values()) for start in starts] if starts else [0.0] * width
     made = [
-        provenance(data, task.device, outcome, pretrain=seconds, wall=wall, cohort=width)
-        for outcome, seconds in zip(outcomes, pretrain, strict=True)
+        provenance(run, data, task.device, outcome, pretrain=seconds, wall=wall, cohort=width)
+        for run, outcome, seconds in zip(task.runs, outcomes, pretrain, strict=True)
     ]
     return JobResult(tuple(zip(outcomes, made, strict=True)))
 

@@ -1,0 +1,59 @@
+"""Whether a record could have come from a training: its columns, ranges, and the steps at which it was evaluated."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hardsample.config import Run
+from hardsample.numerals import number
+from hardsample.training.results import COLUMNS
+
+_FORMER = (7, 8, 14)  # of COLUMNS, so many first ones, in the records of earlier versions
+_SHARES = ("acc/train", "acc/val", "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd")
+_AMOUNTS = ("step", "epoch", "loss/train", "loss/val", "draws/distinct", "batches/train", "batches/val")
+
+
+def fault(run: Run, values: Mapping[str, Any]) -> str | None:
+    """What of a record, given what its file holds, no training of ``run`` could have given; None for nothing."""
+    return next(_faults(run, values), None)
+
+
+def _faults(run: Run, values: Mapping[str, Any]) -> Iterator[str]:
+    names = tuple(values["columns"])
+    if names not in (COLUMNS, *(COLUMNS[:width] for width in _FORMER)):
+        odd = next((name for name in names if name not in COLUMNS), "too few or in another order")
+        yield f"has columns other than {', '.join(COLUMNS)} ({odd})"
+        return
+    rows = [dict(zip(names, row, strict=True)) for row in values["rows"]]
+    for place, row in enumerate(rows):
+        for name in (*_SHARES, *_AMOUNTS):
+            value = row.get(name)
+            known = value is None or (type(value) in (int, float) and math.isfinite(value) and value >= 0)
+            if not known or (value is not None and name in _SHARES and value > 1):
+                yield f"has {name} {value!r} in row {place}"
+    if rows:
+        yield from _schedule_faults(run, rows)
+    else:
+        yield "has no row"
+
+
+def _schedule_faults(run: Run, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of the moments of evaluation: they rise, none is left out or twice, and the last is the end of the training."""
+    steps, epochs = [row["step"] for row in rows], [row["epoch"] for row in rows]
+    if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+        yield "has steps that do not rise"
+        return
+    if not epochs[-1]:
+        yield "ends before its first step"
+        return
+    step = epochs[-1] / steps[-1]  # mini-batch epochs of one
+    diverged = rows[-1]["loss/train"] is None
+    if not diverged and abs(epochs[-1] - run.epochs) > step and not run.options.get("rounds"):
+        yield f"ends after {number(epochs[-1], 3)} epochs, and its run has {number(run.epochs, 3)}"
+    each = 1 / run.evaluations_per_epoch
+    wanted = [
+        k * each for k in range(round(run.epochs * run.evaluations_per_epoch) + 1) if k * each < epochs[-1] - step
+    ]
+    wanted.append(epochs[-1])
+    if len(rows) != len(wanted) or any(abs(at - due) > step for at, due in zip(epochs, wanted, strict=True)):
+        yield f"has {len(rows)} evaluations, and a run of it has {len(wanted)}"
