@@ -20,6 +20,7 @@ from hardsample.experiments import registry
 from hardsample.runs import launch, store, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer, updates
+from hardsample.training.results import COLUMNS, TrainingResult
 
 WHAT = {
     "--profile",
@@ -77,13 +78,12 @@ def no_training(monkeypatch):
 
 def store_all(experiment: registry.Experiment) -> None:
     """Finished runs of an experiment, made up."""
-    columns = trainer.TrainingResult.COLUMNS if hasattr(trainer.TrainingResult, "COLUMNS") else ()
     row = {"step": 0, "epoch": 0.0, "draws/distinct": None, "draws/per-class": None}
-    rows = (tuple(row.get(column, 0.5) for column in columns),)
+    rows = (tuple(row.get(column, 0.5) for column in COLUMNS),)
     made = {"data": {"name": "glyphs", "fingerprint": "0" * 16, "stand_in": True, "classes": 26}}
     made |= {"seconds": {"wall": 24.0}, "cohort": 2}
     for run in experiment.runs:
-        store.Store().write(run, trainer.TrainingResult(columns, rows, {}, None), made)
+        store.Store().write(run, TrainingResult(COLUMNS, rows, {}, None), made)
 
 
 COMPARED = {
