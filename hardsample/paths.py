@@ -18,6 +18,9 @@ _WHY = {
     errno.EACCES: "permission is denied",
     errno.ENOTDIR: "a file stands where a folder is needed",
     errno.EEXIST: "a file stands where a folder is needed",
+    errno.EISDIR: "a folder stands where a file is needed",
+    errno.ELOOP: "its links lead in a circle",
+    errno.ENAMETOOLONG: "the name is too long",
 }
 _NO_SYNC = {  # what fsync of a folder raises where the file system cannot do it
     *(errno.EACCES, errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
@@ -112,7 +115,10 @@ def reason(error: OSError) -> str | None:
 
 def _folder(variable: str, name: str) -> Path:
     value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else project_root() / name
+    try:
+        return Path(value).expanduser().absolute() if value else project_root() / name
+    except RuntimeError as error:  # there is no home folder of that user
+        raise InputError(f"{variable} is {value}, and no such home folder is known: give the path in full.") from error
 
 
 def _temporary(folder: Path, digits: str) -> Path:
