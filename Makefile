@@ -23,23 +23,45 @@ PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and u
 
 export PYTHONUNBUFFERED := 1
 
-ifeq ($(strip $(PYTHON)),)
+# What a knob says reaches the shell as the value of KNOB_..., as it was typed: nothing in it is expanded or run.
+knobs := PROFILE FIGURE DATA SEEDS EXAMPLES LEARNING_RATE BATCH_SIZE EPOCHS METHODS PRECISION NETWORKS PROTOCOL PLUGIN \
+	DEVICE WORKERS SCHEDULER MINUTES OUT PYTHON
+unexport $(knobs)
+$(foreach knob,$(knobs),$(eval export KNOB_$(knob) := $$(value $(knob))))
+
+# A knob that there is not is refused. Meant is the one whose letters, small or capital, differ in two at most.
+letters = $(strip $(foreach pair,A:a B:b C:c D:d E:e F:f G:g H:h I:i J:j K:k L:l M:m N:n O:o P:p Q:q R:r S:s T:t U:u V:v \
+	W:w X:x Y:y Z:z,$(if $(strip $(foreach letter,$(subst :, ,$(pair)),$(findstring $(letter),$(1)))),$(pair))))
+apart = $(words $(filter-out $(1),$(2)) $(filter-out $(2),$(1)))
+near = $(foreach knob,$(knobs),$(if $(filter $(2),$(call apart,$(call letters,$(1)),$(call letters,$(knob)))),$(knob)))
+meant = $(firstword $(foreach number,0 1 2,$(call near,$(1),$(number))))
+given := $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name)))
+unknown := $(firstword $(filter-out $(knobs) SHELL,$(given)))
+ifneq ($(unknown),)
+$(error there is no knob $(unknown)$(if $(call meant,$(unknown)), (did you mean $(call meant,$(unknown))?)): give one of \
+	$(knobs), or see make help)
+endif
+
+ifeq ($(strip $(value PYTHON)),)
 python := .venv/bin/python
 environment := .venv/.complete
 else
-python := $(PYTHON)
+python := "$$KNOB_PYTHON"
+ifneq ($(filter ~/%,$(value PYTHON)),)
+export KNOB_PYTHON := $(HOME)/$(patsubst ~/%,%,$(value PYTHON))
+endif
 export PYTHONPATH := $(CURDIR)
 endif
 
-flag = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
-what := $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) $(call flag,SEEDS,seeds) \
-	$(call flag,EXAMPLES,examples) $(call flag,LEARNING_RATE,learning-rate) $(call flag,BATCH_SIZE,batch-size) \
-	$(call flag,EPOCHS,epochs) $(call flag,METHODS,methods) \
-	$(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) \
-	$(call flag,PROTOCOL,protocol) $(call flag,PLUGIN,plugin)
-where := $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler)
+flag = $(if $(strip $(value $(1))),--$(2)="$$KNOB_$(1)")
+what := $(strip $(call flag,PROFILE,profile) $(call flag,FIGURE,figure) $(call flag,DATA,data) \
+	$(call flag,SEEDS,seeds) $(call flag,EXAMPLES,examples) $(call flag,LEARNING_RATE,learning-rate) \
+	$(call flag,BATCH_SIZE,batch-size) $(call flag,EPOCHS,epochs) $(call flag,METHODS,methods) \
+	$(call flag,PRECISION,precision) $(call flag,NETWORKS,networks) $(call flag,PROTOCOL,protocol) \
+	$(call flag,PLUGIN,plugin))
+where := $(strip $(call flag,DEVICE,device) $(call flag,WORKERS,workers) $(call flag,SCHEDULER,scheduler))
 hardsample := $(python) -m hardsample
-kernels := PYTHONPATH=$(CURDIR):$(CURDIR)/.triton TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
+kernels := PYTHONPATH="$$PWD:$$PWD/.triton" TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce figures shipped tables lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it, so that --help answers at o
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -22,26 +23,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0 when all is done, 1 where it is incomplete or unsound, 2 for bad input, 130 when interrupted,
     and 141 when whoever read the output has gone.
     """
+    _open_streams()
+    os.environ.pop("MPLBACKEND", None)  # figures are files: a backend of windows, or of none, would only stop them
     try:
-        try:
-            return _main(list(sys.argv[1:] if arguments is None else arguments))
-        finally:
-            sys.stdout.flush()  # here rather than at exit, where nothing can be caught
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go()
         return 128 + signal.SIGPIPE
 
 
 def _main(arguments: list[str]) -> int:
     try:
-        options = _parse(arguments)
-        for plugin in getattr(options, "plugin", ()):
-            plugins.load(plugin)
-        with extras.explained():
-            if getattr(options, "dry_run", False) and options.command in ("run", "reproduce"):
-                return importlib.import_module("hardsample.commands.forecast").do(options)
-            module = importlib.import_module(f"hardsample.commands.{options.command.replace('-', '_')}")
-            return module.do(options)
+        try:
+            return _do(_parse(arguments))
+        finally:
+            sys.stdout.flush()  # here rather than at exit, where nothing can be caught
     except InputError as error:
         return _refuse(str(error))
     except BrokenPipeError:
@@ -50,14 +46,51 @@ def _main(arguments: list[str]) -> int:
         why = paths.reason(error)
         if why is None:
             raise
-        return _refuse(f"cannot write {error.filename or 'a file'}: {why}.")
+        _let_go()
+        return _refuse(f"cannot write {error.filename or 'the output'}: {why}.")
     except KeyboardInterrupt:
         print("hardsample: interrupted; finished runs are kept, the same command goes on from there.", file=sys.stderr)
         return 130
 
 
+def _do(options: argparse.Namespace) -> int:
+    for plugin in getattr(options, "plugin", ()):
+        plugins.load(plugin)
+    with extras.explained():
+        if getattr(options, "dry_run", False) and options.command in ("run", "reproduce"):
+            return importlib.import_module("hardsample.commands.forecast").do(options)
+        module = importlib.import_module(f"hardsample.commands.{options.command.replace('-', '_')}")
+        return module.do(options)
+
+
+def _open_streams() -> None:
+    """Whatever the process was started with, let it say all: a closed stream leads nowhere, and no character stops it.
+
+    What is closed is opened before anything else could take its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  it stays open
+            os.set_inheritable(getattr(sys, name).fileno(), True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go() -> None:
+    """Write what was said; a stream that cannot be written leads nowhere from here on, or the exit would fail too."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _refuse(sentence: str) -> int:
-    print(f"hardsample: {sentence}", file=sys.stderr)
+    try:
+        print(f"hardsample: {sentence}", file=sys.stderr)
+    except OSError:
+        _let_go()
     return 2
 
 

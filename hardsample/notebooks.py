@@ -21,6 +21,7 @@ from nbclient.exceptions import DeadKernelError
 from hardsample import paths
 from hardsample.errors import InputError, check_choice
 
+_INLINE = "module://matplotlib_inline.backend_inline"  # a kernel's own, whatever backend is asked for elsewhere
 SHOWN_LINES = 12  # of the cell that failed
 
 logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -36,7 +37,7 @@ class ThisInterpreter(AsyncKernelManager):
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"],
             display_name="Python 3",
             language="python",
-            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "MPLBACKEND": _INLINE},
         )
 
 
@@ -66,6 +67,9 @@ def run(
     kernel: ThisInterpreter | None = None,
 ) -> Path:
     """Execute a notebook with ``parameters`` and return the executed copy, ``runs/notebooks/<name>.ipynb`` by default.
+
+    Where the folder of the runs cannot be written there is no copy in it, and the notebook has been executed all the
+    same.
 
     ``plugins`` are files that the kernel loads first (:func:`hardsample.plugins.load`). A ``kernel`` that is given is
     started if it is not yet, and kept for the next notebook, which finds no variables in it.
@@ -102,7 +106,11 @@ def run(
         _execute(kernel, "%reset -f")
     notebook.metadata.pop("papermill", None)  # temporary paths and the time of day
     _relink(notebook, source.parent, output.parent)
-    paths.write_atomically(output, nbformat.writes(notebook).encode())
+    try:
+        paths.write_atomically(output, nbformat.writes(notebook).encode())
+    except InputError:
+        if not output.is_relative_to(paths.runs_dir()):  # there it is a copy that nothing needs
+            raise
     return output
 
 

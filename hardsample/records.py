@@ -1,6 +1,7 @@
 """A finished run as people and reports read it: what was run, with what it was made, and what it gave."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,11 @@ class StoredRun:
 def stem(run: Run) -> str:
     """The name of a run's file, without suffix: what a person reads in it, and the key."""
     return f"{run.label}-s{run.seed}-{run.key}"
+
+
+def is_stem(name: str) -> bool:
+    """Whether a name is made as :func:`stem` makes them: what else lies beside the runs is not the package's."""
+    return re.fullmatch(r".+-s\d+-[0-9a-f]{16}", name) is not None
 
 
 def check_fingerprints(

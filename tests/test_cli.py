@@ -250,6 +250,40 @@ def test_who_stops_reading_sees_no_traceback(arguments, unbuffered):
     assert ended.stderr == "" and ended.returncode in (141, 0)  # argparse itself says nothing of it
 
 
+SHELL = [
+    ("status --figure table-3 >&-", 0, ""),
+    ("status --figure table-3 <&- >&- 2>&-", 0, ""),
+    ("status --figure table-9 2>&-", 2, ""),
+    ("status --figure table-9 2>/dev/full", 2, ""),
+    ("status --figure table-3 >/dev/full", 2, "hardsample: cannot write the output: the disk is full.\n"),
+    ("list --profile smoke --figure hard-samples >/dev/null", 0, ""),
+]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("typed", "code", "told"), SHELL, ids=[typed for typed, *_ in SHELL])
+def test_closed_and_full_streams_and_a_terminal_of_few_characters_stop_nothing(typed, code, told, unbuffered):
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered, "PYTHONIOENCODING": "ascii"}
+    command = ["bash", "-c", f"set -o pipefail; {sys.executable} -m hardsample {typed}"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (code, told, "")
+
+
+def test_a_character_that_a_terminal_lacks_is_written_out():
+    command = [sys.executable, "-m", "hardsample", "list", "--profile", "smoke", "--figure", "hard-samples"]
+    ended = subprocess.run(
+        [*command, "--methods", "MBé"], capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert ended.returncode == 2 and "'MB\\xe9'" in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_home_folder_of_nobody_is_told(capsys, monkeypatch):
+    monkeypatch.setenv("HARDSAMPLE_RUNS", "~nosuchuser/x")
+    assert cli.main(["verify"]) == 2
+    assert capsys.readouterr().err.startswith("hardsample: HARDSAMPLE_RUNS is ~nosuchuser/x, and no such home folder")
+
+
 def test_an_interrupt_says_that_finished_runs_are_kept(capsys, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -173,15 +173,17 @@ def test_export_as_parquet(figure, capsys, tmp_path):
 def test_clean_removes_leftovers_and_no_finished_run(figure, capsys, tmp_path):
     root, records = Store().root, len(Store().records())
     (root / "checkpoints").mkdir()
-    leftovers = [root / "checkpoints" / "0.npz", root / "base-values" / figure.data / "a.json.broken", root / ".1.tmp"]
-    for path in (*leftovers, root / ".2.tmp"):
+    broken = Store().path(figure.runs[-1]).with_suffix(".json.broken")
+    old, young = root / f".{'1' * 32}.tmp", root / f".{'2' * 32}.tmp"
+    leftovers = [root / "checkpoints" / f"{'0' * 16}.npz", broken, old]
+    for path in (*leftovers, young):
         path.write_bytes(b"0" * 1000)
-    os.utime(root / ".1.tmp", (time.time() - 7200,) * 2)
+    os.utime(old, (time.time() - 7200,) * 2)
     assert "3 files, 3 kB would be freed" in told(capsys, "clean", "--dry-run")
     assert all(path.exists() for path in leftovers)
     output = told(capsys, "clean")
     assert "3 files, 3 kB freed" in output and "half-written files younger than an hour stay, 1 of them" in output
-    assert not any(path.exists() for path in leftovers) and (root / ".2.tmp").exists()
+    assert not any(path.exists() for path in leftovers) and young.exists()
     assert len(Store().records()) == records and "0 files" in told(capsys, "clean")
 
 

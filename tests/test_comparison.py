@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import json
 import linecache
 import math
 import subprocess
@@ -25,6 +26,7 @@ from hardsample.comparison.problem import contestants_of, problem_of
 from hardsample.methods.registry import METHODS
 from hardsample.methods.specs import LOOKS
 from hardsample.methods.uniform import UniformStream
+from hardsample.paths import project_root
 from hardsample.training.networks import NETWORKS
 
 SIZE, TESTS, CLASSES = 60, 40, 3
@@ -483,6 +485,32 @@ def test_a_damaged_file_is_set_aside_and_trained_again(own_store):
     assert str(victim) in problem and "delete it" in problem
     assert compared().frame.drop(columns="seconds").equals(first.frame.drop(columns="seconds"))
     assert victim.with_name(f"{victim.name}.broken").exists() and len(list(trials.problems(own_store))) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "null",
+        lambda text: "[" * 100_000,
+        lambda text: json.dumps(json.loads(text) | {"method": {}}),
+        lambda text: json.dumps(json.loads(text) | {"seconds": "long"}),
+        lambda text: json.dumps(json.loads(text) | {"about": {"setting": {}, "lower": []}}),
+        None,
+    ],
+    ids=["null", "deep", "method", "seconds", "setting", "link"],
+)
+def test_a_trial_of_another_shape_is_one_sentence(spoil, own_store):
+    [original] = [path for path in trials.files(project_root() / "runs") if "digits-wrong/uniform-s1-" in str(path)]
+    path = own_store / "comparisons" / "digits-wrong" / original.name
+    path.parent.mkdir(parents=True)
+    if spoil:
+        path.write_text(spoil(original.read_text()))
+    else:
+        path.symlink_to("gone")
+    (problem,) = trials.problems(own_store)
+    assert problem.startswith(f"{path} is no finished training of a comparison (")
+    with pytest.raises(InputError, match="is no finished training"):
+        stored.read("digits-wrong", ["uniform"])
 
 
 def test_a_file_of_another_training_is_told(own_store):

@@ -236,7 +236,7 @@ def test_a_run_without_its_details_is_not_done_and_is_trained_again(stored, spoi
 def test_details_that_differ_set_the_old_record_aside(stored, letters):
     stored.path(RUN).with_suffix(".npz").unlink()
     other = dataclasses.replace(outcome(RUN, letters), detail={"train/drawn": np.zeros(96, np.uint16)})
-    assert stored.write(RUN, other, {"data": {"fingerprint": "f"}})
+    assert stored.write(RUN, other, {"data": {"fingerprint": "f"}, "seconds": {"wall": 1.0}, "cohort": 1})
     assert stored.has(RUN) and stored.read_detail(RUN).keys() == {"train/drawn"}
     assert [path.suffix for path in stored.unfinished()] == [".broken"]
 

@@ -41,7 +41,7 @@ def store(store, run, accuracies, losses, device="CPU", fingerprint="a" * 16, **
         row = dict.fromkeys((*METRICS, "acc/choose", "acc/report"), 0.0)
         row |= {"step": step, "acc/val": accuracy, "loss/val": loss}
         rows.append(tuple(row.get(column) for column in COLUMNS))
-    about = {"device": device, "data": {"fingerprint": fingerprint}} | made
+    about = {"device": device, "data": {"fingerprint": fingerprint}, "seconds": {"wall": 2.0}, "cohort": 1} | made
     store.write(run, TrainingResult(COLUMNS, tuple(rows), {}, None), about)
 
 

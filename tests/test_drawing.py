@@ -69,6 +69,18 @@ def test_a_run_more_or_less_draws_a_figure_again(monkeypatch, tmp_path):
     assert stamps.inputs(experiment, {"profile": "smoke"}) == known
 
 
+def test_runs_that_cannot_be_written_to_are_drawn_all_the_same(drawn, monkeypatch, capsys):
+    stamps._say_unwritable.cache_clear()
+    paths.runs_dir().mkdir()
+    (paths.runs_dir() / "drawn").touch()  # where a folder would be made
+    for name in (NAME, "hard-samples/table-2"):
+        assert cli.main(["figures", "--profile", "smoke", "--figure", name]) == 0
+    assert drawn == [NAME] * 2
+    assert capsys.readouterr().err == (
+        f"hardsample: {paths.runs_dir()} cannot be written: figures are drawn, and the next call draws again.\n"
+    )
+
+
 def test_a_failure_leaves_no_stamp(drawn, monkeypatch, capsys):
     def fail(*_):
         raise RuntimeError("notebook failed")

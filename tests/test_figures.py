@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -47,6 +48,42 @@ def two_panels():
 @pytest.fixture(scope="module")
 def figure(two_panels):
     return trajectories.figure(two_panels)
+
+
+HOSTILE = """
+backend: bogus
+font.size: 20
+axes.facecolor: yellow
+savefig.bbox: tight
+savefig.transparent: True
+lines.markersize: 20
+xtick.direction: in
+xtick.minor.visible: True
+axes.formatter.limits: -1, 1
+figure.constrained_layout.use: True
+pdf.compression: 0
+"""
+DRAWN = """
+import pathlib, sys
+from hardsample import cli
+cli.main(["verify"])
+sys.path.append(sys.argv[2])
+from hardsample.report import figures, trajectories
+from synthetic import curves
+made = curves(seeds=2, epochs=3)
+figures.save(trajectories.figure(made), trajectories.figure_data(made), pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_a_reader_s_own_settings_of_matplotlib_change_no_byte(tmp_path):
+    (tmp_path / "matplotlibrc").write_text(HOSTILE)
+    own = {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "MPLBACKEND": "bogus"}
+    for name, settings in (("usual", {}), ("hostile", own)):
+        command = [sys.executable, "-c", DRAWN, tmp_path / name / "figure", Path(__file__).parent]
+        subprocess.run(command, env=os.environ | settings, check=True)
+    written = sorted((tmp_path / "usual").iterdir())
+    assert [path.suffix for path in written] == [".csv", ".pdf", ".png"]
+    assert all(path.read_bytes() == (tmp_path / "hostile" / path.name).read_bytes() for path in written)
 
 
 def test_rows_are_metrics_and_columns_panels(figure):

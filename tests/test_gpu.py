@@ -631,6 +631,7 @@ def made_up(seed: int = 0, *, diverged: bool = False) -> tuple[tuple, ...]:
 
 def made(fingerprint: str = "a" * 16, source: str = "") -> dict:
     about = {"commit": "unknown", "source": source or provenance.source_hash(), "versions": {"torch": "2.11"}}
+    about |= {"seconds": {"wall": 2.0}, "cohort": 1}
     return about | {"data": {"name": "glyphs", "fingerprint": fingerprint, "stand_in": True, "classes": 26}}
 
 

@@ -1,6 +1,7 @@
 """Launching: the same rows in this process, on Dask and after any kill; nothing done twice, nothing lost."""
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -98,6 +99,16 @@ def test_every_start_is_computed_once_and_what_is_done_is_not_computed_again(tmp
     record = store.read(RUNS[0])
     assert record.provenance["threads"] == 1 and record.provenance["seconds"]["pretrain"] > 0
     assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_file_system_without_hard_links_loses_no_run(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store, run = Store(tmp_path), dataclasses.replace(RUNS[0], epochs=1.0, pretrain_epochs=0.0)
+    here(store, [run]).raise_if_incomplete()
+    assert store.has(run) and not list(tmp_path.rglob(".*.tmp"))
 
 
 @pytest.mark.slow

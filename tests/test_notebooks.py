@@ -120,6 +120,20 @@ def test_a_foreign_kernel_named_python3_is_not_used(folder, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+def test_a_kernel_has_its_own_backend_and_runs_need_not_be_written_to(folder, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "bogus")
+    book = nbformat.read(folder / "paper" / "figure.ipynb", as_version=4)
+    book.cells[1].source = "import matplotlib, pathlib; pathlib.Path(word).touch()"
+    (folder / "paper" / "figure.ipynb").write_text(nbformat.writes(book))
+    paths.runs_dir().mkdir()
+    (paths.runs_dir() / "notebooks").touch()  # where a folder would be made
+    output = notebooks.run("paper/figure", {"word": str(folder / "done")})
+    assert (folder / "done").exists() and not output.exists()
+    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+        notebooks.run("paper/figure", {"word": "x"}, folder / "paper" / "figure.ipynb" / "copy.ipynb")
+
+
+@pytest.mark.slow
 def test_the_output_goes_where_it_is_wanted_and_the_source_stays(folder, tmp_path):
     before = (folder / "paper" / "figure.ipynb").read_bytes()
     output = notebooks.run("paper/figure", {"word": "here"}, tmp_path / "copy.ipynb")

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,82 @@ def test_a_kill_leaves_the_old_file_or_the_new(tmp_path):
     child = subprocess.run([sys.executable, "-c", code, path], capture_output=True)
     assert child.returncode == -9
     assert path.read_bytes() == b"old"
+
+
+@pytest.fixture(params=["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+def without_links(request, monkeypatch):
+    """A file system without hard links, such as exFAT."""
+    asked = []
+
+    def refuse(source, target):
+        asked.append(target)
+        raise OSError(getattr(errno, request.param), "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    return asked
+
+
+def test_without_links_the_first_writer_wins_too(tmp_path, without_links):
+    path = tmp_path / "file.json"
+    for content in (b"first", b"second"):
+        paths.write_atomically(path, content, overwrite=False)
+        assert path.read_bytes() == b"first" and names(tmp_path) == ["file.json"]
+
+
+def test_what_is_probed_is_what_is_used(tmp_path, without_links, monkeypatch):
+    paths.check_writable(tmp_path)
+    assert without_links and names(tmp_path) == []
+    monkeypatch.setattr(os, "replace", no_links)
+    with pytest.raises(InputError, match="no links here"):
+        paths.check_writable(tmp_path)
+
+
+def no_links(*_):
+    raise OSError(errno.EPERM, "no links here")
+
+
+def test_without_links_many_writers_leave_one_whole_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", no_links)
+    contents = [bytes([number]) * 10_000 for number in range(8)]
+    replaced, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *names: (replaced.append(names), replace(*names)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: paths.write_atomically(tmp_path / "file", content, overwrite=False), contents))
+    assert (tmp_path / "file").read_bytes() in contents and names(tmp_path) == ["file"] and len(replaced) == 1
+
+
+@pytest.mark.parametrize("moment", ["replace", "close"])
+def test_without_links_a_kill_leaves_nothing_and_the_next_writer_goes_on(moment, tmp_path, monkeypatch):
+    code = (
+        "import errno, os, signal, sys, pathlib; from hardsample import paths\n"
+        "def refuse(*_): raise OSError(errno.EPERM, 'no links here')\n"
+        "os.link = refuse\n"
+        f"os.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "paths.write_atomically(pathlib.Path(sys.argv[1]), b'killed', overwrite=False)"
+    )
+    path = tmp_path / "file.json"
+    assert subprocess.run([sys.executable, "-c", code, path]).returncode == -9
+    left = names(tmp_path)
+    assert not path.exists() and len(left) == 2  # the whole file and the claim, which `hardsample clean` knows
+    assert [found.name for found in paths.half_written(tmp_path)] == left
+    monkeypatch.setattr(paths, "_PATIENCE", 0.05)
+    monkeypatch.setattr(os, "link", no_links)
+    paths.write_atomically(path, b"next", overwrite=False)
+    assert path.read_bytes() == b"next" and len(names(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("reason", ["EINVAL", "ENOTSUP", "EBADF", "EISDIR"])
+def test_a_folder_that_cannot_be_synced_is_no_reason_to_lose_a_file(reason, tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def of_files_alone(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(getattr(errno, reason), "no folders")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", of_files_alone)
+    paths.write_atomically(tmp_path / "file.json", b"x")
+    assert names(tmp_path) == ["file.json"]
 
 
 def test_a_file_where_a_folder_should_be_is_told(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hardsample import paths, records
+from hardsample.comparison import trials
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment, Panel
@@ -43,7 +44,8 @@ def outcome(seed=0, state=None):
 
 
 def made(fingerprint="0123456789abcdef", stand_in=True):
-    return {"data": {"name": "glyphs", "fingerprint": fingerprint, "stand_in": stand_in, "classes": 26}}
+    data = {"name": "glyphs", "fingerprint": fingerprint, "stand_in": stand_in, "classes": 26}
+    return {"data": data, "seconds": {"wall": 2.0}, "cohort": 1}
 
 
 def same(rows, others):
@@ -106,10 +108,19 @@ def test_missing_keeps_order_and_reading_what_is_absent_says_what_to_do(store):
         lambda text: text.replace("[0, 0.0, ", f'"{"-" * len(COLUMNS)}", [0, 0.0, '),
         lambda text: text.replace("0.25", "0.2.5"),
         lambda text: text.replace('"optimizer"', '"optimiser"'),
+        lambda text: "null",
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"seconds"', '"moments"'),
+        lambda text: text.replace('{"wall": 2.0}', '{"wall": "long"}'),
+        lambda text: text.replace('{"wall": 2.0}', '{"wall": Infinity}'),
+        lambda text: text.replace('"cohort": 1', '"cohort": 0'),
+        lambda text: text.replace('"columns": ["step"', '"columns": [{}'),
+        lambda text: f"{text.partition('[' + chr(10))[0]}[]}}",
     ],
     ids=[
         *("truncated", "empty", "not a record", "other run", "no fingerprint", "short row", "no row", "no number"),
-        "unknown field",
+        *("unknown field", "null", "deep", "no seconds", "a word for seconds", "endless", "nobody", "a column's name"),
+        "no evaluation",
     ],
 )
 def test_a_broken_file_counts_as_absent_is_reported_and_set_aside(store, spoil):
@@ -124,6 +135,17 @@ def test_a_broken_file_counts_as_absent_is_reported_and_set_aside(store, spoil):
     assert same(store.read(run()).rows, outcome().rows)
     assert path.with_name(f"{path.name}.broken").read_text() == broken
     assert len(store.verify()) == 1 and "set aside" in store.verify()[0]
+
+
+def test_a_link_that_leads_nowhere_counts_as_broken(store):
+    path = store.path(run())
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path.with_name("gone"))
+    (path.parent / f"{'0' * 16}.timing").symlink_to(path.with_name("gone"))
+    assert [("leads nowhere" in problem) for problem in store.verify()] == [True, True]
+    assert store.records() == store.timings() == []
+    assert store.write(run(), outcome(), made()) and store.has(run())
+    assert path.with_name(f"{path.name}.broken").is_symlink() and len(store.unfinished()) == 1
 
 
 def test_a_record_under_another_name_is_reported(store):
@@ -290,12 +312,32 @@ def test_checkpoints_are_replaced_and_dropped(store):
 def test_leftovers_of_the_living_are_kept(store):
     store.write(run(), outcome(), made())
     folder = store.path(run()).parent
-    young, old = folder / ".young.tmp", folder / ".old.tmp"
+    young, old = folder / f".{'1' * 32}.tmp", folder / f".{'2' * 32}.tmp"
     for path in (young, old):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
     store.clean()
     assert young.exists() and not old.exists() and store.has(run())
+
+
+def test_what_is_not_the_store_s_own_is_never_left_over(store):
+    """Though the folder of the runs be a home folder."""
+    digits = "0" * 16
+    others = ["letters/mine/.notes.tmp", f".trash/.{digits}{digits}.tmp", f"letters/mine/.{digits}{digits}.tmp"]
+    others += ["letters/mine/images.npz", "checkpoints/model.npz", "letters/mine/page.json.broken", ".own.tmp"]
+    others += ["comparisons/mine/step.checkpoint", "comparisons/mine/page.broken", "drawn/.sketch.tmp"]
+    own = [f"base-values/glyphs/.{digits}{digits}.tmp", f".{digits}{digits}.tmp", f"checkpoints/{digits}.npz"]
+    own += [f"comparisons/a/.{digits}{digits}.tmp", f"comparisons/a/PLB-s0-{digits}.checkpoint"]
+    own += [f"notebooks/hard-samples/changed/.{digits}{digits}.tmp", f"base-values/glyphs/PLB-s0-{digits}.npz"]
+    for name in (*others, *own):
+        path = store.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    left = [*store.unfinished(), *trials.unfinished(store.root), *(path for path, _ in store.temporary())]
+    assert {path.relative_to(store.root).as_posix() for path in left} == {*own}
+    store.clean()
+    assert all((store.root / name).exists() for name in others)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

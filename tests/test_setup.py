@@ -102,10 +102,66 @@ def test_every_target_is_phony():
 
 
 def test_knobs_reach_the_command_line_only_when_set():
-    assert make("-n", "reproduce", "PYTHON=python").stdout.split() == ["python", "-m", "hardsample", "reproduce"]
+    assert make("-n", "reproduce", "PYTHON=python").stdout.split() == [
+        '"$KNOB_PYTHON"',
+        "-m",
+        "hardsample",
+        "reproduce",
+    ]
     line = make("-n", "reproduce", "PYTHON=python", "PROFILE=paper", "DATA=my letters.npz", "WORKERS=2").stdout
-    assert "--profile 'paper'" in line and "--data 'my letters.npz'" in line and "--workers '2'" in line
-    assert "--device" not in line
+    assert line.split()[-3:] == ['--profile="$KNOB_PROFILE"', '--data="$KNOB_DATA"', '--workers="$KNOB_WORKERS"']
+
+
+VALUES = [
+    "'; touch made; echo '",
+    "$(shell touch made)",
+    "${shell touch made}",
+    '"$(touch made)" `touch made`; $HOME $$ \\ #',
+    "my  letters (1).npz",
+    "--help",
+    "two\nlines",
+]
+
+
+@pytest.mark.parametrize("by", ["argument", "environment"])
+@pytest.mark.parametrize("value", VALUES)
+def test_a_knob_s_value_arrives_as_it_was_typed_and_nothing_in_it_is_run(checkout, value, by):
+    python = checkout / "its own" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nfor each; do printf '%s\\0' \"$each\" >> log; done\n")
+    python.chmod(0o755)
+    given = [f"DATA={value}", f"FIGURE={value}"]
+    environment = {"PATH": os.environ["PATH"]} | (
+        dict(each.split("=", 1) for each in given) if by != "argument" else {}
+    )
+    command = [shutil.which("make"), "status", f"PYTHON={python}", *(given if by == "argument" else [])]
+    ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    asked = (checkout / "log").read_bytes().decode().split("\0")[:-1]
+    assert asked == ["-m", "hardsample", "status", f"--figure={value}", f"--data={value}"]
+    assert not (checkout / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("PROFLE=quick", " (did you mean PROFILE?)"),
+        ("profile=quick", " (did you mean PROFILE?)"),
+        ("LEARNINGRATE=1", " (did you mean LEARNING_RATE?)"),
+        ("SEED=$(shell touch made)", " (did you mean SEEDS?)"),
+        ("COLOUR=red", ""),
+    ],
+)
+def test_a_knob_that_there_is_not_is_refused(checkout, typed, meant):
+    result = make("status", "PYTHON=/bin/false", typed, cwd=checkout)
+    assert result.returncode == 2
+    assert f"there is no knob {typed.split('=')[0]}{meant}: give one of PROFILE FIGURE DATA" in result.stderr
+    assert result.stdout == "" and not (checkout / "made").exists()
+
+
+def test_every_knob_is_known_to_the_makefile_itself():
+    known = re.search(r"^knobs := (.*\\\n.*)$", MAKEFILE, re.MULTILINE)[1].replace("\\\n", " ").split()
+    assert known == re.findall(r"^([A-Z_]+) *\?= ## ", MAKEFILE, re.MULTILINE)
 
 
 def test_own_python_makes_no_environment():

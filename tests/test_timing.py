@@ -98,7 +98,9 @@ def damage(text, how):
         lambda text: json.dumps(json.loads(text) | {"runs": ["0" * 16] * 4}),
         lambda text: damage(text, lambda row: row[:2]),
         lambda text: damage(text, lambda row: [*row[:2], -1.0]),
-        lambda text: "[]",
+        lambda text: damage(text, lambda row: [*row[:2], 1e999]),
+        lambda text: damage(text, lambda row: [{}, *row[1:]]),
+        *(lambda text, content=content: content for content in ("[]", "{}", "null", "[" * 100_000)),
     ],
 )
 def test_a_broken_measurement_is_told_in_one_sentence_(stored, broken):

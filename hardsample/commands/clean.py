@@ -15,7 +15,7 @@ def do(options: argparse.Namespace) -> int:
     dead = [path for path, changed in written if time.time() - changed >= LEFTOVER_AGE]
     freed, files = 0, 0
     for path in (*store.unfinished(), *trials.unfinished(store.root), *dead):
-        freed, files = freed + path.stat().st_size, files + 1
+        freed, files = freed + path.lstat().st_size, files + 1
         print(path)
         if not options.dry_run:
             path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def _target(kind: str, out: str) -> tuple[str, Path]:
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     file = io.StringIO()
-    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+    writer = csv.DictWriter(file, dict.fromkeys(itertools.chain(*rows)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()

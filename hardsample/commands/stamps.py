@@ -4,12 +4,14 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hardsample import paths, plugins
 from hardsample.commands import chosen
+from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment
 from hardsample.report import figures
 from hardsample.runs.store import Store
@@ -51,9 +53,13 @@ def is_fresh(experiment: Experiment, stamp: str) -> bool:
 
 
 def write(experiment: Experiment, stamp: str, files: Sequence[Path]) -> None:
-    """Keep the stamp of files that were drawn just now."""
+    """Keep the stamp of files that were drawn just now; where that cannot be, it is said once, and nothing is lost."""
     digests = {path.name: _digest(path.read_bytes()) for path in files}
-    paths.write_atomically(_path(experiment), json.dumps({"inputs": stamp, "files": digests}, indent=1).encode())
+    content = json.dumps({"inputs": stamp, "files": digests}, indent=1).encode()
+    try:
+        paths.write_atomically(_path(experiment), content)
+    except InputError:
+        _say_unwritable(paths.runs_dir())
 
 
 def _path(experiment: Experiment) -> Path:
@@ -67,6 +73,11 @@ def _state(path: Path) -> tuple[str, int, int]:
     except OSError:
         return path.name, 0, 0
     return path.name, found.st_size, found.st_mtime_ns
+
+
+@functools.cache
+def _say_unwritable(folder: Path) -> None:
+    print(f"hardsample: {folder} cannot be written: figures are drawn, and the next call draws again.", file=sys.stderr)
 
 
 @functools.cache

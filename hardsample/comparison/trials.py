@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -12,9 +13,12 @@ from typing import Any
 from hardsample import code_fingerprint, paths, seals
 from hardsample.code_fingerprint import place_of
 from hardsample.comparison.identity import digest
+from hardsample.comparison.result import Setting
 from hardsample.comparison.training import Trained
 from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
+from hardsample.records import is_stem
+from hardsample.runs import files as stored
 
 FOLDER = "comparisons"
 """Under the store's root; each comparison has a folder there, and each training a file."""
@@ -88,7 +92,7 @@ def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
         InputError: it is not whole, its key is not that of what it holds, or it was changed since it was written.
     """
     try:
-        content = path.read_bytes()
+        content = stored.content(path)
         seals.check(content, seals.known(path.parents[2], path))
         values = json.loads(content)
         trial = Trial(values["comparison"], values["method"], values["seed"], values["identity"])
@@ -96,13 +100,17 @@ def read(path: Path) -> tuple[Trial, Trained, dict[str, Any]]:
         rows = tuple(tuple(math.nan if value is None else value for value in row) for row in values["rows"])
         if trial.key != values["key"] or {len(row) for row in rows} != {len(columns)}:
             raise ValueError("its key or its rows are not its own")
-        values["about"], values["provenance"]
+        if {type(value) for value in (values["seconds"], *itertools.chain(*rows))} - {int, float}:
+            raise ValueError("its rows and seconds are not all numbers")
+        if (type(trial.comparison), type(trial.method), type(trial.seed)) != (str, str, int):
+            raise ValueError("its comparison, method and seed are not as they were written")
+        Setting(**values["about"]["setting"]), frozenset(values["about"]["lower"]), values["provenance"]
         return trial, Trained(columns, rows, values["seconds"]), values
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except stored.BROKEN as error:
         raise InputError(
-            f"{path} is no finished training of a comparison ({error}): delete it and compare again."
+            f"{path} is no finished training of a comparison ({stored.why(error)}): delete it and compare again."
         ) from error
 
 
@@ -113,8 +121,8 @@ def files(root: Path) -> Iterator[Path]:
 
 def unfinished(root: Path) -> list[Path]:
     """Checkpoints of trainings that were interrupted or go on, and unreadable files set aside."""
-    folder = root / FOLDER
-    return sorted((*folder.glob(f"*/*{SAVED}"), *folder.glob("*/*.broken")))
+    found = ((path, suffix) for suffix in (SAVED, f"{SUFFIX}.broken") for path in (root / FOLDER).glob(f"*/*{suffix}"))
+    return sorted(path for path, suffix in found if is_stem(path.name.removesuffix(suffix)))
 
 
 def problems(root: Path) -> Iterator[str]:

@@ -91,7 +91,7 @@ class Place:
 
     def _go_on(self) -> None:
         """Take up what the folder holds; where it holds nothing, begin with an empty place for work."""
-        for leftover in self.folder.glob(".*.tmp"):
+        for leftover in paths.half_written(self.folder):
             leftover.unlink()
         status = self.folder / STATUS
         if not status.exists():

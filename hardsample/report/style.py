@@ -8,6 +8,7 @@ import textwrap
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,8 @@ from matplotlib.lines import Line2D
 from hardsample.methods.registry import LOOKS, Look
 from hardsample.numerals import number
 
-RC = {
+_OF_WINDOWS = ("backend", "backend_fallback", "interactive", "toolbar")
+RC = {name: value for name, value in matplotlib.rcParamsDefault.items() if name not in _OF_WINDOWS} | {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,
@@ -45,6 +47,8 @@ RC = {
     "savefig.dpi": 200,
     "text.usetex": False,
 }
+"""Every setting that a figure depends on, matplotlib's own where it is not ours: what a reader's matplotlibrc says does
+not count."""
 INK, QUIET, NOTICE = "#262626", "#6e6e6e", "#a63603"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from hardsample import paths
 from hardsample.config import Run
 from hardsample.errors import InputError
-from hardsample.runs.files import BROKEN
+from hardsample.runs import files
 
 
 def path(run_file: Path) -> Path:
@@ -56,11 +56,11 @@ def read(file: Path, provenance: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _content(file: Path, provenance: Mapping[str, Any]) -> bytes:
     try:
-        content = file.read_bytes()
+        content = files.content(file)
         if provenance.get("detail") != _digest(content):
             raise ValueError("it is not what was written with the run")
-    except BROKEN as error:
-        why = "there is none" if isinstance(error, FileNotFoundError) else error
+    except files.BROKEN as error:
+        why = "there is none" if isinstance(error, FileNotFoundError) else files.why(error)
         raise InputError(
             f"{file} does not hold the details of its run ({why}): bring it back, or launch the run again."
         ) from error

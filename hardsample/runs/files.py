@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,11 @@ from hardsample.errors import InputError
 from hardsample.records import StoredRun
 from hardsample.training.results import State
 
-BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)  # what reading a damaged file raises
+BROKEN = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
+    *(TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged file raises; a RuntimeError where JSON is nested too deeply."""
 
 _METRICS = ("acc/train", "acc/val", "loss/train", "loss/val", "acc/choose", "acc/report")  # NaN where diverged
 _json = json.JSONEncoder(allow_nan=False).encode
@@ -42,10 +48,52 @@ def with_nan(values: Mapping[str, Any]) -> tuple[tuple, ...]:
 
 
 def check_rows(values: Mapping[str, Any]) -> None:
-    """Raise ValueError unless ``rows`` are lists of one value for each of the ``columns``."""
+    """Raise ValueError unless there are ``rows``, lists of one value for each of the ``columns``, which name them."""
     rows, width = values["rows"], len(values["columns"])
+    if not rows or set(map(type, values["columns"])) - {str} or {"step", "epoch"} - {*values["columns"]}:
+        raise ValueError("it has no evaluations, each with its step and epoch")
     if set(map(type, rows)) - {list} or set(map(len, rows)) - {width}:
         raise ValueError(f"its rows are not {width} values each")
+
+
+def check_made(provenance: Mapping[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError unless a provenance has what readers of a run ask it for."""
+    seconds = provenance["seconds"]
+    if not all(map(_is_duration, (seconds["wall"], *seconds.values()))):
+        raise ValueError("its seconds are no numbers from 0 up")
+    if type(provenance["cohort"]) is not int or provenance["cohort"] < 1:
+        raise ValueError("its cohort is no whole number from 1 up")
+    if type(provenance["data"]["fingerprint"]) is not str:
+        raise ValueError("its data have no fingerprint")
+    kinds = {"versions": dict, "plugins": dict, **dict.fromkeys(("source", "code", "commit", "device"), str)}
+    for name, kind in kinds.items():
+        if name in provenance and type(provenance[name]) is not kind:
+            raise ValueError(f"its {name} is not as it was written")
+
+
+def _is_duration(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def content(path: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be read, or is a link that leads nowhere.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise OSError("it is a link that leads nowhere") from error
+        raise
+
+
+def why(error: BaseException) -> str:
+    """What is wrong with a file, in words, by one of ``BROKEN``."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _beginning(run: Run) -> bytes:
@@ -72,22 +120,21 @@ def read_run(path: Path, wanted: Run | None = None, checksum: str | None = None)
         InputError: it is not a whole record, its key is not that of its run, or it was changed since it was written.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
-            content = file.read()
-        seals.check(content, checksum)
-        if wanted is not None and content.startswith(beginning := _beginning(wanted)):
-            run, values = wanted, json.loads(b"{" + content[len(beginning) :])
+        text = content(path)
+        seals.check(text, checksum)
+        if wanted is not None and text.startswith(beginning := _beginning(wanted)):
+            run, values = wanted, json.loads(b"{" + text[len(beginning) :])
         else:
-            values = json.loads(content)
+            values = json.loads(text)
             run = Run.from_dict(values["run"])
             if values["key"] != run.key:
                 raise ValueError(f"its key is {values['key']}, that of its run {run.key}")
-        values["provenance"]["data"]["fingerprint"]
+        check_made(values["provenance"])
         check_rows(values)
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise InputError(f"{path} is no finished run ({error}): delete it and launch its run again.") from error
+        raise InputError(f"{path} is no finished run ({why(error)}): delete it and launch its run again.") from error
     return run, values
 
 
@@ -109,22 +156,24 @@ def read_timing(path: Path) -> dict[str, Any]:
         InputError: it is not whole, or its name is not that of its runs.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(content(path))
         keys, rows = values["runs"], values["rows"]
         if circumstances := values.get("circumstances"):
             width, rest, known = len(rows[0]), 0, [circumstances]
         else:
             width, (turns, rest) = 3, divmod(len(rows), len(keys))
             known = [(), (values["device"], str(turns))]
-        if rest or not rows or any(len(row) != width or not row[-1] >= 0 for row in rows):
+        if rest or not rows or any(len(row) != width or not _is_duration(row[-1]) for row in rows):
             raise ValueError(f"its rows are not {width} values each and as many for each of its {len(keys)} runs")
+        if {type(value) for row in rows for value in row} & {list, dict}:
+            raise ValueError("its rows are not of single values")
         if path.name not in [timing_name(keys, about) for about in known]:
             raise ValueError("its name is not that of its runs and its device")
-        values["threads"], values["fingerprint"]
+        values["device"], values["threads"], values["fingerprint"]
     except FileNotFoundError:
         raise
-    except (*BROKEN, ZeroDivisionError) as error:
-        raise InputError(f"{path} is no measurement of times ({error}): delete it and measure again.") from error
+    except BROKEN as error:
+        raise InputError(f"{path} is no measurement of times ({why(error)}): delete it and measure again.") from error
     return values
 
 

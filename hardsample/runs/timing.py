@@ -11,6 +11,7 @@ import torch
 
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
+from hardsample.errors import InputError
 from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.devices import one_thread, resolve_device
@@ -63,6 +64,11 @@ def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True)
     seconds: dict[tuple[str, int], float] = defaultdict(float)
     for method, seed, spent in rows:
         seconds[method, seed] += spent
+    if not all(seconds[experiment.baseline, seed] for _, seed in [*seconds]):
+        raise InputError(
+            f"the stored times of {experiment.name} have none of {experiment.baseline}: delete its .timing file in"
+            f" {Store().path(experiment.timed[0]).parent}, and measure again."
+        )
     ratios: dict[str, list[float]] = defaultdict(list)
     for (method, seed), spent in seconds.items():
         ratios[method].append(spent / seconds[experiment.baseline, seed])
