@@ -64,6 +64,11 @@ class Method(abc.ABC):
         """The state, by name: live tensors, to be copied out of or into."""
         return {}
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The least and the greatest number that tensors of the state may hold, by name; the others may hold any."""
+        return {}
+
     # What a loop that is not the package's own has to know; a subclass may say it by an attribute of the class.
 
     @property

@@ -136,6 +136,10 @@ class HardMiniBatches(Method):
         return {"losses": self.losses, "round": self._round}
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"round": (0, self.updates_per_epoch - 1)}
+
+    @property
     def evaluates(self) -> bool:
         return self._refresh_every > 0
 
@@ -198,6 +202,10 @@ class FreshMiniBatches(HardMiniBatches):
         return {"examples": self._examples}
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"examples": (0, self._size - 1)}
+
+    @property
     def hardness(self) -> None:
         return None
 
@@ -247,6 +255,10 @@ class HardExamples(HardMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": self.losses, "examples": self._examples}
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"examples": (0, self.losses.shape[1] - 1)}
 
     @property
     def hardness(self) -> Tensor:

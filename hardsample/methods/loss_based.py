@@ -190,6 +190,10 @@ class LossBased(FullMiniBatches):
         return own | self._weights.tensors
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"times_drawn": (0, math.inf), "cusum": (0, math.inf)} | self._weights.bounds
+
+    @property
     def evaluates(self) -> bool:
         return self._monitored.numel() > 0
 
@@ -255,6 +259,10 @@ class _ByRounds:
     def tensors(self) -> dict[str, Tensor]:
         return self.base_values.tensors
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return self.base_values.bounds
+
 
 class _ByKeys:
     """Weights that n examples are drawn by as the smallest of exponential keys, in a fixed number of operations."""
@@ -288,6 +296,10 @@ class _ByKeys:
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"weights": self.values}
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"weights": (0, math.inf)}
 
 
 SPECS = (

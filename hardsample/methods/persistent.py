@@ -139,6 +139,10 @@ class PersistentLoss(FullMiniBatches):
         return self.base_values.tensors
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return self.base_values.bounds
+
+    @property
     def reads_logits(self) -> bool:
         return type(self).values is not PersistentLoss.values
 

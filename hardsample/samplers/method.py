@@ -19,6 +19,7 @@ from hardsample.samplers.servable import check_servable, no_lag
 _OWN = "method."  # what a state calls the method's own tensors begins so
 
 
+# Long, since a third of it is documentation: it stands between any training loop and any method.
 class MethodSampler(LearningSampler):
     """Draws and learns as a method of the registry does, by its name: "MB", "HMB", "InfoBatch", or one of your own.
 
@@ -209,6 +210,9 @@ class MethodSampler(LearningSampler):
 
     def _learned(self) -> dict[str, Tensor]:
         return {f"{_OWN}{name}": tensor for name, tensor in self._method.tensors.items()}
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        return {f"{_OWN}{name}": bounds for name, bounds in super()._bounds().items()}
 
     def _flags(self) -> dict[str, bool]:
         return {"alike": self._alike}

@@ -1,0 +1,99 @@
+"""What public functions are given, held against what they can use; each check gives the value in its own type."""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hardsample.errors import InputError
+
+MOST = 2**63 - 1  # what is counted with
+
+
+def whole(name: str, value: Any, least: int, advice: str) -> int:
+    """An integer of any kind, such as a NumPy one or a tensor of one, as an int of at least ``least``.
+
+    Raises:
+        InputError: it is another thing, such as a float or a bool, or out of range.
+    """
+    try:
+        kind = str(getattr(value, "dtype", type(value).__name__))
+        number = None if kind in ("bool", "torch.bool") else operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = None
+    if number is None:
+        raise InputError(f"{name} is {told(value)}, which is no whole number: give {advice}.")
+    if not least <= number <= MOST:
+        raise InputError(f"{name} is {number}: give {advice}{' and below 2**63' if number > MOST else ''}.")
+    return number
+
+
+def real(name: str, value: Any, advice: str = "one such as 0.5") -> float:
+    """A number of any kind, NaN and infinities among them, as a float.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        if isinstance(value, str | bytes | bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"{name} is {told(value)}, which is no number: give {advice}.") from None
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, and nothing that only counts as one.
+
+    Raises:
+        InputError: it is another thing.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} is {told(value)}: give True or False.")
+    return bool(value)
+
+
+def text(name: str, value: Any, advice: str) -> str:
+    """A string.
+
+    Raises:
+        InputError: it is another thing.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name} is {told(value)}: give {advice}.")
+    return value
+
+
+def numbers(name: str, values: ArrayLike, *, finite: bool = False) -> np.ndarray:
+    """Real numbers in a row, NaN among them unless they have to be ``finite``: float64 [S].
+
+    Raises:
+        InputError: they are not, or in another shape.
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "iufO" or any(one is None or isinstance(one, str | bool) for one in _loose(found)):
+            raise ValueError
+        found = found.astype(float)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"{name} are {told(values)}: give a sequence of real numbers.") from None
+    if found.ndim != 1:
+        raise InputError(f"{name} have the shape {list(found.shape)}: give a sequence of numbers, [S].")
+    if finite and not np.isfinite(found).all():
+        place = int(np.argmin(np.isfinite(found)))
+        raise InputError(f"{name} have {found[place]} at place {place}: give finite numbers.")
+    return found
+
+
+def _loose(found: np.ndarray) -> list:
+    return found.ravel().tolist() if found.dtype.kind == "O" else []
+
+
+def told(value: Any) -> str:
+    """A value in a sentence: short, on one line, and whatever its own words are."""
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:  # a stranger's own words may fail in any way
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= 80 else f"{words[:77]}..."
