@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from hardsample.errors import InputError
 
 MOST = 2**63 - 1  # what is counted with
+LONGEST_NAME = 100  # bytes, of the 255 that the name of a file may have
 
 
 def whole(name: str, value: Any, least: int, advice: str) -> int:
@@ -62,6 +63,20 @@ def text(name: str, value: Any, advice: str) -> str:
     """
     if not isinstance(value, str):
         raise InputError(f"{name} is {told(value)}: give {advice}.")
+    return value
+
+
+def file_name(name: str, value: Any, longest: int = LONGEST_NAME) -> str:
+    """A name that files and folders can have, too.
+
+    Raises:
+        InputError: it is another thing, or no file could be named so.
+    """
+    plain = isinstance(value, str) and value.isprintable() and value.strip(" .") and not {*"/\\"} & {*value}
+    if not plain:
+        raise InputError(f"{name} is {told(value)}: give a name that a file can have, without / and \\.")
+    if len(value.encode()) > longest:
+        raise InputError(f"{name} is {told(value)}, too long for the name of a file: give at most {longest} bytes.")
     return value
 
 

@@ -5,11 +5,11 @@ import functools
 import itertools
 import string
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hardsample.arguments import file_name
 from hardsample.data import formats, glyphs
 from hardsample.data.download import Source, cifar_source, idx_source
 from hardsample.errors import InputError
@@ -59,8 +59,8 @@ class DatasetSpec:
         Raises:
             InputError: the name is no name or has another data set, or two ways of loading are given.
         """
-        if not self.name or self.name.endswith(".npz") or Path(self.name).name != self.name:
-            raise InputError(f"the name of the data is {self.name!r}: give one without / and without .npz at its end.")
+        if file_name("the name of the data", self.name).endswith(".npz"):
+            raise InputError(f"the name of the data is {self.name!r}: give one without .npz at its end.")
         ways = [way for way in ("download", "generate", "load") if getattr(self, way)]
         if len(ways) > 1:
             raise InputError(f"the data {self.name!r} have {' and '.join(ways)}: give one way of loading them.")
