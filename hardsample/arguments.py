@@ -1,19 +1,23 @@
 """What public functions are given, held against what they can use; each check gives the value in its own type."""
 
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hardsample.errors import InputError
 
+if TYPE_CHECKING:
+    import torch
+
 MOST = 2**63 - 1  # what is counted with
 LONGEST_NAME = 100  # bytes, of the 255 that the name of a file may have
 
 
-def whole(name: str, value: Any, least: int, advice: str) -> int:
-    """An integer of any kind, such as a NumPy one or a tensor of one, as an int of at least ``least``.
+def whole(name: str, value: Any, least: int, advice: str, most: int = MOST) -> int:
+    """An integer of any kind, such as a NumPy one or a tensor of one, as an int from ``least`` to ``most``.
 
     Raises:
         InputError: it is another thing, such as a float or a bool, or out of range.
@@ -25,8 +29,9 @@ def whole(name: str, value: Any, least: int, advice: str) -> int:
         number = None
     if number is None:
         raise InputError(f"{name} is {told(value)}, which is no whole number: give {advice}.")
-    if not least <= number <= MOST:
-        raise InputError(f"{name} is {number}: give {advice}{' and below 2**63' if number > MOST else ''}.")
+    if not least <= number <= most:
+        limit = "" if number < least else " and below 2**63" if most == MOST else f" and at most {most:,}"
+        raise InputError(f"{name} is {number}: give {advice}{limit}.")
     return number
 
 
@@ -66,6 +71,47 @@ def text(name: str, value: Any, advice: str) -> str:
     return value
 
 
+def function(name: str, value: Any, advice: str = "a function") -> Any:
+    """What can be called, or None.
+
+    Raises:
+        InputError: it is another thing.
+    """
+    if value is not None and not callable(value):
+        raise InputError(f"{name} is {told(value)}: give {advice}.")
+    return value
+
+
+def mapping(name: str, value: Any, advice: str = "a mapping, of names to values") -> Mapping[str, Any]:
+    """A mapping whose keys are strings.
+
+    Raises:
+        InputError: it is another thing.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InputError(f"{name} is {told(value)}: give {advice}.")
+    return value
+
+
+def device(value: Any) -> "torch.device":
+    """A device of torch's that is at hand and holds numbers.
+
+    Raises:
+        InputError: it is none.
+    """
+    import torch
+
+    try:
+        if not isinstance(value, str | torch.device):
+            raise TypeError
+        found = torch.empty(0, device=value).device
+    except (TypeError, RuntimeError, AssertionError):
+        found = torch.device("meta")
+    if found.type == "meta":
+        raise InputError(f'device is {told(value)}, which is none at hand: give "cpu", or "cuda" where there is a GPU.')
+    return torch.device(value)
+
+
 def file_name(name: str, value: Any, longest: int = LONGEST_NAME) -> str:
     """A name that files and folders can have, too.
 
@@ -74,7 +120,7 @@ def file_name(name: str, value: Any, longest: int = LONGEST_NAME) -> str:
     """
     plain = isinstance(value, str) and value.isprintable() and value.strip(" .") and not {*"/\\"} & {*value}
     if not plain:
-        raise InputError(f"{name} is {told(value)}: give a name that a file can have, without / and \\.")
+        raise InputError(f"{name} is {told(value)}: give one without / and \\, which can name a file.")
     if len(value.encode()) > longest:
         raise InputError(f"{name} is {told(value)}, too long for the name of a file: give at most {longest} bytes.")
     return value

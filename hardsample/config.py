@@ -120,8 +120,8 @@ class Run:
         check_value("batch_size", self.batch_size, self.batch_size <= MOST, "a whole number below 2**63")
         for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
             value = getattr(self, name)
-            fits = value is None or 1 <= value <= MOST
-            check_value(name, value, fits, "at least 1 (and below 2**63), or nothing for all there is")
+            check_value(name, value, value is None or value >= 1, "at least 1, or nothing for all there is")
+            check_value(name, value, value is None or value <= MOST, "a whole number below 2**63")
 
     def __repr__(self) -> str:
         """What is said of it: fields at their default are left out."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from hardsample.arguments import whole
+
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 """A forward pass in evaluation mode: int64 indices [S, m] to logits [S, m, K] and losses [S, m].
 
@@ -101,4 +103,5 @@ class FullMiniBatches(Method):
     """A method every mini-batch of which is full, so that an epoch is N/n updates."""
 
     def __init__(self, size: int, n: int) -> None:
+        size, n = whole("size", size, 1, "at least 1 example"), whole("n", n, 1, "at least 1 example a mini-batch")
         self.updates_per_epoch = Fraction(size, n)

@@ -7,6 +7,7 @@ from hardsample import arguments, jit, randomness
 from hardsample.errors import InputError, check_value
 from hardsample.methods.trees import BELOW_ONE, LARGEST, DeviceTrees, HostTrees, Trees
 
+MOST_DRAWN = 2**31 - 1  # examples at once
 BLOCK = 8192  # random numbers of a seed made at once
 
 
@@ -77,8 +78,8 @@ class BaseValues:
         Raises:
             InputError: ``step`` or ``n`` is no number of steps or examples.
         """
-        if type(n) is not int or n < 1:
-            n = arguments.whole("n", n, 1, "at least 1 example to draw")
+        if type(n) is not int or not 1 <= n <= MOST_DRAWN:
+            n = arguments.whole("n", n, 1, "at least 1 example to draw", MOST_DRAWN)
         if type(step) is not int or not 0 <= step <= arguments.MOST:
             step = arguments.whole("step", step, 0, "the number of the draw, from 0 on")
         steps = max(1, BLOCK // n)

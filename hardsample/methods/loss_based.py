@@ -117,8 +117,9 @@ class LossBased(FullMiniBatches):
             )
         for name, number in (("alpha", alpha), ("threshold", threshold)):
             check_value(name, number, 0 <= number < math.inf, "0 or a number above it")
-        monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
-        fits = not monitored or (0 < held_out < 1 and size - monitored >= n)
+        share = 0 < held_out < 1
+        monitored = max(1, round(held_out * size)) if monitor == "held-out" and share else 0
+        fits = monitor != "held-out" or (share and size - monitored >= n)
         check_value("held_out", held_out, fits, f"a share above 0 that leaves {n} of {size} examples to draw")
         check_distinct(n, size)
         self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every

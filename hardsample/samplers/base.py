@@ -60,7 +60,7 @@ class LearningSampler(CountedDraws):
         ranks = Ranks(rank, world_size, self.batch_size)
         self.rank, self.world_size = ranks.rank, ranks.world_size
         self._options = options
-        self._seeds = torch.tensor([self.seed], device=device)
+        self._seeds = torch.tensor([self.seed], device=arguments.device(device))
         self.device = self._seeds.device
         self._no_logits = torch.empty(1, 0, 0, device=self.device)
         super().__init__(self._built(self.size), ranks, lag, self.device)

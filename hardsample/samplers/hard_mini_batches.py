@@ -54,7 +54,10 @@ class HardMiniBatchSampler(LearningSampler):
         world_size: SupportsIndex | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        options = {"delta": arguments.real("delta", delta), "shuffle": shuffle, "drop_last": drop_last}
+        flags = {"shuffle": shuffle, "drop_last": drop_last}
+        options = {"delta": arguments.real("delta", delta)} | {
+            name: arguments.flag(name, flags[name]) for name in flags
+        }
         super().__init__(
             size,
             batch_size,

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hardsample.errors import InputError, check_choice, check_value
+from hardsample import arguments
+from hardsample.errors import InputError, check_choice
 from hardsample.methods import registry
 from hardsample.methods.base import Method
 from hardsample.methods.persistent import PersistentLoss
@@ -69,9 +70,9 @@ class MethodSampler(LearningSampler):
         **options: Any,
     ) -> None:
         check_choice("method", method, registry.METHODS)
-        check_value("size", size, size >= 1, "at least 1 example")
+        arguments.function("evaluate", evaluate, "a callable from int64 indices [m]")
         self.method = method
-        self._chosen = options | ({} if epochs is None else {"epochs": float(epochs)})
+        self._chosen = options | ({} if epochs is None else {"epochs": arguments.real("epochs", epochs)})
         super().__init__(
             size,
             batch_size,
