@@ -212,7 +212,7 @@ CALLS = {  # by name: what is called, arguments that are good, and the kinds of 
             "collate": "callable",
             "device": "device",
             "workers": "number from 0",
-            "name": allowed("file name"),
+            "name": "words",
             "quiet": "flag",
         },
     ),
