@@ -4,9 +4,6 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from hardsample.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,12 +47,12 @@ def real(name: str, value: Any, advice: str = "one such as 0.5") -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that only counts as one.
+    """True or False, NumPy's too, and nothing that only counts as one.
 
     Raises:
         InputError: it is another thing.
     """
-    if not isinstance(value, bool | np.bool_):
+    if type(value).__name__ not in ("bool", "bool_"):
         raise InputError(f"{name} is {told(value)}: give True or False.")
     return bool(value)
 
@@ -124,31 +121,6 @@ def file_name(name: str, value: Any, longest: int = LONGEST_NAME) -> str:
     if len(value.encode()) > longest:
         raise InputError(f"{name} is {told(value)}, too long for the name of a file: give at most {longest} bytes.")
     return value
-
-
-def numbers(name: str, values: ArrayLike, *, finite: bool = False) -> np.ndarray:
-    """Real numbers in a row, NaN among them unless they have to be ``finite``: float64 [S].
-
-    Raises:
-        InputError: they are not, or in another shape.
-    """
-    try:
-        found = np.asarray(values)
-        if found.dtype.kind not in "iufO" or any(one is None or isinstance(one, str | bool) for one in _loose(found)):
-            raise ValueError
-        found = found.astype(float)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InputError(f"{name} are {told(values)}: give a sequence of real numbers.") from None
-    if found.ndim != 1:
-        raise InputError(f"{name} have the shape {list(found.shape)}: give a sequence of numbers, [S].")
-    if finite and not np.isfinite(found).all():
-        place = int(np.argmin(np.isfinite(found)))
-        raise InputError(f"{name} have {found[place]} at place {place}: give finite numbers.")
-    return found
-
-
-def _loose(found: np.ndarray) -> list:
-    return found.ravel().tolist() if found.dtype.kind == "O" else []
 
 
 def told(value: Any) -> str:

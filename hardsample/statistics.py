@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hardsample.arguments import flag, numbers, real, told, whole
+from hardsample.arguments import flag, real, told, whole
 from hardsample.errors import InputError, check_value
 from hardsample.numerals import count, number, p_value
 
@@ -66,7 +66,7 @@ class Paired:
 
 def summary(values: ArrayLike) -> Summary:
     """Mean, standard deviation (ddof 1) and t interval of the mean, for values [S]."""
-    values = numbers("values", values)
+    values = _numbers("values", values)
     finite = values[np.isfinite(values)]
     mean = float(finite.mean()) if len(finite) else np.nan
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else np.nan
@@ -75,7 +75,7 @@ def summary(values: ArrayLike) -> Summary:
 
 def t_interval(values: ArrayLike) -> Interval:
     """Student's interval of the mean of finite values [S]: at 12 seeds it covers what it says, a bootstrap does not."""
-    values = numbers("values", values, finite=True)
+    values = _numbers("values", values, finite=True)
     if len(values) < 2:
         return Interval(np.nan, np.nan)
     half = t_half_width(values.std(ddof=1), len(values))
@@ -99,7 +99,7 @@ def paired(treatment: ArrayLike, baseline: ArrayLike, *, higher_is_better: bool 
     Raises:
         InputError: the two differ in length.
     """
-    treatment, baseline = numbers("treatment", treatment), numbers("baseline", baseline)
+    treatment, baseline = _numbers("treatment", treatment), _numbers("baseline", baseline)
     flag("higher_is_better", higher_is_better)
     _check_as_many("treatment", treatment, "baseline", baseline)
     both = np.isfinite(treatment) & np.isfinite(baseline)
@@ -116,7 +116,7 @@ def sign_flip_p(differences: ArrayLike) -> float:
     Exact over all 2^S patterns (4,096 at 12 seeds) up to 20 seeds; beyond, over a fixed sample of them that always
     holds the observed one. The smallest p that S seeds can reach is 2 / 2^S, and 1 for a single seed.
     """
-    differences = numbers("differences", differences, finite=True)
+    differences = _numbers("differences", differences, finite=True)
     seeds = len(differences)
     if seeds == 0:
         return np.nan
@@ -136,11 +136,36 @@ def t_test_p(values: ArrayLike) -> float:
     """Two-sided p of Student's test that the mean of finite values [S] is 0; NaN from fewer than two."""
     from scipy import stats
 
-    values = numbers("values", values, finite=True)
+    values = _numbers("values", values, finite=True)
     if len(values) < 2:
         return np.nan
     error = values.std(ddof=1) / np.sqrt(len(values))
     return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1)) if error else float(not values.mean())
+
+
+def _numbers(name: str, values: ArrayLike, *, finite: bool = False) -> np.ndarray:
+    """Real numbers in a row, NaN among them unless they have to be ``finite``: float64 [S].
+
+    Raises:
+        InputError: they are not, or in another shape.
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "iufO" or any(one is None or isinstance(one, str | bool) for one in _loose(found)):
+            raise ValueError
+        found = found.astype(float)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"{name} are {told(values)}: give a sequence of real numbers.") from None
+    if found.ndim != 1:
+        raise InputError(f"{name} have the shape {list(found.shape)}: give a sequence of numbers, [S].")
+    if finite and not np.isfinite(found).all():
+        place = int(np.argmin(np.isfinite(found)))
+        raise InputError(f"{name} have {found[place]} at place {place}: give finite numbers.")
+    return found
+
+
+def _loose(found: np.ndarray) -> list:
+    return found.ravel().tolist() if found.dtype.kind == "O" else []
 
 
 def _check_as_many(name: str, values: np.ndarray, other: str, others: np.ndarray) -> None:
@@ -150,7 +175,7 @@ def _check_as_many(name: str, values: np.ndarray, other: str, others: np.ndarray
 
 def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down adjustment of p values [M]; NaN stays NaN and is no test. Holm 1979."""
-    p_values = numbers("p_values", p_values)
+    p_values = _numbers("p_values", p_values)
     adjusted = np.full(p_values.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p_values))
     order = tests[np.argsort(p_values[tests], kind="stable")]
@@ -182,7 +207,7 @@ def adjusted(p_values: ArrayLike, pairs: ArrayLike) -> np.ndarray:
     NaN for a test whose pairs are fewer than :func:`seeds_needed`: it could not have been significant, so that its p
     says nothing. It still counts as a test of the family.
     """
-    p_values, pairs = numbers("p_values", p_values), numbers("pairs", pairs)
+    p_values, pairs = _numbers("p_values", p_values), _numbers("pairs", pairs)
     _check_as_many("p_values", p_values, "pairs", pairs)
     tests = int((~np.isnan(p_values)).sum())
     return np.where(pairs >= seeds_needed(tests), holm(p_values), np.nan)
@@ -213,8 +238,8 @@ def family(
     ``low`` and ``high`` end the t intervals of the differences; ``pairs`` may be NaN for none. All three are NaN where
     p is, which is no test.
     """
-    p_values, pairs = numbers("p_values", p_values), np.nan_to_num(numbers("pairs", pairs))
-    low, high = numbers("low", low), numbers("high", high)
+    p_values, pairs = _numbers("p_values", p_values), np.nan_to_num(_numbers("pairs", pairs))
+    low, high = _numbers("low", low), _numbers("high", high)
     for name, one in (("low", low), ("high", high), ("pairs", pairs)):
         _check_as_many("p_values", p_values, name, one)
     tests = int((~np.isnan(p_values)).sum())
@@ -250,7 +275,7 @@ def equivalence(differences: ArrayLike, margin: float) -> Equivalence:
 
     margin = real("margin", margin)
     check_value("margin", margin, 0 < margin < math.inf, "a difference above 0, such as 0.005")
-    differences = numbers("differences", differences, finite=True)
+    differences = _numbers("differences", differences, finite=True)
     n = len(differences)
     if n < 2:
         return Equivalence(float(differences.mean()) if n else np.nan, Interval(np.nan, np.nan), margin, np.nan, n)
@@ -268,7 +293,7 @@ def binomial_half_width(shares: ArrayLike, trials: int) -> np.ndarray:
     from scipy import stats
 
     shares, trials = (
-        numbers("shares", np.atleast_1d(shares)),
+        _numbers("shares", np.atleast_1d(shares)),
         whole("trials", trials, 1, "a number of trials, at least 1"),
     )
     return stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(shares * (1 - shares) / trials)
@@ -278,7 +303,7 @@ def updates_to_reach(
     steps: ArrayLike, values: ArrayLike, target: float, *, higher_is_better: bool = True
 ) -> int | None:
     """The first of ``steps`` [T] at which ``values`` [T] reach ``target``; None if they never do."""
-    steps, values, target = numbers("steps", steps), numbers("values", values), real("target", target)
+    steps, values, target = _numbers("steps", steps), _numbers("values", values), real("target", target)
     _check_as_many("steps", steps, "values", values)
     reached = np.flatnonzero(values >= target if flag("higher_is_better", higher_is_better) else values <= target)
     return int(steps[reached[0]]) if len(reached) else None
@@ -291,7 +316,7 @@ def convergence(epochs: ArrayLike, losses: ArrayLike, *, tolerance: float = 0.05
     finite at either end, or only the last value is near: nothing after it shows that it stays. Paper B says when a loss
     "has converged" and leaves open what that means; this definition is ours.
     """
-    epochs, losses, tolerance = numbers("epochs", epochs), numbers("losses", losses), real("tolerance", tolerance)
+    epochs, losses, tolerance = _numbers("epochs", epochs), _numbers("losses", losses), real("tolerance", tolerance)
     _check_as_many("epochs", epochs, "losses", losses)
     check_value("tolerance", tolerance, 0 <= tolerance < math.inf, "a share of the fall, such as 0.05")
     if len(losses) < 2 or not losses[-1] < losses[0] < np.inf:
@@ -306,5 +331,5 @@ def after_the_last(epochs: ArrayLike) -> float:
 
     As far from the last as that is from the one before; NaN where there is none.
     """
-    epochs = numbers("epochs", epochs)
+    epochs = _numbers("epochs", epochs)
     return float(2 * epochs[-1] - epochs[-2]) if len(epochs) > 1 else np.nan

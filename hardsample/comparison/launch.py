@@ -116,7 +116,7 @@ def compare(
     contestants, seeds = contestants_of(chosen, problem), seeds_of(seeds)
     if name == "":
         name = make_model if isinstance(make_model, str) else getattr(make_model, "__name__", type(make_model).__name__)
-    name = check_name(file_name("name", text("name", name, "words, or nothing for the model's").strip("<>")))
+    name = file_name("name", check_name(text("name", name, "words, or nothing for the model's").strip("<>")))
     root, store = paths.runs_dir(), dict[tuple[int, int], Trial]()
     try:
         store |= {(place, seed): trial for place, seed, trial in _trials(name, problem, contestants, seeds, budget)}

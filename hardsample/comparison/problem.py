@@ -126,7 +126,7 @@ def problem_of(
         good = isinstance(name, str) and name not in {"method", "seed", *COLUMNS}
         check_value("the name of a metric", repr(name), good, "another")
     for name in lower_is_better:
-        check_choice("metric of lower_is_better", name, [*(metrics or {}), "loss"])
+        check_choice("metric", name, [*(metrics or {}), "loss"])
     lower = frozenset(lower_is_better) - {"loss"}
     problem = Problem(
         *(make_model, train, test, loss, optimizer or adam, score, metrics or {}, lower),

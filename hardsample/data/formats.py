@@ -86,9 +86,9 @@ def check_range(where: str, name: str, x: np.ndarray) -> None:
             value alone.
     """
     highest = int(x.max())
-    if highest < DARK:
+    if 0 < highest < DARK:
         scale = "black is 0 and white is 1" if highest == 1 else f"{highest} is white"
-        remedy = f"if {scale}, multiply by 255 / {max(1, highest)} and give uint8, or give floats from 0 to 1"
+        remedy = f"if {scale}, multiply by 255 / {highest} and give uint8, or give floats from 0 to 1"
         raise _fault(where, name, f"has no byte above {highest}, and white is 255", remedy)
     if x[0].size > 1 and all(image.min() == image.max() for image in x):
         raise _fault(where, name, "has images of one value each", "give images that show something")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from hardsample.arguments import whole
@@ -14,6 +15,16 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 A row of -1 asks nothing for that seed, and its answer is any numbers.
 """
+
+
+AT_ONCE = 12_000
+"""Examples whose logits are kept together; whole ones of the parts in which every network of the package is passed."""
+
+
+def of_all(evaluate: Evaluate, size: int, seeds: Tensor, values: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What ``values`` makes of logits [S, m, K] and losses [S, m], of all ``size`` examples, some at once: [S, N]."""
+    parts = torch.arange(size, device=seeds.device).split(AT_ONCE)
+    return torch.cat([values(*evaluate(part.expand(len(seeds), -1))) for part in parts], 1)
 
 
 class Draw(NamedTuple):
