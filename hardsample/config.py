@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hardsample.arguments import MOST, file_name, told
 from hardsample.errors import InputError, check_choice, check_value
 
 PRECISIONS = ("float32", "tf32", "bf16")  # of products; sums and weights are float32 in all
@@ -21,6 +22,7 @@ SCHEDULES = ("constant", "cosine")
 INITIALIZATIONS = ("torchvision", "timm")
 INPUT_SCALINGS = ("unit", "standard")
 DETAILS = ("metrics", "examples")
+LONGEST_LABEL = 200  # bytes, which leave room in a file's name for the seed, the key and a suffix
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -86,23 +88,40 @@ class Run:
         check_choice("detail", self.detail, DETAILS)
         check_choice("pretrain_start", self.pretrain_start, STARTS)
         check_choice("pretrain_optimizer_state", self.pretrain_optimizer_state, OPTIMIZER_STATES)
+        for name in ("data", "method", "network"):
+            file_name(name, getattr(self, name))
+        good = not self.data.endswith(".npz")
+        check_value("data", repr(self.data), good, "the name of the data, which has no .npz at its end")
+        self._check_numbers()
+        try:
+            self.canonical  # noqa: B018  # what it is stored under
+        except (TypeError, ValueError):
+            raise InputError(
+                f"options are {told(dict(self.options))}: give plain values, as JSON has them, under names."
+            ) from None
+        file_name("the name of the run", self.label, LONGEST_LABEL)
+
+    def _check_numbers(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "evaluations_per_epoch"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}: give a value above 0.")
-        if not 0 <= self.momentum < 1:
-            raise InputError(f"momentum is {self.momentum}: give 0, or a share below 1.")
-        if not 0 <= self.pretrain_epochs <= self.epochs:
-            raise InputError(f"pretrain_epochs is {self.pretrain_epochs}: give 0 to {self.epochs} (the epochs in all).")
-        if not self.focal_gamma >= 0:
-            raise InputError(f"focal_gamma is {self.focal_gamma}: give 0 (the cross-entropy) or a value above it.")
-        if not 0 <= self.label_noise <= 1:
-            raise InputError(f"label_noise is {self.label_noise}: give a share of the labels, 0 to 1.")
+            value = getattr(self, name)
+            check_value(name, value, 0 < value < math.inf, "a value above 0, and not infinite")
+        for name in ("momentum", "rho"):
+            value = getattr(self, name)
+            check_value(name, value, 0 <= value < 1, "0, or a share below 1")
+        decay, gamma = self.learning_rate_decay, self.focal_gamma
+        check_value("learning_rate_decay", decay, 0 < decay <= 1, "1 (none), or a factor above 0 and below 1")
+        check_value("focal_gamma", gamma, 0 <= gamma < math.inf, "0 (the cross-entropy) or a value above it")
+        check_value("label_noise", self.label_noise, 0 <= self.label_noise <= 1, "a share of the labels, 0 to 1")
         known = 1 <= self.class_imbalance < math.inf
         check_value("class_imbalance", self.class_imbalance, known, "1 (the classes as they are) or a factor above it")
+        fits = 0 <= self.pretrain_epochs <= self.epochs
+        check_value("pretrain_epochs", self.pretrain_epochs, fits, f"0 to {self.epochs} (the epochs in all)")
+        check_value("seed", self.seed, 0 <= self.seed <= MOST, "a whole number from 0 up, below 2**63")
+        check_value("batch_size", self.batch_size, self.batch_size <= MOST, "a whole number below 2**63")
         for name in ("train_examples", "test_examples", "evaluate_train_examples", "image_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}: give at least 1, or nothing for all there is.")
+            check_value(name, value, value is None or value >= 1, "at least 1, or nothing for all there is")
+            check_value(name, value, value is None or value <= MOST, "a whole number below 2**63")
 
     def __repr__(self) -> str:
         """What is said of it: fields at their default are left out."""
@@ -170,6 +189,8 @@ class Run:
         Raises:
             InputError: a field is unknown, missing or mistyped.
         """
+        if not isinstance(values, Mapping):
+            raise InputError(f"a run is {told(values)}: give a mapping with its fields, {', '.join(_TYPES)}.")
         if not values.keys() <= _TYPES.keys():
             check_choice("field of a run", next(name for name in values if name not in _TYPES), _TYPES)
         missing = [name for name in ("data", "method", "seed") if name not in values]
@@ -195,10 +216,13 @@ _EXACT: dict[str, tuple[type[Any], ...]] = {  # taken as they are
 def _typed(name: str, wanted: str, value: Any) -> Any:
     """``value`` as the field's type, refusing what would need a guess."""
     if name == "options":
-        if not isinstance(value, Mapping):
-            raise InputError(f"options is {value!r}: give a mapping of option names to values.")
+        if not isinstance(value, Mapping) or not all(isinstance(option, str) for option in value):
+            raise InputError(f"options is {told(value)}: give a mapping of option names to values.")
         return MappingProxyType(dict(sorted(value.items())))
     kinds: tuple[type[Any], ...] = (int, float) if wanted == "float" else _EXACT[wanted]
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise InputError(f"{name} is {value!r} ({type(value).__name__}): give {wanted}.")
-    return float(value) if wanted == "float" else value
+        raise InputError(f"{name} is {told(value)} ({type(value).__name__}): give {wanted}.")
+    try:
+        return float(value) if wanted == "float" else value
+    except OverflowError:
+        raise InputError(f"{name} is {told(value)}: give a smaller number.") from None

@@ -2,14 +2,19 @@
 
 A value that is not finite belongs to a diverged seed. It cannot enter a mean, so it is left out of it, but it is
 counted (``diverged``) and, in a paired comparison, never counts as won.
+
+Whatever is no row of numbers, or has another length than it should, is an :class:`hardsample.errors.InputError`.
 """
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hardsample.arguments import flag, real, told, whole
+from hardsample.errors import InputError, check_value
 from hardsample.numerals import count, number, p_value
 
 CONFIDENCE = 0.95
@@ -61,7 +66,7 @@ class Paired:
 
 def summary(values: ArrayLike) -> Summary:
     """Mean, standard deviation (ddof 1) and t interval of the mean, for values [S]."""
-    values = np.asarray(values, dtype=float)
+    values = _numbers("values", values)
     finite = values[np.isfinite(values)]
     mean = float(finite.mean()) if len(finite) else np.nan
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else np.nan
@@ -70,7 +75,7 @@ def summary(values: ArrayLike) -> Summary:
 
 def t_interval(values: ArrayLike) -> Interval:
     """Student's interval of the mean of finite values [S]: at 12 seeds it covers what it says, a bootstrap does not."""
-    values = np.asarray(values, dtype=float)
+    values = _numbers("values", values, finite=True)
     if len(values) < 2:
         return Interval(np.nan, np.nan)
     half = t_half_width(values.std(ddof=1), len(values))
@@ -81,6 +86,8 @@ def t_half_width(sd: float, n: float) -> float:
     """Half of Student's interval of the mean of ``n`` values, two or more, by their standard deviation (ddof 1)."""
     from scipy import stats
 
+    sd, n = real("sd", sd), real("n", n)
+    check_value("n", n, not n < 1, "a number of values, two or more")
     return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd / np.sqrt(n)
 
 
@@ -90,11 +97,11 @@ def paired(treatment: ArrayLike, baseline: ArrayLike, *, higher_is_better: bool 
     A tie is not won; neither is a seed that diverged in either.
 
     Raises:
-        ValueError: the two differ in length.
+        InputError: the two differ in length.
     """
-    treatment, baseline = np.asarray(treatment, dtype=float), np.asarray(baseline, dtype=float)
-    if treatment.shape != baseline.shape:
-        raise ValueError(f"paired needs the same seeds twice: {treatment.shape} values against {baseline.shape}.")
+    treatment, baseline = _numbers("treatment", treatment), _numbers("baseline", baseline)
+    flag("higher_is_better", higher_is_better)
+    _check_as_many("treatment", treatment, "baseline", baseline)
     both = np.isfinite(treatment) & np.isfinite(baseline)
     differences = treatment[both] - baseline[both]
     won = int((differences > 0).sum() if higher_is_better else (differences < 0).sum())
@@ -109,7 +116,7 @@ def sign_flip_p(differences: ArrayLike) -> float:
     Exact over all 2^S patterns (4,096 at 12 seeds) up to 20 seeds; beyond, over a fixed sample of them that always
     holds the observed one. The smallest p that S seeds can reach is 2 / 2^S, and 1 for a single seed.
     """
-    differences = np.asarray(differences, dtype=float)
+    differences = _numbers("differences", differences, finite=True)
     seeds = len(differences)
     if seeds == 0:
         return np.nan
@@ -129,16 +136,46 @@ def t_test_p(values: ArrayLike) -> float:
     """Two-sided p of Student's test that the mean of finite values [S] is 0; NaN from fewer than two."""
     from scipy import stats
 
-    values = np.asarray(values, dtype=float)
+    values = _numbers("values", values, finite=True)
     if len(values) < 2:
         return np.nan
     error = values.std(ddof=1) / np.sqrt(len(values))
     return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1)) if error else float(not values.mean())
 
 
+def _numbers(name: str, values: ArrayLike, *, finite: bool = False) -> np.ndarray:
+    """Real numbers in a row, NaN among them unless they have to be ``finite``: float64 [S].
+
+    Raises:
+        InputError: they are not, or in another shape.
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "iufO" or any(one is None or isinstance(one, str | bool) for one in _loose(found)):
+            raise ValueError
+        found = found.astype(float)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"{name} are {told(values)}: give a sequence of real numbers.") from None
+    if found.ndim != 1:
+        raise InputError(f"{name} have the shape {list(found.shape)}: give a sequence of numbers, [S].")
+    if finite and not np.isfinite(found).all():
+        place = int(np.argmin(np.isfinite(found)))
+        raise InputError(f"{name} have {found[place]} at place {place}: give finite numbers.")
+    return found
+
+
+def _loose(found: np.ndarray) -> list:
+    return found.ravel().tolist() if found.dtype.kind == "O" else []
+
+
+def _check_as_many(name: str, values: np.ndarray, other: str, others: np.ndarray) -> None:
+    if len(values) != len(others):
+        raise InputError(f"{name} has {len(values)} values and {other} {len(others)}: give as many, in one order.")
+
+
 def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down adjustment of p values [M]; NaN stays NaN and is no test. Holm 1979."""
-    p_values = np.asarray(p_values, dtype=float)
+    p_values = _numbers("p_values", p_values)
     adjusted = np.full(p_values.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p_values))
     order = tests[np.argsort(p_values[tests], kind="stable")]
@@ -147,8 +184,10 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def min_attainable_p(pairs: int) -> float:
+def min_attainable_p(pairs: float) -> float:
     """The smallest p that the exact sign-flip test of so many pairs can give: all differences have one sign."""
+    pairs = real("pairs", pairs)
+    check_value("pairs", pairs, 0 <= pairs < math.inf, "a number of pairs")
     return 2.0 ** (1 - pairs)
 
 
@@ -158,6 +197,7 @@ def seeds_needed(tests: int) -> int:
     Holm's first step multiplies the :func:`min_attainable_p` by the number of tests: 6 pairs for one test, 10 for
     thirteen.
     """
+    tests = whole("tests", tests, 0, "a number of tests")
     return next(n for n in itertools.count(1) if max(tests, 1) * min_attainable_p(n) < LEVEL)
 
 
@@ -167,7 +207,8 @@ def adjusted(p_values: ArrayLike, pairs: ArrayLike) -> np.ndarray:
     NaN for a test whose pairs are fewer than :func:`seeds_needed`: it could not have been significant, so that its p
     says nothing. It still counts as a test of the family.
     """
-    p_values, pairs = np.asarray(p_values, dtype=float), np.asarray(pairs, dtype=float)
+    p_values, pairs = _numbers("p_values", p_values), _numbers("pairs", pairs)
+    _check_as_many("p_values", p_values, "pairs", pairs)
     tests = int((~np.isnan(p_values)).sum())
     return np.where(pairs >= seeds_needed(tests), holm(p_values), np.nan)
 
@@ -180,7 +221,9 @@ def smallest_significant_difference(interval: Interval, n: int, tests: int) -> f
     """
     from scipy import stats
 
-    if n < seeds_needed(tests):
+    if not isinstance(interval, Interval):
+        raise InputError(f"interval is {told(interval)}: give an Interval, as t_interval does.")
+    if whole("n", n, 0, "the number of differences") < seeds_needed(tests):
         return np.nan
     usual, first_step = (stats.t.ppf(1 - level / 2, n - 1) for level in (1 - CONFIDENCE, LEVEL / max(tests, 1)))
     return float((interval.high - interval.low) / 2 * first_step / usual)
@@ -195,7 +238,10 @@ def family(
     ``low`` and ``high`` end the t intervals of the differences; ``pairs`` may be NaN for none. All three are NaN where
     p is, which is no test.
     """
-    p_values, pairs = np.asarray(p_values, dtype=float), np.nan_to_num(np.asarray(pairs, dtype=float))
+    p_values, pairs = _numbers("p_values", p_values), np.nan_to_num(_numbers("pairs", pairs))
+    low, high = _numbers("low", low), _numbers("high", high)
+    for name, one in (("low", low), ("high", high), ("pairs", pairs)):
+        _check_as_many("p_values", p_values, name, one)
     tests = int((~np.isnan(p_values)).sum())
     smallest = [
         np.nan if np.isnan(p) else smallest_significant_difference(Interval(*ends), int(n), tests)
@@ -223,13 +269,13 @@ def equivalence(differences: ArrayLike, margin: float) -> Equivalence:
     is below 0.05. NaN from fewer than two differences.
 
     Raises:
-        ValueError: the margin is not above 0.
+        InputError: the margin is not above 0.
     """
     from scipy import stats
 
-    if not margin > 0:
-        raise ValueError(f"a margin of {margin}: equivalence needs one above 0.")
-    differences = np.asarray(differences, dtype=float)
+    margin = real("margin", margin)
+    check_value("margin", margin, 0 < margin < math.inf, "a difference above 0, such as 0.005")
+    differences = _numbers("differences", differences, finite=True)
     n = len(differences)
     if n < 2:
         return Equivalence(float(differences.mean()) if n else np.nan, Interval(np.nan, np.nan), margin, np.nan, n)
@@ -246,7 +292,10 @@ def binomial_half_width(shares: ArrayLike, trials: int) -> np.ndarray:
     """Half the 95 % normal interval of shares [M] of so many independent trials: an accuracy's over test images."""
     from scipy import stats
 
-    shares = np.asarray(shares, dtype=float)
+    shares, trials = (
+        _numbers("shares", np.atleast_1d(shares)),
+        whole("trials", trials, 1, "a number of trials, at least 1"),
+    )
     return stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(shares * (1 - shares) / trials)
 
 
@@ -254,9 +303,10 @@ def updates_to_reach(
     steps: ArrayLike, values: ArrayLike, target: float, *, higher_is_better: bool = True
 ) -> int | None:
     """The first of ``steps`` [T] at which ``values`` [T] reach ``target``; None if they never do."""
-    values = np.asarray(values, dtype=float)
-    reached = np.flatnonzero(values >= target if higher_is_better else values <= target)
-    return int(np.asarray(steps)[reached[0]]) if len(reached) else None
+    steps, values, target = _numbers("steps", steps), _numbers("values", values), real("target", target)
+    _check_as_many("steps", steps, "values", values)
+    reached = np.flatnonzero(values >= target if flag("higher_is_better", higher_is_better) else values <= target)
+    return int(steps[reached[0]]) if len(reached) else None
 
 
 def convergence(epochs: ArrayLike, losses: ArrayLike, *, tolerance: float = 0.05) -> float | None:
@@ -266,12 +316,14 @@ def convergence(epochs: ArrayLike, losses: ArrayLike, *, tolerance: float = 0.05
     finite at either end, or only the last value is near: nothing after it shows that it stays. Paper B says when a loss
     "has converged" and leaves open what that means; this definition is ours.
     """
-    losses = np.asarray(losses, dtype=float)
+    epochs, losses, tolerance = _numbers("epochs", epochs), _numbers("losses", losses), real("tolerance", tolerance)
+    _check_as_many("epochs", epochs, "losses", losses)
+    check_value("tolerance", tolerance, 0 <= tolerance < math.inf, "a share of the fall, such as 0.05")
     if len(losses) < 2 or not losses[-1] < losses[0] < np.inf:
         return None
     far = ~(np.abs(losses - losses[-1]) <= tolerance * (losses[0] - losses[-1]))  # NaN is far
     first = np.flatnonzero(far)[-1] + 1
-    return float(np.asarray(epochs)[first]) if first < len(losses) - 1 else None
+    return float(epochs[first]) if first < len(losses) - 1 else None
 
 
 def after_the_last(epochs: ArrayLike) -> float:
@@ -279,5 +331,5 @@ def after_the_last(epochs: ArrayLike) -> float:
 
     As far from the last as that is from the one before; NaN where there is none.
     """
-    epochs = np.asarray(epochs, dtype=float)
+    epochs = _numbers("epochs", epochs)
     return float(2 * epochs[-1] - epochs[-2]) if len(epochs) > 1 else np.nan

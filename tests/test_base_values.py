@@ -1,5 +1,7 @@
 """The store of base values against plain arrays: draws, updates, duplicates, floor."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -158,16 +160,52 @@ def test_update_takes_what_was_drawn_what_was_not_and_what_is_not_contiguous(kin
     assert torch.equal(values.values, wanted.scatter_(1, *turned))
 
 
-@pytest.mark.skipif(not jit.AVAILABLE, reason="torch has its own messages")
-def test_an_update_that_does_not_fit_is_refused():
-    values = store(10, seeds=torch.tensor([1]))
-    for index in (-1, 10):
-        with pytest.raises(IndexError, match="of no example"):
-            values.update(torch.tensor([[index]]), torch.ones(1, 1))
-    with pytest.raises(ValueError, match="differ in shape"):
-        values.update(torch.tensor([[1, 2]]), torch.ones(1, 1))
-    with pytest.raises(ValueError, match="a value for every example"):
-        values.fill(torch.ones(1, 9))
+@BOTH
+def test_what_does_not_fit_is_refused_and_changes_nothing(kind):
+    values = store(10, kind)
+    before = {name: tensor.clone() for name, tensor in values.tensors.items()}
+    rows, ones = torch.zeros(3, 2, dtype=torch.int64), torch.ones(3, 2)
+    far = rows.clone()
+    far[2, 1] = 10
+    bad = {
+        "an index is of no example: give 0 to 9": [(far, ones), (far - 11, ones)],
+        "differ in shape or do not fit": [
+            *((rows[:2], ones[:2]), (rows.repeat(2, 1), ones.repeat(2, 1)), (rows, ones[:, :1])),
+            *((rows[0], ones[0]), (rows, None), ([[1]], [[1.0]]), (rows.unsqueeze(0), ones.unsqueeze(0))),
+        ],
+        "indices are torch": [(rows.int(), ones), (rows.float(), ones), (rows.bool(), ones)],
+        "values are torch": [(rows, rows), (rows, ones.bool()), (rows, ones.cfloat())],
+    }
+    for words, calls in bad.items():
+        for indices, scores in calls:
+            with pytest.raises(InputError, match=words):
+                values.update(indices, scores)
+    for scores in (torch.ones(3, 9), torch.ones(2, 10), torch.ones(10), None, 1.0, torch.ones(3, 10).long()):
+        with pytest.raises(InputError, match="values are"):
+            values.fill(scores)
+    for numbers in (torch.ones(4, 2) / 2, torch.ones(2), torch.ones(3, 0), None, [0.5]):
+        with pytest.raises(InputError, match="numbers are"):
+            values.draw_by(numbers)
+    for step, n in ((0, 0), (0, -1), (0, 1.5), (-1, 2), (2**64, 2), (None, 2), (0, None), (torch.tensor(0), 2)):
+        with pytest.raises(InputError, match="step is|n is|call prepare first"):
+            values.draw(step, n)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in values.tensors.items())
+
+
+@pytest.mark.skipif(not jit.AVAILABLE, reason="torch looks at every index")
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -1.0, 0.0])
+def test_a_draw_stays_in_range_whatever_is_copied_into_the_state(bad):
+    values = store(5000)
+    for tensor in values.tensors.values():
+        tensor.fill_(bad)
+    drawn = values.draw(0, 64)
+    assert drawn.min() >= 0 and drawn.max() < 5000
+
+
+@pytest.mark.parametrize("seeds", [None, [1], torch.tensor([1.0]), torch.tensor(1), torch.empty(0, dtype=torch.int64)])
+def test_seeds_have_to_be_a_row_of_whole_numbers(seeds):
+    with pytest.raises(InputError, match="seeds are"):
+        BaseValues(5, seeds)
 
 
 def test_all_at_the_floor_is_uniform():

@@ -74,11 +74,42 @@ def test_the_start_forgets_the_method_and_keeps_the_seed():
         ({"precision": "fp8"}, "unknown precision 'fp8': choose one of float32, tf32, bf16"),
         ({"train_examples": 0}, "train_examples is 0: give at least 1, or nothing for all"),
         ({"options": 3}, "options is 3: give a mapping"),
+        ({"options": {1: 2}}, "options is {1: 2}: give a mapping"),
+        ({"options": {"floor": float("nan")}}, "options are .* give plain values, as JSON has them"),
+        ({"options": {"floor": object()}}, "options are .* give plain values, as JSON has them"),
+        ({"options": {"delta": "../../secret"}}, "the name of the run is .* give one without / and"),
+        ({"rho": 7}, "rho is 7.0: give 0, or a share below 1"),
+        ({"rho": 10**400}, "rho is 1000.* give a smaller number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf: give a value above 0, and not infinite"),
+        ({"learning_rate_decay": 0}, "learning_rate_decay is 0.0: give 1"),
+        ({"learning_rate_decay": float("nan")}, "learning_rate_decay is nan: give 1"),
+        ({"epochs": float("inf")}, "epochs is inf: give a value above 0, and not infinite"),
+        ({"evaluations_per_epoch": float("nan")}, "evaluations_per_epoch is nan"),
+        ({"focal_gamma": float("inf")}, "focal_gamma is inf: give 0"),
+        ({"seed": -1}, "seed is -1: give a whole number from 0 up"),
+        ({"seed": 2**64}, "seed is 18446744073709551616: give a whole number from 0 up"),
+        ({"batch_size": 2**64}, "batch_size is 18446744073709551616: give a whole number below"),
+        ({"image_size": 2**64}, "image_size is 18446744073709551616: give a whole number below"),
+        ({"data": "../../secret"}, "data is '../../secret': give one without / and"),
+        ({"data": ".."}, "data is '..': give one without / and"),
+        ({"data": "own.npz"}, "data is 'own.npz': give the name of the data"),
+        ({"data": ""}, "data is '': give one without"),
+        ({"data": "a\nb"}, "data is 'a.+nb': give one without / and"),
+        ({"data": "x" * 300}, "data is 'xxx.*, too long for the name of a file"),
+        ({"method": "a/b"}, "method is 'a/b': give one without / and"),
+        ({"network": "..\\b"}, "network is .* give one without / and"),
+        ({"data": "a" * 90, "method": "b" * 90, "network": "c" * 90}, "the name of the run is .*, too long"),
     ],
 )
 def test_bad_fields_are_refused_by_name(change, message):
     with pytest.raises(InputError, match=message):
         Run.from_dict({"data": "glyphs", "method": "MB", "seed": 1} | change)
+
+
+@pytest.mark.parametrize("values", [None, [], "glyphs", 7])
+def test_what_is_no_mapping_is_no_run(values):
+    with pytest.raises(InputError, match="give a mapping with its fields"):
+        Run.from_dict(values)
 
 
 def test_missing_fields_are_named():

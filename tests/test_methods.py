@@ -385,7 +385,7 @@ def test_base_values_are_refreshed_every_so_many_steps():
         ({"uniform": 1.5}, "uniform is 1.5: give the share of uniform draws, 0 to 1"),
         ({"beta": -1.0}, "beta is -1.0: give 0"),
         ({"refresh_every": -1}, "refresh_every is -1: give a number of steps, or 0"),
-        ({"distinct": "yes"}, "distinct is yes: give True or False"),
+        ({"distinct": "yes"}, "distinct is 'yes': give True or False"),
         ({"distinct": True, "beta": 1.0}, "beta is 1.0: give 0 where distinct is True: such a draw has no simple prob"),
         ({"distinct": True, "n": 11}, "a mini-batch of 11 cannot be drawn from 10 examples without replacement: give"),
     ],

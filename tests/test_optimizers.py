@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hardsample import jit
+from hardsample import InputError, jit
 from hardsample.training import optimizers
 
 SHAPES = [(17, 30), (8, 3, 3, 3), (5,)]
@@ -73,3 +73,12 @@ def test_a_rate_on_the_device_is_the_rate(rule, options, monkeypatch):
         found.append(parameters)
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.skipif(not jit.AVAILABLE, reason="torch has its own messages")
+def test_gradients_of_another_shape_and_parameters_with_gaps_are_refused():
+    rule = optimizers.Adadelta([torch.ones(4, 3)], rho=0.95)
+    with pytest.raises(InputError, match="give its own"):
+        rule.step([torch.ones(2, 3)], 0.05)
+    with pytest.raises(InputError, match="gaps in memory"):
+        optimizers.Adadelta([torch.ones(4, 3)[:, :2]], rho=0.95)

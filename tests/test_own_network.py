@@ -66,7 +66,7 @@ def test_images_and_sizes_that_it_cannot_take_are_refused():
     ("spec", "message"),
     [
         (NetworkSpec("resnet18", "another", Linear), "another network named 'resnet18'"),
-        (NetworkSpec("a/b", "a/b", Linear), "a network is named 'a/b'"),
+        (NetworkSpec("a/b", "a/b", Linear), "the name of the network is 'a/b'"),
         (NetworkSpec("wide", "wide", Linear, max_cohort_size=0), "max_cohort_size of wide is 0"),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from hardsample.errors import InputError
 from hardsample.training import pooling
 
 
@@ -53,3 +54,10 @@ def test_a_nan_is_never_pooled_away(dtype, sign, corner):
 def test_any_memory_layout_will_do():
     x, keep, _ = cases(torch.float32)
     assert torch.equal(pooling.pool_relu_dropout(x.contiguous(), keep, 0.25), pooling.pool_relu_dropout(x, keep, 0.25))
+
+
+def test_what_the_compiled_loops_cannot_walk_is_refused():
+    x, keep, _ = cases(torch.float32)
+    for bad in ((x.double(), keep), (x[0], None), (x, keep[:2]), (x, keep[..., :4]), (x, keep.int())):
+        with pytest.raises(InputError, match="give"):
+            pooling.pool_relu_dropout(*bad, 0.25)

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from hardsample import Run, load
-from hardsample.training import letters_cnn
+from hardsample import InputError, Run, load
+from hardsample.training import letters_cnn, sparse_backward
 from hardsample.training.step import TrainingStep
 
 pytest.importorskip("numba")
@@ -105,3 +105,16 @@ def test_a_record_says_where_zeros_were_skipped(precision, seeds, said):
     runs = [Run("glyphs", "MB", seed, precision=precision, **GLYPHS) for seed in seeds]
     step = TrainingStep(runs, load("glyphs", **GLYPHS), CPU)
     assert step.computed.get("backward") == said
+
+
+def test_other_convolutions_and_masks_are_refused():
+    images, keep = torch.rand(2, 1, 12, 12), torch.ones(2, 4, 4, 64, dtype=torch.bool)
+    first, second = torch.nn.Conv2d(1, 32, 3), torch.nn.Conv2d(32, 64, 3)
+    assert sparse_backward.features(images, first, second, keep, 0.25).shape == keep.shape
+    for bad in (
+        (images, torch.nn.Conv2d(1, 16, 3), torch.nn.Conv2d(16, 64, 3), keep),
+        (images, first, torch.nn.Conv2d(32, 64, 5), keep),
+        (images, first, second, keep[:1]),
+    ):
+        with pytest.raises(InputError, match="give"):
+            sparse_backward.features(*bad, 0.25)

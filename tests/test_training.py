@@ -12,10 +12,11 @@ from hardsample.config import PRECISIONS, Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.data.label_noise import flip_labels
 from hardsample.errors import InputError
+from hardsample.methods import base, registry
 from hardsample.methods.registry import METHODS
-from hardsample.training import networks, optimizers, updates
+from hardsample.training import evaluation, networks, optimizers, updates
 from hardsample.training import trainer as training
-from hardsample.training.cohort import Cohort
+from hardsample.training.cohort import IMAGES_AT_ONCE, Cohort
 from hardsample.training.losses import focal_loss
 from hardsample.training.results import COLUMNS, DeadlineError, TrainingResult
 from hardsample.training.step import TrainingStep
@@ -536,3 +537,32 @@ def test_the_fused_step_is_as_near_to_float32_as_the_plain_one(method, precision
     computed = updates.stepper(runs, data, device="cuda", way="fused").computed
     assert computed["check"]["agrees"], computed
     assert computed["way"] == "fused" and computed["captured"]
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_evaluating_in_blocks_changes_no_bit(monkeypatch, seeds, statistics):
+    """Of metrics, and of the base values that PEB begins with: whole parts are passed together, as ever."""
+    data = load("glyphs", train_examples=1300, test_examples=700)
+    common = {"epochs": 0.1, "batch_size": 20, "evaluation_statistics": statistics}
+    runs = [Run("glyphs", "PEB", seed, **common) for seed in range(1, seeds + 1)]
+    monkeypatch.setattr(base, "AT_ONCE", 10**6)
+    monkeypatch.setattr(evaluation, "AT_ONCE", 10**6)
+    whole = training.train(runs, data)
+    monkeypatch.setattr(base, "AT_ONCE", 500)
+    monkeypatch.setattr(evaluation, "AT_ONCE", 500)
+    assert [one.rows for one in training.train(runs, data)] == [one.rows for one in whole]
+
+
+def test_the_logits_of_all_examples_are_never_kept_at_once():
+    asked = []
+
+    def evaluate(indices):
+        asked.append(indices.shape[1])
+        return torch.zeros(*indices.shape, 300), torch.ones(indices.shape)
+
+    size = 3 * base.AT_ONCE + 7
+    method = registry.build("PEB", size, 32, torch.tensor([1]))
+    method.refresh(0, evaluate)
+    assert asked == [base.AT_ONCE] * 3 + [7] and base.AT_ONCE % IMAGES_AT_ONCE == 0
+    torch.testing.assert_close(method.hardness, torch.full((1, size), 300.0).log())

@@ -39,7 +39,7 @@ class Items:
         if isinstance(self.dataset, TensorDataset) and self.collate is None:
             whole = tuple(tensor[places.to(tensor.device)] for tensor in self.dataset.tensors)
         else:
-            whole = (self.collate or default_collate)(self._fetch(places.tolist()))
+            whole = self._collated(self._fetch(places.tolist()))
         inputs, targets = _split(whole)
         return _moved(inputs, device), _moved(targets, device)
 
@@ -48,6 +48,16 @@ class Items:
         if device.type == "cpu" or not isinstance(self.dataset, TensorDataset):
             return self
         return Items(TensorDataset(*(tensor.to(device) for tensor in self.dataset.tensors)), self.collate)
+
+    def _collated(self, items: list) -> Any:
+        try:
+            return (self.collate or default_collate)(items)
+        except (TypeError, ValueError, RuntimeError, KeyError, IndexError) as error:
+            kind = type(items[0]).__name__
+            raise InputError(
+                f"items such as a {kind} make no batch ({str(error).splitlines()[0]}): have each be (inputs, target) of"
+                " one kind and shape, or give a collate that makes batches of them."
+            ) from error
 
     def _fetch(self, indices: list[int]) -> list:
         fetch = getattr(self.dataset, "__getitems__", None)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hardsample import paths
+from hardsample.arguments import file_name, flag, text, whole
 from hardsample.comparison import identity, trials
 from hardsample.comparison.pool import Job, do_here, pool
 from hardsample.comparison.problem import Contestant, Problem, contestants_of, problem_of, seeds_of
@@ -22,7 +23,7 @@ from hardsample.errors import check_choice
 from hardsample.extras import explained
 from hardsample.numerals import count
 from hardsample.runs import provenance
-from hardsample.runs.devices import check_workers, count_places, resolve_device
+from hardsample.runs.devices import count_places, resolve_device
 from hardsample.runs.progress import say
 
 BUDGETS = ("updates", "wall-clock")
@@ -94,7 +95,8 @@ def compare(
         InputError: something that was passed does not fit; nothing is half-written.
     """
     check_choice("budget", budget, BUDGETS)
-    check_workers(workers)
+    workers = whole("workers", workers, 0, "0 for one per CPU core or GPU, or a number above it")
+    flag("quiet", quiet)
     device = resolve_device(device)
     problem = problem_of(
         make_model,
@@ -112,9 +114,9 @@ def compare(
     )
     chosen = [name for name in METHODS if problem.by_logits or name != "PEB"] if methods is None else methods
     contestants, seeds = contestants_of(chosen, problem), seeds_of(seeds)
-    if not name:
+    if name == "":
         name = make_model if isinstance(make_model, str) else getattr(make_model, "__name__", type(make_model).__name__)
-    name = check_name(name.strip("<>"))
+    name = file_name("name", check_name(text("name", name, "words, or nothing for the model's").strip("<>")))
     root, store = paths.runs_dir(), dict[tuple[int, int], Trial]()
     try:
         store |= {(place, seed): trial for place, seed, trial in _trials(name, problem, contestants, seeds, budget)}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hardsample.arguments import mapping, real, told, whole
 from hardsample.comparison.items import Items, as_items, call
 from hardsample.comparison.losses import cross_entropy
 from hardsample.errors import InputError, check_choice, check_value
@@ -19,6 +20,7 @@ from hardsample.training import networks
 
 ALIASES = {"shuffled": "MB", "uniform": "SMB"}
 """Plain words for two methods."""
+MOST_SEEDS = 1_000_000
 TRIED = 64  # examples, before anything slow begins
 COLUMNS = ("progress", "update", "epoch", "seconds", "loss")  # of the budget, from 0 to 1; metrics come after them
 
@@ -33,7 +35,7 @@ class Contestant:
 
     def build(self, size: int, n: int, seeds: Tensor) -> Method:
         """The method, for so many examples and mini-batches of n."""
-        return self.spec.build(size, n, seeds, 0, **self.options)
+        return self.spec.made(size, n, seeds, 0, self.options)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,6 +107,9 @@ def problem_of(
     if isinstance(make_model, str):
         make_model = _network(make_model, train)
     functions = {"make_model": make_model, "loss": loss, "optimizer": optimizer, "score": score, "collate": collate}
+    mapping("metrics", {} if metrics is None else metrics, "a mapping, of names to functions")
+    if isinstance(lower_is_better, str) or not isinstance(lower_is_better, Iterable):
+        raise InputError(f"lower_is_better is {told(lower_is_better)}: give a sequence of names of metrics.")
     named = functions | {f"the metric {name!r}": metric for name, metric in (metrics or {}).items()}
     for name, function in named.items():
         if not callable(function) and (function is not None or name == "make_model"):
@@ -113,17 +118,16 @@ def problem_of(
         raise InputError(
             "make_model is a model: give a function that makes a new one, since each training needs its own."
         )
-    for name, whole in (("batch_size", batch_size), ("evaluations", evaluations)):
-        good = isinstance(whole, int) and not isinstance(whole, bool) and whole >= 1
-        check_value(name, whole, good, "a whole number, at least 1")
-    check_value("epochs", epochs, 0 < float(epochs) < math.inf, "a number above 0")
+    batch_size = whole("batch_size", batch_size, 1, "a whole number, at least 1")
+    evaluations = whole("evaluations", evaluations, 1, "a whole number, at least 1")
+    check_value("epochs", told(epochs), 0 < real("epochs", epochs) < math.inf, "a number above 0")
     check_value("batch_size", batch_size, batch_size <= len(train), f"at most the {len(train)} training examples")
     for name in metrics or {}:
         good = isinstance(name, str) and name not in {"method", "seed", *COLUMNS}
         check_value("the name of a metric", repr(name), good, "another")
+    for name in lower_is_better:
+        check_choice("metric", name, [*(metrics or {}), "loss"])
     lower = frozenset(lower_is_better) - {"loss"}
-    for name in lower:
-        check_choice("metric", name, metrics or {})
     problem = Problem(
         *(make_model, train, test, loss, optimizer or adam, score, metrics or {}, lower),
         epochs=float(epochs),
@@ -140,8 +144,8 @@ def _network(name: str, train: Items) -> Callable[[], nn.Module]:
     """What makes a registered network for the classes of the data."""
     spec = networks.find(name)
     _, targets = train.batch(range(len(train)), torch.device("cpu"))
-    if not are_classes(targets):
-        raise InputError(f"{name} is a network for classes, and the targets are none: give int64 [N].")
+    if not are_classes(targets) or int(targets.min()) < 0:
+        raise InputError(f"{name} is a network for classes, and the targets are none: give int64 [N], from 0 up.")
     return functools.partial(spec.build, int(targets.max()) + 1, None)
 
 
@@ -155,6 +159,8 @@ def _tried(problem: Problem) -> tuple[Tensor, Any]:
         model = built(problem).eval()
         for items in (problem.test, problem.train):
             inputs, targets = items.batch(range(min(TRIED, len(items))), torch.device("cpu"))
+            if problem.loss is None and are_classes(targets) and bool((targets < 0).any()):
+                raise InputError(f"a target is {targets.min().item()}: number the classes from 0.")
             if problem.loss is None and not are_classes(targets):
                 raise InputError(
                     "loss is None, and the targets are no classes (int64 [n]): give a loss, with a value for each"
@@ -186,12 +192,15 @@ def seeds_of(seeds: int | Sequence[int]) -> list[int]:
     Raises:
         InputError: there is none, or one comes twice.
     """
-    found = list(range(1, seeds + 1)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+    found = seeds
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        check_value("seeds", seeds, 1 <= seeds <= MOST_SEEDS, f"how many, 1 to {MOST_SEEDS:,}, or which")
+        found = list(range(1, seeds + 1))
     good = isinstance(found, list | tuple | range) and all(
         isinstance(seed, int) and 0 <= seed < 2**63 for seed in found
     )
     if not good or not found or len(set(found)) < len(found):
-        raise InputError(f"seeds is {seeds!r}: give how many, or different whole numbers from 0 up.")
+        raise InputError(f"seeds is {told(seeds)}: give how many, or different whole numbers from 0 up.")
     return list(found)
 
 
@@ -231,6 +240,8 @@ def contestants_of(names: Iterable[str], problem: Problem) -> list[Contestant]:
         InputError: one is unknown, its options are not its own or out of their range, it comes twice, or it does not
             fit the problem.
     """
+    if not isinstance(names, Iterable):
+        raise InputError(f"methods are {told(names)}: give a list of names, such as ['shuffled', 'PLB'].")
     found = [_contestant(name, problem.epochs) for name in ([names] if isinstance(names, str) else names)]
     called = [one.name for one in found]
     if len(called) < 2 or len(set(called)) < len(called):

@@ -5,11 +5,11 @@ import functools
 import itertools
 import string
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hardsample import arguments
 from hardsample.data import formats, glyphs
 from hardsample.data.download import Source, cifar_source, idx_source
 from hardsample.errors import InputError
@@ -59,8 +59,22 @@ class DatasetSpec:
         Raises:
             InputError: the name is no name or has another data set, or two ways of loading are given.
         """
-        if not self.name or self.name.endswith(".npz") or Path(self.name).name != self.name:
-            raise InputError(f"the name of the data is {self.name!r}: give one without / and without .npz at its end.")
+        if arguments.file_name("the name of the data", self.name).endswith(".npz"):
+            raise InputError(f"the name of the data is {self.name!r}: give one without .npz at its end.")
+        for words in ("what", "origin", "recipe", "label", "fingerprint", "stands_for", "copy_of"):
+            arguments.text(words, getattr(self, words), "words")
+        for names in ("classes", "papers"):
+            if not isinstance(getattr(self, names), tuple) or not all(
+                isinstance(one, str) for one in getattr(self, names)
+            ):
+                raise InputError(f"{names} are {arguments.told(getattr(self, names))}: give a tuple of names.")
+        for number in ("class_count", "tests"):
+            if getattr(self, number) is not None:
+                arguments.whole(number, getattr(self, number), 1, "a number, at least 1, or None")
+        for way in ("generate", "load"):
+            arguments.function(way, getattr(self, way))
+        if self.download is not None and not isinstance(self.download, Source):
+            raise InputError(f"download is {arguments.told(self.download)}: give a Source, or None.")
         ways = [way for way in ("download", "generate", "load") if getattr(self, way)]
         if len(ways) > 1:
             raise InputError(f"the data {self.name!r} have {' and '.join(ways)}: give one way of loading them.")

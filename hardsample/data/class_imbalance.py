@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hardsample import randomness
+from hardsample.arguments import real
 from hardsample.errors import InputError, check_value
 from hardsample.numerals import count, short
 from hardsample.randomness import Stream
@@ -21,6 +22,7 @@ def check_factor(factor: float) -> None:
     Raises:
         InputError: it is below 1, or infinite.
     """
+    factor = real("class_imbalance", factor)
     check_value("class_imbalance", factor, 1 <= factor < math.inf, "1 (the classes as they are) or a factor above it")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hardsample import arguments
 from hardsample.data import catalogue, download, fingerprints, formats
 from hardsample.data.catalogue import DATASETS, DatasetSpec
 from hardsample.data.class_imbalance import check_factor, enough, keep
@@ -24,6 +25,9 @@ class Dataset:
     x_train and x_test are uint8 [N, C, H, W], y_train and y_test int64 [N] in 0 .. num_classes - 1.
     ``stand_in`` tells that the images are generated, so that whatever is drawn from them can say so.
     ``class_imbalance`` is what :func:`load` was asked for.
+
+    Raises:
+        InputError: a part is of another type, shape or length, or a label is of no class.
     """
 
     name: str
@@ -34,6 +38,32 @@ class Dataset:
     classes: tuple[str, ...]
     stand_in: bool
     class_imbalance: float = 1.0
+
+    def __post_init__(self) -> None:
+        arguments.text("name", self.name, "the name of the data")
+        arguments.flag("stand_in", self.stand_in)
+        check_factor(self.class_imbalance)
+        if not isinstance(self.classes, tuple) or not all(isinstance(one, str) for one in self.classes):
+            raise InputError(f"classes are {arguments.told(self.classes)}: give a tuple of their names.")
+        for part in ("train", "test"):
+            self._check_part(part)
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            shapes = [list(x.shape[1:]) for x in (self.x_train, self.x_test)]
+            raise InputError(f"x_train has images {shapes[0]} and x_test {shapes[1]}: give one shape, [C, H, W].")
+
+    def _check_part(self, part: str) -> None:
+        x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+        for name, given, dtype, dim in (("x", x, torch.uint8, 4), ("y", y, torch.int64, 1)):
+            if not isinstance(given, torch.Tensor) or given.dtype != dtype or given.dim() != dim or not len(given):
+                words = "uint8 [N, C, H, W]" if name == "x" else "int64 [N]"
+                raise InputError(f"{name}_{part} is {arguments.told(given)}: give a tensor, {words}, of one or more.")
+        if len(x) != len(y):
+            raise InputError(f"x_{part} has {len(x)} images and y_{part} {len(y)} labels: give one label an image.")
+        least, most = (end.item() for end in y.aminmax())
+        if least < 0 or most >= self.num_classes:
+            raise InputError(
+                f"y_{part} has labels {least} to {most}: give 0 to {self.num_classes - 1}, as classes are."
+            )
 
     def __repr__(self) -> str:
         train, test = (" x ".join(map(str, images.shape)) for images in (self.x_train, self.x_test))
@@ -113,9 +143,10 @@ def load(
             a class would keep no example.
     """
     for option, value in (("train_examples", train_examples), ("test_examples", test_examples)):
-        if value is not None and value < 1:
-            raise InputError(f"{option} is {value}: give at least 1, or nothing for all.")
+        if value is not None:
+            arguments.whole(option, value, 1, "at least 1, or nothing for all")
     check_factor(class_imbalance)
+    arguments.text("source", source, "the name of a data set, or the path of an .npz file")
     chosen = (train_examples, test_examples, float(class_imbalance))
     name, path = _known(source)
     if path is not None:

@@ -5,23 +5,30 @@ import dataclasses
 import functools
 import gzip
 import http.client
+import logging
 import os
 import shutil
-import socket
+import stat
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hardsample.data import formats
+from hardsample.data import fetching, formats
 from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 DOWNLOAD_ROUNDS = 2  # times that every mirror is asked
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
+
+_SCRATCH = "hardsample-unpacked-"  # how folders for unpacked files begin
+_OLD = 60.0  # seconds after which whoever made one has locked it, if it lives
 
 # What unpacking a damaged archive, or one of another layout, can raise.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
@@ -75,6 +82,7 @@ class _Archive:
     md5: str
     urls: list[str]
     members: dict[str, str]
+    pickles: str = ""  # what is to be said where the same data lie there as pickles
 
 
 def read(name: str, source: Source, root: Path) -> formats.Contents:
@@ -85,9 +93,9 @@ def read(name: str, source: Source, root: Path) -> formats.Contents:
     """
     folder = root / source.folder
     origin = {file: folder / file for file in source.files}
-    with tempfile.TemporaryDirectory() as scratch:
+    with _scratch() as scratch:
         if not all(path.is_file() for path in origin.values()):
-            folder = Path(scratch)
+            folder = scratch
             for archive in _archives(source, root):
                 _provide(name, archive, folder)
                 origin |= dict.fromkeys(archive.members, archive.path)
@@ -120,7 +128,19 @@ def _archives(source: Source, root: Path) -> list[_Archive]:
     urls = [f"{place}/{archive}"]
     if archive.endswith(".zip"):
         return [_Archive(folder / archive, md5, urls, {file: f"gzip/{file}.gz" for file in source.files})]
-    return [_Archive(root / archive, md5, urls, {file: f"{source.folder}/{file}" for file in source.files})]
+    members = {file: f"{source.folder}/{file}" for file in source.files}
+    return [_Archive(root / archive, md5, urls, members, _pickles(root, known, archive) if source.archive else "")]
+
+
+def _pickles(root: Path, known: Any, archive: str) -> str:
+    """That the pickles which torchvision would read lie there, and what to do; "" where they do not."""
+    found = next((root / name for name in (known.base_folder, known.filename) if (root / name).exists()), None)
+    if found is None:
+        return ""
+    return (
+        f"{found} is not read, since a pickle may run any code: put {archive} of the makers' page into {root}, which"
+        " holds the same, or an .npz file that you made of the pickles"
+    )
 
 
 def _provide(name: str, archive: _Archive, target: Path) -> None:
@@ -141,35 +161,50 @@ def _provide(name: str, archive: _Archive, target: Path) -> None:
 
 def _fetch(name: str, archive: _Archive) -> None:
     """Download the archive beside its place, check its MD5 and move it there."""
-    utils = import_torchvision("torchvision.datasets.utils")
     path = archive.path
+    if archive.pickles:
+        logger.warning("%s: %s", name, archive.pickles)
     absent = [folder for folder in path.parents if not folder.exists()]
     for url in archive.urls * DOWNLOAD_ROUNDS:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch, _socket_timeout(DOWNLOAD_TIMEOUT):
-                utils.download_url(url, scratch, path.name, archive.md5)
-                os.replace(Path(scratch) / path.name, path)
+            fetching.fetch(url, path, archive.md5, DOWNLOAD_TIMEOUT)
             return
-        except (OSError, RuntimeError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException) as error:
             failure = error
     with contextlib.suppress(OSError):
         for made in absent:
             made.rmdir()  # which only an empty folder allows
     raise InputError(
         f"{name}: {path.name} did not arrive whole from {' or '.join(archive.urls)} ({failure}): run again when the"
-        f" network is up, put the file into {path.parent}, or let HARDSAMPLE_DATA name a folder that has it."
+        f" network is up, put the file into {path.parent}, or let HARDSAMPLE_DATA name a folder that has it"
+        f"{archive.pickles and f' ({archive.pickles})'}."
     ) from failure
 
 
 @contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+def _scratch() -> Iterator[Path]:
+    """An empty folder for a while; those that killed processes left are removed first."""
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            about = left.stat(follow_symlinks=False)
+            if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and time.time() - about.st_mtime > _OLD:
+                with _opened(left) as descriptor:
+                    if fetching.lock(descriptor, wait=False):
+                        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=place) as made, _opened(Path(made)) as descriptor:
+        fetching.lock(descriptor, wait=False)
+        yield Path(made)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield
+        yield descriptor
     finally:
-        socket.setdefaulttimeout(before)
+        os.close(descriptor)
 
 
 def _unpack_gz(archive: _Archive, target: Path) -> None:

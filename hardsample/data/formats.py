@@ -3,14 +3,18 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from hardsample.errors import InputError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+BLOCK = 1 << 24  # bytes of an array that are read and converted at once
+DARK = 128  # images whose brightest pixel is below were not meant to go from 0 to 255
+ENOUGH = 10  # test examples, of which some are of another class
 
 # What reading an absent, cut off or hostile archive can raise.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
@@ -30,12 +34,14 @@ class FormatError(Exception):
 def read_npz(path: Path) -> Contents:
     """The four arrays of an .npz file, checked, and its classes "0", "1", ...
 
-    Images are uint8 [n, C, H, W], labels int64 [n], as from every reader here.
+    Images are uint8 [n, C, H, W], labels int64 [n], as from every reader here. They are read and made bytes in blocks,
+    so that no more memory is taken than that of the result.
 
     Raises:
         InputError: the file is damaged, or an array is missing or not of its kind.
     """
-    return check_arrays(str(path), _open_npz(path))
+    members = _open_npz(path)
+    return _contents(str(path), *(members[name] for name in ARRAYS))
 
 
 def check_arrays(where: str, members: Mapping[str, np.ndarray]) -> Contents:
@@ -45,11 +51,18 @@ def check_arrays(where: str, members: Mapping[str, np.ndarray]) -> Contents:
         InputError: an array is not of its kind; ``where`` it is, the message says.
     """
     x_train, x_test = (_images(where, name, members[name]) for name in ("x_train", "x_test"))
+    return _contents(where, x_train, members["y_train"], x_test, members["y_test"])
+
+
+def _contents(where: str, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> Contents:
+    """Images uint8 [n, C, H, W] and labels as given: checked, the labels as int64, and their classes."""
     if x_train.shape[1:] != x_test.shape[1:]:
         sizes = ["x".join(map(str, x.shape[1:])) for x in (x_train, x_test)]
         raise _fault(where, "x_test", f"has images of {sizes[1]} (C x H x W)", f"give those of x_train, {sizes[0]}")
-    y_train = _labels(where, "y_train", members["y_train"], len(x_train))
-    y_test = _labels(where, "y_test", members["y_test"], len(x_test))
+    for name, x in (("x_train", x_train), ("x_test", x_test)):
+        check_range(where, name, x)
+    y_train = _labels(where, "y_train", y_train, len(x_train))
+    y_test = _labels(where, "y_test", y_test, len(x_test))
     present = np.unique(y_train)
     absent = np.flatnonzero(present != np.arange(len(present)))
     if absent.size:
@@ -57,7 +70,28 @@ def check_arrays(where: str, members: Mapping[str, np.ndarray]) -> Contents:
         raise _fault(where, "y_train", fault, "number the classes from 0 without a gap")
     if y_test.max() > present[-1]:
         raise _fault(where, "y_test", f"has label {y_test.max()}", f"give labels of y_train, 0 to {present[-1]}")
+    if len(present) == 1:
+        raise _fault(where, "y_train", "has label 0 alone", "give examples of two classes or more")
+    if len(y_test) >= ENOUGH and y_test.min() == y_test.max():
+        fault = f"has label {y_test.min()} alone, of {len(present)} classes"
+        raise _fault(where, "y_test", fault, "shuffle the examples before they are split, so that it has all classes")
     return (x_train, y_train, x_test, y_test), tuple(map(str, present.tolist()))
+
+
+def check_range(where: str, name: str, x: np.ndarray) -> None:
+    """Raise unless bytes [n, ...] are images from 0 to 255: neither much darker nor without any contrast.
+
+    Raises:
+        InputError: no pixel reaches half of 255, as where 0 and 1, 0 to 15 or 0 to 100 was meant; or each image has one
+            value alone.
+    """
+    highest = int(x.max())
+    if 0 < highest < DARK:
+        scale = "black is 0 and white is 1" if highest == 1 else f"{highest} is white"
+        remedy = f"if {scale}, multiply by 255 / {highest} and give uint8, or give floats from 0 to 1"
+        raise _fault(where, name, f"has no byte above {highest}, and white is 255", remedy)
+    if x[0].size > 1 and all(image.min() == image.max() for image in x):
+        raise _fault(where, name, "has images of one value each", "give images that show something")
 
 
 def read_idx(
@@ -125,7 +159,7 @@ def read_stl10(folder: Path) -> Contents:
 
 
 def _open_npz(path: Path) -> dict[str, np.ndarray]:
-    """The members of the archive, which must be the four arrays, read without unpickling."""
+    """The members of the archive, which must be the four arrays, read without unpickling; images in the one layout."""
     reading = "it"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -133,9 +167,10 @@ def _open_npz(path: Path) -> dict[str, np.ndarray]:
             if sorted(members) == sorted(ARRAYS):
                 arrays = {}
                 for reading in ARRAYS:
-                    with archive.open(f"{reading}.npy") as stream:
-                        arrays[reading] = np.lib.format.read_array(stream, allow_pickle=False)
+                    arrays[reading] = _read_member(str(path), archive, reading)
                 return arrays
+    except InputError:
+        raise
     except _DAMAGED as error:
         raise InputError(
             f"{path} cannot be read, {reading} is broken or not plain numbers ({error}):"
@@ -144,30 +179,87 @@ def _open_npz(path: Path) -> dict[str, np.ndarray]:
     raise InputError(f"{path} holds {', '.join(members) or 'nothing'}: save {', '.join(ARRAYS)} in it, and no more.")
 
 
+def _read_member(path: str, archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Labels as they are; images as uint8 [n, C, H, W], in blocks where they lie one after another."""
+    if name.startswith("x"):
+        with archive.open(f"{name}.npy") as stream:
+            version = np.lib.format.read_magic(stream)
+            if version == (1, 0):
+                shape, columns_first, dtype = np.lib.format.read_array_header_1_0(stream)
+                if not (columns_first or dtype.hasobject):
+                    return _converted(path, name, shape, dtype, _blocks_of(stream, shape, dtype))
+    with archive.open(f"{name}.npy") as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+    return _images(path, name, array) if name.startswith("x") else array
+
+
+def _blocks_of(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+    """An array of a file, some of its rows at a time, to the end of the file, where its checksum is looked at."""
+    row = math.prod(shape[1:]) * dtype.itemsize
+    rows = max(1, BLOCK // max(1, row))
+    for start in range(0, shape[0], rows):
+        count = min(rows, shape[0] - start)
+        content = stream.read(count * row)
+        if len(content) < count * row:
+            raise ValueError("it ends too early")
+        yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+    if stream.read(1):
+        raise ValueError("it goes on after its end")
+
+
 def _images(where: str, name: str, x: np.ndarray) -> np.ndarray:
+    """:func:`_converted` of an array in memory; what is bytes already is not copied."""
+    if x.dtype == np.uint8 and x.size:
+        return _channels_first(x, _layout(where, name, x.shape, x.dtype))
+    rows = max(1, BLOCK // max(1, x[:1].nbytes)) if x.ndim else 1
+    blocks = (x[start : start + rows] for start in range(0, len(x) if x.ndim else 0, rows))
+    return _converted(where, name, x.shape, x.dtype, blocks)
+
+
+def _converted(
+    where: str, name: str, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]
+) -> np.ndarray:
     """uint8 [n, C, H, W] from uint8 or floats in [0, 1] of shape (n, H, W), (n, H, W, C) or (n, C, H, W)."""
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise _fault(where, name, f"has type {x.dtype}", "give uint8 from 0 to 255 or floats from 0 to 1")
-    if x.ndim not in (3, 4):
-        raise _fault(where, name, f"has shape {x.shape}", "give (n, H, W), or (n, H, W, C) with 1 or 3 channels C")
-    if 0 in x.shape:
-        raise _fault(where, name, f"is empty, of shape {x.shape}", "give at least one image")
-    if x.ndim == 3:
-        x = x[:, None]
-    elif (x.shape[1] in (1, 3)) == (x.shape[3] in (1, 3)):
-        fault = f"has shape {x.shape}, where the channels cannot be told"
+    layout = _layout(where, name, shape, dtype)
+    images, done = None, 0
+    for block in blocks:
+        block = _channels_first(block, layout)
+        if images is None:
+            images = np.empty((shape[0], *block.shape[1:]), np.uint8)
+        images[done : done + len(block)] = block if dtype == np.uint8 else _quantised(where, name, block, done)
+        done += len(block)
+    return images
+
+
+def _layout(where: str, name: str, shape: tuple[int, ...], dtype: np.dtype) -> str:
+    """Where the channels are: "none", "first" or "last"."""
+    if dtype != np.uint8 and dtype.kind != "f":
+        raise _fault(where, name, f"has type {dtype}", "give uint8 from 0 to 255 or floats from 0 to 1")
+    if len(shape) not in (3, 4):
+        raise _fault(where, name, f"has shape {shape}", "give (n, H, W), or (n, H, W, C) with 1 or 3 channels C")
+    if 0 in shape:
+        raise _fault(where, name, f"is empty, of shape {shape}", "give at least one image")
+    if len(shape) == 3:
+        return "none"
+    if (shape[1] in (1, 3)) == (shape[3] in (1, 3)):
+        fault = f"has shape {shape}, where the channels cannot be told"
         raise _fault(where, name, fault, "give (n, H, W, C) or (n, C, H, W) with 1 or 3 channels C, and H and W larger")
-    elif x.shape[3] in (1, 3):
-        x = x.transpose(0, 3, 1, 2)
-    return x if x.dtype == np.uint8 else _quantised(where, name, x)
+    return "last" if shape[3] in (1, 3) else "first"
 
 
-def _quantised(where: str, name: str, x: np.ndarray) -> np.ndarray:
+def _channels_first(x: np.ndarray, layout: str) -> np.ndarray:
+    if layout == "none":
+        return x[:, None]
+    return x.transpose(0, 3, 1, 2) if layout == "last" else x
+
+
+def _quantised(where: str, name: str, x: np.ndarray, first: int) -> np.ndarray:
+    """Bytes of floats [m, C, H, W], whose images are those from the ``first`` on."""
     for wrong, what in ((~np.isfinite(x), "not a finite number"), ((x < 0) | (x > 1), "outside 0 to 1")):
         if wrong.any():
             index = tuple(map(int, np.unravel_index(wrong.argmax(), x.shape)))
-            fault = f"is {x[index]} at image {index[0]} (channel, row, column {index[1:]}), {what}"
-            raise _fault(where, name, fault, "give floats from 0 to 1, or uint8")
+            place = f"at image {first + index[0]} (channel, row, column {index[1:]})"
+            raise _fault(where, name, f"is {x[index]} {place}, {what}", "give floats from 0 to 1, or uint8")
     return (x * 255).round().astype(np.uint8)
 
 
@@ -177,8 +269,9 @@ def _labels(where: str, name: str, y: np.ndarray, count: int) -> np.ndarray:
         raise _fault(where, name, f"has type {y.dtype}", "give integers")
     if y.shape != (count,):
         raise _fault(where, name, f"has shape {y.shape}", f"give one label per image, shape ({count},)")
-    if y.min() < 0:
-        raise _fault(where, name, f"has label {y.min()} at index {y.argmin()}", "number the classes from 0")
+    for bad, index in ((y.min(), y.argmin()), (y.max(), y.argmax())):
+        if not 0 <= bad <= np.iinfo(np.int64).max:
+            raise _fault(where, name, f"has label {bad} at index {index}", "number the classes from 0")
     return y.astype(np.int64)
 
 

@@ -5,13 +5,26 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from hardsample.arguments import whole
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 """A forward pass in evaluation mode: int64 indices [S, m] to logits [S, m, K] and losses [S, m].
 
 A row of -1 asks nothing for that seed, and its answer is any numbers.
 """
+
+
+AT_ONCE = 12_000
+"""Examples whose logits are kept together; whole ones of the parts in which every network of the package is passed."""
+
+
+def of_all(evaluate: Evaluate, size: int, seeds: Tensor, values: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What ``values`` makes of logits [S, m, K] and losses [S, m], of all ``size`` examples, some at once: [S, N]."""
+    parts = torch.arange(size, device=seeds.device).split(AT_ONCE)
+    return torch.cat([values(*evaluate(part.expand(len(seeds), -1))) for part in parts], 1)
 
 
 class Draw(NamedTuple):
@@ -64,6 +77,11 @@ class Method(abc.ABC):
         """The state, by name: live tensors, to be copied out of or into."""
         return {}
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The least and the greatest number that tensors of the state may hold, by name; the others may hold any."""
+        return {}
+
     # What a loop that is not the package's own has to know; a subclass may say it by an attribute of the class.
 
     @property
@@ -96,4 +114,5 @@ class FullMiniBatches(Method):
     """A method every mini-batch of which is full, so that an epoch is N/n updates."""
 
     def __init__(self, size: int, n: int) -> None:
+        size, n = whole("size", size, 1, "at least 1 example"), whole("n", n, 1, "at least 1 example a mini-batch")
         self.updates_per_epoch = Fraction(size, n)

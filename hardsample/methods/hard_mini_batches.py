@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.errors import InputError, check_choice, check_value
-from hardsample.methods.base import Draw, Evaluate, Method
+from hardsample.methods.base import Draw, Evaluate, Method, of_all
 from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.randomness import Stream
 
@@ -100,9 +100,7 @@ class HardMiniBatches(Method):
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         number, place = self._place(step)
         if number and place == 0 and self._refresh_every and number % self._refresh_every == 0:
-            everything = torch.arange(self._mini_batch_of.shape[1], device=self.seeds.device)
-            _, losses = evaluate(everything.expand(len(self.seeds), -1))
-            self.fill(losses)
+            self.fill(of_all(evaluate, self._mini_batch_of.shape[1], self.seeds, lambda logits, losses: losses))
 
     def fill(self, losses: Tensor) -> None:
         """Set what is known of all, by the losses of all examples: float32 [S, size]."""
@@ -134,6 +132,10 @@ class HardMiniBatches(Method):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": self.losses, "round": self._round}
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"round": (0, self.updates_per_epoch - 1)}
 
     @property
     def evaluates(self) -> bool:
@@ -198,6 +200,10 @@ class FreshMiniBatches(HardMiniBatches):
         return {"examples": self._examples}
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"examples": (0, self._size - 1)}
+
+    @property
     def hardness(self) -> None:
         return None
 
@@ -247,6 +253,10 @@ class HardExamples(HardMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"losses": self.losses, "examples": self._examples}
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"examples": (0, self.losses.shape[1] - 1)}
 
     @property
     def hardness(self) -> Tensor:

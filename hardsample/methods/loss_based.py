@@ -117,8 +117,9 @@ class LossBased(FullMiniBatches):
             )
         for name, number in (("alpha", alpha), ("threshold", threshold)):
             check_value(name, number, 0 <= number < math.inf, "0 or a number above it")
-        monitored = max(1, round(held_out * size)) if monitor == "held-out" else 0
-        fits = not monitored or (0 < held_out < 1 and size - monitored >= n)
+        share = 0 < held_out < 1
+        monitored = max(1, round(held_out * size)) if monitor == "held-out" and share else 0
+        fits = monitor != "held-out" or (share and size - monitored >= n)
         check_value("held_out", held_out, fits, f"a share above 0 that leaves {n} of {size} examples to draw")
         check_distinct(n, size)
         self.alpha, self.threshold, self.reset, self.monitor_every = alpha, threshold, reset, monitor_every
@@ -190,6 +191,10 @@ class LossBased(FullMiniBatches):
         return own | self._weights.tensors
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"times_drawn": (0, math.inf), "cusum": (0, math.inf)} | self._weights.bounds
+
+    @property
     def evaluates(self) -> bool:
         return self._monitored.numel() > 0
 
@@ -255,6 +260,10 @@ class _ByRounds:
     def tensors(self) -> dict[str, Tensor]:
         return self.base_values.tensors
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return self.base_values.bounds
+
 
 class _ByKeys:
     """Weights that n examples are drawn by as the smallest of exponential keys, in a fixed number of operations."""
@@ -288,6 +297,10 @@ class _ByKeys:
     @property
     def tensors(self) -> dict[str, Tensor]:
         return {"weights": self.values}
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return {"weights": (0, math.inf)}
 
 
 SPECS = (

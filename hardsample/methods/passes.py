@@ -57,6 +57,11 @@ class Passes(FullMiniBatches, abc.ABC):
         return counters | {"queue": self._queue, "losses": self._losses}
 
     @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        places = dict.fromkeys(("place", "end"), (0, self._queue.shape[1]))
+        return places | {"number": (0, math.inf), "queue": (-self._size, self._size - 1)}
+
+    @property
     def evaluates(self) -> bool:
         return False
 

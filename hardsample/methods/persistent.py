@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hardsample import randomness
 from hardsample.errors import check_choice, check_value
-from hardsample.methods.base import Draw, Evaluate, FullMiniBatches
+from hardsample.methods.base import Draw, Evaluate, FullMiniBatches, of_all
 from hardsample.methods.base_values import BaseValues, check_distinct, draw_distinct
 from hardsample.methods.specs import Entry, Look, MethodSpec
 from hardsample.methods.trees import LARGEST
@@ -77,9 +77,7 @@ class PersistentLoss(FullMiniBatches):
 
     def refresh(self, step: int, evaluate: Evaluate) -> None:
         if self.due(step):
-            seeds = self.base_values.seeds
-            everything = torch.arange(self.base_values.size, device=seeds.device).expand(seeds.numel(), -1)
-            self.fill(self.values(*evaluate(everything)))
+            self.fill(of_all(evaluate, self.base_values.size, self.base_values.seeds, self.values))
 
     def fill(self, values: Tensor) -> None:
         """Set the base values of all examples by their scores: float32 [S, N], or [S, 1] for all alike."""
@@ -137,6 +135,10 @@ class PersistentLoss(FullMiniBatches):
     @property
     def tensors(self) -> dict[str, Tensor]:
         return self.base_values.tensors
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        return self.base_values.bounds
 
     @property
     def reads_logits(self) -> bool:

@@ -61,9 +61,7 @@ def build(
     """The method of that name for N = ``size`` examples, mini-batches of ``n`` and int64 seeds [S].
 
     Raises:
-        InputError: unknown method or option, or an option's value out of its range.
+        InputError: unknown method or option, or an option's value out of its range or of another type.
     """
     check_choice("method", name, METHODS)
-    for option in options or {}:
-        check_choice(f"option of {name}", option, option_names(name) or ["none: it has no options"])
-    return METHODS[name].build(size, n, seeds, first_step, **(options or {}))
+    return METHODS[name].made(size, n, seeds, first_step, {} if options is None else options)

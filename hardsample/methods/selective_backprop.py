@@ -92,6 +92,11 @@ class SelectiveBackprop(FullMiniBatches):
         counters = {"batches": self._batches, "known": self._known, "kept": self._kept}
         return counters | {"history": self._history, "queue": self._queue, "losses": self._losses}
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        counters = dict.fromkeys(("batches", "known"), (0, math.inf))
+        return counters | {"kept": (0, 2 * self._n - 1), "queue": (0, self._size - 1)}
+
     def _candidates(self) -> tuple[Tensor, Tensor]:
         """Every seed's next candidates [S, n], and the random number that decides about each."""
         first = self._batches * self._n

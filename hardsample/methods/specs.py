@@ -2,10 +2,15 @@
 
 import dataclasses
 import inspect
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from hardsample.errors import InputError
+import torch
+from torch import Tensor
+
+from hardsample import arguments
+from hardsample.errors import InputError, check_choice
 from hardsample.methods.base import Method
 
 BUDGETS = ("updates", "backward passes", "wall-clock")
@@ -42,6 +47,11 @@ class Entry:
     name: str = ""
 
 
+def _check_kind(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InputError(f"{name} have {arguments.told(value)} among them: give each as a {kind.__name__}.")
+
+
 METHODS: dict[str, "MethodSpec"] = {}
 """Every method by its name, in the order of tables and legends."""
 LOOKS: dict[str, Look] = {}
@@ -76,8 +86,19 @@ class MethodSpec:
         """Enter the method under its name; once more changes nothing.
 
         Raises:
-            InputError: the name, or that of a curve, is another method's; nothing is changed.
+            InputError: the name, or that of a curve, is another method's, or a field is of another type; nothing
+                is changed.
         """
+        arguments.file_name("the name of the method", self.name)
+        if not callable(self.build):
+            raise InputError(f"build is {arguments.told(self.build)}: give the class of the method {self.name}.")
+        arguments.function("title", self.title)
+        for look in arguments.mapping("looks", self.looks).values():
+            _check_kind("looks", look, Look)
+        if not isinstance(self.entries, tuple):
+            raise InputError(f"entries are {arguments.told(self.entries)}: give a tuple of Entry.")
+        for entry in self.entries:
+            _check_kind("entries", entry, Entry)
         if METHODS.get(self.name) == self:
             return
         entries = {entry.name: entry for entry in map(self._completed, self.entries)}
@@ -97,6 +118,37 @@ class MethodSpec:
         ENTRIES.update(entries)
         if self.differences:
             DIFFERENCES[self.name] = self.differences
+
+    def made(self, size: int, n: int, seeds: Tensor, first_step: int, options: Mapping[str, Any]) -> Method:
+        """The method as :attr:`build` makes it, of what was checked.
+
+        Raises:
+            InputError: an unknown option, or one out of its range or of another type; or ``seeds`` are no int64 [S].
+        """
+        size = arguments.whole("size", size, 1, "at least 1 example")
+        n = arguments.whole("n", n, 1, "at least 1 example a mini-batch")
+        first_step = arguments.whole("first_step", first_step, 0, "a number of steps, from 0 on")
+        if not isinstance(seeds, Tensor) or seeds.dtype != torch.int64 or seeds.dim() != 1 or not len(seeds):
+            raise InputError(f"seeds are {arguments.told(seeds)}: give a tensor of one or more, int64 [S].")
+        for option, value in arguments.mapping("options", options).items():
+            check_choice(f"option of {self.name}", option, self.option_names or ["none: it has no options"])
+            self._check_option(option, value)
+        return self.build(size, n, seeds, first_step, **options)
+
+    def _check_option(self, option: str, value: Any) -> None:
+        """Raise unless the value is of the type of that option, as far as annotation and default tell."""
+        parameter = inspect.signature(self.build).parameters[option]
+        kinds = {parameter.annotation, *typing.get_args(parameter.annotation), type(parameter.default)}
+        if value is None and type(None) in kinds:
+            return
+        if bool in kinds:
+            arguments.flag(option, value)
+        elif float in kinds:
+            arguments.real(option, value)
+        elif int in kinds:
+            arguments.whole(option, value, -arguments.MOST, "a whole number")
+        elif str in kinds:
+            arguments.text(option, value, f"a word such as {parameter.default!r}")
 
     def curve(self, options: Mapping[str, Any]) -> str:
         """What a curve of the method with these options is called."""

@@ -24,6 +24,8 @@ TOP = 1024  # most children of the root there, which a draw sums but once
 BELOW_ONE = 1 - 2**-53
 AT_ONCE = 1 << 22  # leaves summed at once, since torch makes float64 of them first
 
+NO_EXAMPLE = "an index is of no example."
+
 _LARGEST = np.float32(LARGEST)
 
 
@@ -47,7 +49,11 @@ class Trees(Protocol):
         """Draw with a row of the numbers, an int or an int64 tensor [] inside a captured graph: int64 [S, n]."""
 
     def update(self, indices: Tensor, values: Tensor) -> None:
-        """Store ``values``, float [S, n], at ``indices``, int64 [S, n]; the last of duplicates stays."""
+        """Store ``values``, float [S, n], at ``indices``, int64 [S, n]; the last of duplicates stays.
+
+        Raises:
+            IndexError: on a CPU, where an index is of no example; nothing is changed.
+        """
 
 
 class HostTrees:
@@ -140,6 +146,8 @@ class DeviceTrees:
         return node
 
     def update(self, indices: Tensor, values: Tensor) -> None:
+        if indices.device.type == "cpu" and bool(((indices < 0) | (indices >= self.values.shape[1])).any()):
+            raise IndexError(NO_EXAMPLE)
         order = indices.argsort(dim=1, stable=True)
         node = indices.gather(1, order)
         last = torch.searchsorted(node, node, right=True).sub_(1)
@@ -246,7 +254,7 @@ def _draw(leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, numbers: np.n
             while step:
                 child += step * (running[child + step - 1] <= target)
                 step //= 2
-            node[i] = child
+            node[i] = min(child, count - 1)  # also where a sum is no number
             rest[i] = target - (running[child - 1] if child else 0.0)
         for level in range(len(shape) - 2, 0, -1):
             first, last = shape[level, 0], shape[level, 1] - 1
@@ -275,17 +283,17 @@ def _draw(leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, numbers: np.n
 def _update(
     leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, floor: float, indices: np.ndarray, values: np.ndarray
 ) -> None:
-    """Leaves first, in order, then every level's touched sums from their children."""
+    """Leaves first, in order, then every level's touched sums from their children; nothing, if an index is bad."""
     n, size = indices.shape[1], shape[0, 1]
-    if values.shape != indices.shape:
-        raise ValueError("indices and values differ in shape.")
+    for seed in range(len(indices)):
+        for i in range(n):
+            if not 0 <= indices[seed, i] < size:
+                raise IndexError(NO_EXAMPLE)
     node = np.empty(n, np.int64)
     for seed in range(len(indices)):
         tree, leaf = sums[seed], leaves[seed]
         for i in range(n):
             example = indices[seed, i]
-            if not 0 <= example < size:
-                raise IndexError("an index is of no example.")
             node[i] = example // LEAVES
             leaf[node[i], example % LEAVES] = _bounded(values[seed, i], floor)
         for i in range(n):
@@ -303,8 +311,6 @@ def _update(
 def _fill(leaves: np.ndarray, sums: np.ndarray, shape: np.ndarray, floor: float, values: np.ndarray) -> None:
     """``values`` [S, N] or [S, 1], and all sums."""
     size, alike = shape[0, 1], values.shape[1] == 1
-    if values.shape[0] != len(leaves) or not (alike or values.shape[1] == size):
-        raise ValueError("a value for every example of every seed is wanted, or one for all of a seed's.")
     for seed in range(len(leaves)):
         tree, leaf = sums[seed], leaves[seed]
         one = _bounded(values[seed, 0], floor)

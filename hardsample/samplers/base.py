@@ -14,14 +14,15 @@ A batch may be told in parts, or only a part of it (see :meth:`LearningSampler.u
 
 import abc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
 
+from hardsample import arguments
 from hardsample.methods.base import Method
-from hardsample.samplers import checks
+from hardsample.samplers import checks, states
 from hardsample.samplers.counted import CountedDraws
 from hardsample.samplers.draws import plainly
 from hardsample.samplers.process_group import SKIP, UPDATE, Ranks, Told
@@ -51,15 +52,15 @@ class LearningSampler(CountedDraws):
         device: str | torch.device,
         options: dict[str, Any],
     ) -> None:
-        self.size = checks.whole("size", size, 1, "at least 1 example")
-        self.batch_size = checks.whole("batch_size", batch_size, 1, "at least 1 example")
-        self.seed = checks.whole("seed", seed, -checks.MOST - 1, "a whole number")
-        lag = checks.whole("lag", lag, 1, "at least 1, or num_workers * prefetch_factor + 1 for a loader")
-        self.refresh_every = checks.whole("refresh_every", refresh_every, 0, "a number of updates, or 0 for never")
+        self.size = arguments.whole("size", size, 1, "at least 1 example")
+        self.batch_size = arguments.whole("batch_size", batch_size, 1, "at least 1 example")
+        self.seed = arguments.whole("seed", seed, -arguments.MOST - 1, "a whole number")
+        lag = arguments.whole("lag", lag, 1, "at least 1, or num_workers * prefetch_factor + 1 for a loader")
+        self.refresh_every = arguments.whole("refresh_every", refresh_every, 0, "a number of updates, or 0 for never")
         ranks = Ranks(rank, world_size, self.batch_size)
         self.rank, self.world_size = ranks.rank, ranks.world_size
         self._options = options
-        self._seeds = torch.tensor([self.seed], device=device)
+        self._seeds = torch.tensor([self.seed], device=arguments.device(device))
         self.device = self._seeds.device
         self._no_logits = torch.empty(1, 0, 0, device=self.device)
         super().__init__(self._built(self.size), ranks, lag, self.device)
@@ -181,11 +182,16 @@ class LearningSampler(CountedDraws):
         A pass is over when its last batch was updated. The number of processes may be another.
 
         Raises:
-            InputError: the state is of another class, size, batch_size, seed, lag or option; nothing is changed.
+            InputError: the state is of another class, size, batch_size, seed, lag or option, or holds what no sampler
+                saves, such as NaN or an index beyond the size; nothing is changed.
         """
-        state = _OPEN | self._since | state
-        needed = {*_PLACE, *_QUEUES, *self._learned(), *self._flags()}
-        checks.check_state(state, self._identity(), needed)
+        learned, flags = self._learned(), self._flags()
+        if isinstance(state, Mapping):
+            state = {**_OPEN, **self._since, **state}
+        states.check_identity(state, self._identity(), {*_PLACE, *_QUEUES, *learned, *flags})
+        states.check_numbers(state, (*_PLACE, "touched"), flags)
+        states.check_learned(state, learned, self._bounds())
+        states.check_batches(state, self.size)
         self._updates, self._end, self._since_fill = (state[name] for name in _PLACE)
         weights = state["weights"] or [None] * len(state["drawn"])
         drawn = zip(state["drawn"], weights, strict=True)
@@ -208,6 +214,10 @@ class LearningSampler(CountedDraws):
     @abc.abstractmethod
     def _learned(self) -> dict[str, Tensor]:
         """Live tensors, by name, that hold what the method has learned."""
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        """The least and the greatest number that those may hold, where not any will do."""
+        return self._method.bounds
 
     def _flags(self) -> dict[str, bool]:
         return {}

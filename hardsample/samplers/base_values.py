@@ -5,9 +5,10 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Tensor
 
+from hardsample import arguments
 from hardsample.errors import InputError, check_value
 from hardsample.methods.persistent import PersistentLoss
-from hardsample.samplers import checks
+from hardsample.methods.trees import LARGEST
 from hardsample.samplers.base import LearningSampler
 from hardsample.samplers.draws import plainly
 from hardsample.samplers.watch import ShareWatch
@@ -69,11 +70,11 @@ class BaseValuesSampler(LearningSampler):
         warn_share: float = 0.05,
     ) -> None:
         numbers = {"floor": floor, "uniform": uniform, "beta": beta, "power": power}
-        options = {name: checks.real(name, value) for name, value in numbers.items()}
-        warn_share = checks.real("warn_share", warn_share)
+        options = {name: arguments.real(name, value) for name, value in numbers.items()}
+        warn_share = arguments.real("warn_share", warn_share)
         check_value("warn_share", warn_share, 0 < warn_share <= 1, "a share of the draws above 0, or 1 for no warning")
         if batches is not None:
-            batches = checks.whole("batches", batches, 1, "at least 1, or None for a pass of N / n")
+            batches = arguments.whole("batches", batches, 1, "at least 1, or None for a pass of N / n")
         super().__init__(
             size,
             batch_size,
@@ -83,7 +84,7 @@ class BaseValuesSampler(LearningSampler):
             rank=rank,
             world_size=world_size,
             device=device,
-            options=options | {"clip": None if clip is None else checks.real("clip", clip), "distinct": distinct},
+            options=options | {"clip": None if clip is None else arguments.real("clip", clip), "distinct": distinct},
         )
         self._batches, self._alike, self._warn_share = batches, True, warn_share
         self._watch = ShareWatch(self.size, self.batch_size, warn_share)
@@ -101,7 +102,7 @@ class BaseValuesSampler(LearningSampler):
         Raises:
             InputError: within a pass, or there are more examples now; nothing is changed.
         """
-        size = checks.whole("size", size, 1, "the new number of examples")
+        size = arguments.whole("size", size, 1, "the new number of examples")
         if size < self.size:
             raise InputError(f"grow to {size} examples: give at least the {self.size} that there are.")
         if self._trained < self._end:
@@ -128,6 +129,9 @@ class BaseValuesSampler(LearningSampler):
 
     def _learned(self) -> dict[str, Tensor]:
         return {"values": self.values}
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        return {"values": (0, 2 * LARGEST)}
 
     def _flags(self) -> dict[str, bool]:
         return {"alike": self._alike}

@@ -1,8 +1,7 @@
 """What a sampler is given, held against what it can use."""
 
 import math
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,40 +9,6 @@ from torch import Tensor
 
 from hardsample.errors import InputError
 from hardsample.methods.trees import LARGEST
-
-MOST = 2**63 - 1  # what a sampler counts with
-
-
-def whole(name: str, value: Any, least: int, advice: str) -> int:
-    """An integer of any kind, such as a NumPy one or a tensor of one, as an int of at least ``least``.
-
-    Raises:
-        InputError: it is another thing, such as a float or a bool, or out of range.
-    """
-    kind = getattr(value, "dtype", type(value))
-    try:
-        number = None if kind in (bool, torch.bool) else operator.index(value)
-    except (TypeError, ValueError, RuntimeError):
-        number = None
-    if number is None:
-        raise InputError(f"{name} is {value!r}, which is no whole number: give {advice}.")
-    if not least <= number <= MOST:
-        raise InputError(f"{name} is {number}: give {advice}{' and below 2**63' if number > MOST else ''}.")
-    return number
-
-
-def real(name: str, value: Any) -> float:
-    """A number of any kind as a float.
-
-    Raises:
-        InputError: it is none.
-    """
-    try:
-        if isinstance(value, str | bool):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InputError(f"{name} is {value!r}, which is no number: give one such as 0.5.") from None
 
 
 def own_indices(indices: Tensor | Sequence[int], most: int, device: torch.device) -> Tensor:
@@ -99,17 +64,6 @@ def check_scores(scores: Tensor, otherwise: str = "") -> None:
         if math.isnan(least):
             what = "a score is NaN, since the loss diverged or the batch was broken"
         raise InputError(f"{what}: give finite ones, none below 0{otherwise}.")
-
-
-def check_state(state: Mapping[str, Any], identity: Mapping[str, Any], needed: Iterable[str]) -> None:
-    """Raise unless a state agrees with a sampler's ``identity`` and has all that is needed besides."""
-    for name, own in identity.items():
-        if name not in state or state[name] != own:
-            other = f"has {name} {state[name]!r}" if name in state else f"has no {name}"
-            raise InputError(f"the state {other}, the sampler {own!r}: load it into a sampler like the one saved.")
-    missing = set(needed) - state.keys()
-    if missing:
-        raise InputError(f"the state has no {min(missing)}: give a whole state of state_dict().")
 
 
 def _as_tensor(name: str, given: Any) -> Tensor:

@@ -4,13 +4,14 @@ import abc
 import copy
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from hardsample.arguments import told
 from hardsample.errors import InputError
 from hardsample.methods.base import Method
 from hardsample.samplers.outstanding import Outstanding
@@ -187,6 +188,8 @@ class _Iteration:
         return {"step": step}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        if not isinstance(state, Mapping) or type(state.get("step")) is not int:
+            raise InputError(f"the loader's state is {told(state)}: give the one that it saved.")
         if state["step"] not in (self._sampler._trained, self._sampler._trained + 1):
             raise InputError(
                 f"the loader's state is of step {state['step']}, the sampler's of {self._sampler._trained}: save both"

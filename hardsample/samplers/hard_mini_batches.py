@@ -1,13 +1,14 @@
 """The sampler of paper B: rounds over the hardest mini-batches."""
 
+import math
 from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
 
+from hardsample import arguments
 from hardsample.errors import InputError
 from hardsample.methods.hard_mini_batches import DELTA, HardMiniBatches
-from hardsample.samplers import checks
 from hardsample.samplers.base import LearningSampler
 from hardsample.samplers.draws import View
 
@@ -53,7 +54,10 @@ class HardMiniBatchSampler(LearningSampler):
         world_size: SupportsIndex | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        options = {"delta": checks.real("delta", delta), "shuffle": shuffle, "drop_last": drop_last}
+        flags = {"shuffle": shuffle, "drop_last": drop_last}
+        options = {"delta": arguments.real("delta", delta)} | {
+            name: arguments.flag(name, flags[name]) for name in flags
+        }
         super().__init__(
             size,
             batch_size,
@@ -86,6 +90,9 @@ class HardMiniBatchSampler(LearningSampler):
 
     def _learned(self) -> dict[str, Tensor]:
         return {name: tensor[0] for name, tensor in self._method.tensors.items()}
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        return super()._bounds() | {"losses": (0, math.inf)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         self._method = self._built(self.size)  # the other knows where in its own round the short mini-batch is

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hardsample.errors import InputError, check_choice, check_value
+from hardsample import arguments
+from hardsample.errors import InputError, check_choice
 from hardsample.methods import registry
 from hardsample.methods.base import Method
 from hardsample.methods.persistent import PersistentLoss
@@ -19,6 +20,7 @@ from hardsample.samplers.servable import check_servable, no_lag
 _OWN = "method."  # what a state calls the method's own tensors begins so
 
 
+# Long, since a third of it is documentation: it stands between any training loop and any method.
 class MethodSampler(LearningSampler):
     """Draws and learns as a method of the registry does, by its name: "MB", "HMB", "InfoBatch", or one of your own.
 
@@ -68,9 +70,9 @@ class MethodSampler(LearningSampler):
         **options: Any,
     ) -> None:
         check_choice("method", method, registry.METHODS)
-        check_value("size", size, size >= 1, "at least 1 example")
+        arguments.function("evaluate", evaluate, "a callable from int64 indices [m]")
         self.method = method
-        self._chosen = options | ({} if epochs is None else {"epochs": float(epochs)})
+        self._chosen = options | ({} if epochs is None else {"epochs": arguments.real("epochs", epochs)})
         super().__init__(
             size,
             batch_size,
@@ -209,6 +211,9 @@ class MethodSampler(LearningSampler):
 
     def _learned(self) -> dict[str, Tensor]:
         return {f"{_OWN}{name}": tensor for name, tensor in self._method.tensors.items()}
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        return {f"{_OWN}{name}": bounds for name, bounds in super()._bounds().items()}
 
     def _flags(self) -> dict[str, bool]:
         return {"alike": self._alike}

@@ -7,8 +7,8 @@ from typing import NamedTuple, SupportsIndex
 import torch
 from torch import Tensor, distributed
 
+from hardsample.arguments import whole
 from hardsample.errors import InputError
-from hardsample.samplers.checks import whole
 
 UNUSABLE = -1  # the mark of a rank whose own arguments are of no use
 UPDATE, SKIP = 0, 1  # what a rank does with its batch

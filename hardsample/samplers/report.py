@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from hardsample.errors import InputError, check_value
+from hardsample.arguments import whole
+from hardsample.errors import InputError
 from hardsample.extras import explained
 from hardsample.methods.base import Method
 from hardsample.numerals import count, number
@@ -146,7 +147,7 @@ def make_report(
     Raises:
         InputError: ``top`` is no number of examples, or there are not N labels.
     """
-    check_value("top", top, isinstance(top, int) and top >= 1, "how many of the hardest examples to name, at least 1")
+    top = whole("top", top, 1, "how many of the hardest examples to name, at least 1")
     counts = draws.cpu().numpy().copy()
     values = None
     if method.hardness is not None:

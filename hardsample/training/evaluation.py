@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hardsample.methods.base import AT_ONCE
 from hardsample.training.step import TrainingStep
 
 
@@ -48,8 +49,12 @@ def measure(step: TrainingStep, images: Tensor, labels: Tensor) -> Metrics:
     """Metrics of the networks, as their run wants them, on images, uint8 [m, C, H, W], with labels [S, m] or [m]."""
     run, width = step.run, len(step.labels)
     at_once = run.batch_size if run.evaluation_statistics == "batch" else None
-    logits, losses = step.evaluate(images, labels, statistics=run.evaluation_statistics, at_once=at_once)
-    hits = (logits.argmax(2) == labels).double()
+    block = at_once * max(1, AT_ONCE // at_once) if at_once else AT_ONCE
+    parts = []
+    for some, own in zip(images.split(block), labels.split(block, -1), strict=True):
+        logits, losses = step.evaluate(some, own, statistics=run.evaluation_statistics, at_once=at_once)
+        parts.append(((logits.argmax(2) == own).double(), losses))
+    hits, losses = (torch.cat(values, 1) for values in zip(*parts, strict=True))
     hits.masked_fill_(losses.isnan().any(1, keepdim=True), torch.nan)
     even, odd = (hits[:, first::2].mean(1).tolist() for first in (0, 1))
     if run.evaluation_average == "examples":

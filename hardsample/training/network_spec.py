@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from hardsample import arguments
 from hardsample.errors import InputError
 
 OWN = "own"  # in place of a paper's name, for a network that is of neither
@@ -56,13 +57,24 @@ class NetworkSpec:
         Raises:
             InputError: the name is another network's, or a number is out of range.
         """
+        arguments.file_name("the name of the network", self.name)
+        for field in ("title", "paper"):
+            arguments.text(field, getattr(self, field), "words")
+        for field in ("build", "specialize", "initialize_as_timm"):
+            arguments.function(field, getattr(self, field))
+        if not callable(self.build):
+            raise InputError(f"build of {self.name} is None: give a function of a number of classes and an image size.")
+        shape = self.image_shape
+        if shape is not None and not (
+            isinstance(shape, tuple) and len(shape) == 3 and all(type(s) is int for s in shape)
+        ):
+            raise InputError(f"image_shape is {arguments.told(shape)}: give (C, H, W), or None for any.")
+        for field in ("max_cohort_size", "images_on_gpu"):
+            arguments.whole(f"{field} of {self.name}", getattr(self, field), 1, "at least 1")
         if NETWORKS.get(self.name, self) != self:
             raise InputError(f"there is another network named {self.name!r}: give yours a name of its own.")
         if not self.name or not set(self.name) <= _LETTERS:
             raise InputError(f"a network is named {self.name!r}: give letters, digits, - and _, which name files too.")
-        for field in ("max_cohort_size", "images_on_gpu"):
-            if getattr(self, field) < 1:
-                raise InputError(f"{field} of {self.name} is {getattr(self, field)}: give at least 1.")
         NETWORKS[self.name] = self
 
 

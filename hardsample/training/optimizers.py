@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hardsample.config import Run
-from hardsample.errors import check_choice
+from hardsample.errors import InputError, check_choice
 from hardsample.jit import compiled, uses_numba
 
 
@@ -18,10 +18,16 @@ class Adadelta:
         parameters: updated in place; any shapes, a stacked cohort included, since the rule is element-wise.
         rho: decay of both running averages.
         eps: added to both under the root.
+
+    Raises:
+        InputError: a parameter has gaps in memory, as a part of another tensor has.
     """
 
     def __init__(self, parameters: Sequence[Tensor], *, rho: float, eps: float = 1e-6) -> None:
         self.parameters, self.rho, self.eps = list(parameters), rho, eps
+        for parameter in self.parameters:
+            if torch.empty_like(parameter).stride() != parameter.stride():
+                raise InputError(f"a parameter {list(parameter.shape)} has gaps in memory: give a copy, with clone().")
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.deltas = [torch.zeros_like(parameter) for parameter in self.parameters]
 
@@ -33,7 +39,11 @@ class Adadelta:
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float | Tensor) -> None:
-        """One update, from gradients in the order of the parameters; a captured one takes its rate from a tensor []."""
+        """One update, from gradients in the order of the parameters; a captured one takes its rate from a tensor [].
+
+        Raises:
+            InputError: a gradient is not of its parameter's shape.
+        """
         if uses_numba(self.parameters[0].device):
             factors = tuple(map(np.float32, (self.rho, 1 - self.rho, self.eps, learning_rate)))
             for arrays in zip(self.parameters, gradients, self.squares, self.deltas, strict=True):
@@ -85,6 +95,8 @@ def _descend(parameters: Sequence[Tensor], directions: Sequence[Tensor], learnin
 
 def _flat(parameter: Tensor, gradient: Tensor, *averages: Tensor) -> Iterator[np.ndarray]:
     """The arrays as they lie in memory, one number after the other, all in the parameter's order."""
+    if gradient.shape != parameter.shape:
+        raise InputError(f"a gradient {list(gradient.shape)} of a parameter {list(parameter.shape)}: give its own.")
     if gradient.stride() != parameter.stride():
         gradient = torch.empty_like(parameter).copy_(gradient)
     return (array.as_strided((array.numel(),), (1,)).numpy() for array in (parameter, gradient, *averages))

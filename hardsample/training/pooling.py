@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hardsample.errors import InputError
 from hardsample.jit import compiled
 
 _INTEGERS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}
@@ -41,6 +42,9 @@ def pool_relu_dropout(x: Tensor, keep: Tensor | None, rate: float) -> Tensor:
 
     Returns:
         [n, H/2, W/2, C], contiguous.
+
+    Raises:
+        InputError: ``x`` or ``keep`` is of another shape or type.
     """
     return _PoolReluDropout.apply(x, keep, rate)
 
@@ -49,10 +53,17 @@ def pooled(x: Tensor, keep: Tensor | None, rate: float) -> tuple[Tensor, np.ndar
     """What :func:`pool_relu_dropout` gives, and of each of its numbers where in its 2x2 it came from, and its factor.
 
     Places, uint8 [n, H/2, W/2, C], are 2 * row + column, and 4 where no gradient goes.
+
+    Raises:
+        InputError: ``x`` or ``keep`` is of another shape or type.
     """
+    if x.dim() != 4 or x.dtype not in _INTEGERS:
+        raise InputError(f"x is {x.dtype} {list(x.shape)}: give float32 or bfloat16 [n, C, H, W].")
     x = x.detach().permute(0, 2, 3, 1).contiguous()
     n, height, width, channels = x.shape
     out = x.new_empty(n, height // 2, width // 2, channels)
+    if keep is not None and (keep.shape != out.shape or keep.dtype != torch.bool):
+        raise InputError(f"keep is {keep.dtype} {list(keep.shape)}: give bool {list(out.shape)}.")
     place = np.empty(out.shape, np.uint8)
     mask = place[:0] if keep is None else keep.view(torch.uint8).numpy()
     _pool(_bits(x), mask, *_SPECIAL[x.dtype], _bits(out), place)

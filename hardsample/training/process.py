@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from hardsample import arguments
+
 
 def configure_process() -> None:
     """Set this process up to train and do nothing else: numbers too small for float32's normal range become 0, and
@@ -23,7 +25,7 @@ def configure_process() -> None:
 def flushed_denormals(device: str | torch.device) -> Iterator[None]:
     """On a CPU, numbers too small for float32's normal range become 0 meanwhile, in this thread; they are slow else."""
     before = _flushes()
-    if torch.device(device).type == "cpu":
+    if arguments.device(device).type == "cpu":
         torch.set_flush_denormal(True)
     try:
         yield

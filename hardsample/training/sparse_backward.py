@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hardsample.errors import InputError
 from hardsample.jit import compiled
 from hardsample.training import pooling
 
@@ -29,7 +30,13 @@ def features(images: Tensor, first: nn.Conv2d, second: nn.Conv2d, keep: Tensor |
 
     Returns:
         float32 [n, H/2 - 2, W/2 - 2, C], contiguous.
+
+    Raises:
+        InputError: a convolution, or the mask, is of another shape.
     """
+    shapes = tuple(first.weight.shape), tuple(second.weight.shape[1:])
+    if shapes != ((_CHANNELS, 1, 3, 3), (_CHANNELS, 3, 3)):
+        raise InputError(f"the convolutions have {shapes[0]} and (C, {shapes[1]}): give those of the letters CNN.")
     return _Features.apply(images, first.weight, second.weight, first.bias, second.bias, keep, rate)
 
 

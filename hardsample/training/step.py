@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hardsample.arguments import told
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
 from hardsample.data.label_noise import flip_labels
@@ -25,6 +26,18 @@ from hardsample.training.precision import ARITHMETIC, arithmetic, check_precisio
 from hardsample.training.results import COLUMNS, TrainingResult
 
 WAYS = ("auto", "fused", "plain")
+
+
+def check_cohort(runs: Any, data: Any, starts: Any) -> None:
+    """Raise :class:`InputError` unless they are runs, one or more, their data, and as many starts, or None."""
+    if not isinstance(runs, Sequence) or not runs or not all(isinstance(run, Run) for run in runs):
+        raise InputError(f"runs are {told(runs)}: give a list of one Run or more.")
+    if not isinstance(data, Dataset):
+        raise InputError(f"data is {told(data)}: give a Dataset, such as hardsample.load gives.")
+    if starts is not None:
+        whole = isinstance(starts, Sequence) and len(starts) == len(runs)
+        if not whole or not all(isinstance(start, TrainingResult) for start in starts):
+            raise InputError(f"starts are {told(starts)}: give what hardsample.pretrain gives, one of each run.")
 
 
 class TrainingStep:
@@ -55,6 +68,7 @@ class TrainingStep:
         graphs: bool = True,
     ) -> None:
         check_choice("way", way, WAYS)
+        check_cohort(runs, data, starts)
         self.run = run = runs[0]
         if any(dataclasses.replace(other, seed=run.seed) != run for other in runs):
             raise InputError("the runs of a cohort must differ in their seed alone: train the others on their own.")
