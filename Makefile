@@ -17,6 +17,8 @@ PLUGIN    ?= ## a file.py of your own that registers a method, network, data set
 DEVICE    ?= ## auto, cpu or cuda (default: auto)
 WORKERS   ?= ## worker processes (default: 0, one for each GPU, or each CPU core)
 SCHEDULER ?= ## address of a Dask scheduler to send the runs to, tcp://host:8786 (default: this machine)
+STALE     ?= ## of reproduce: stored runs of other code: keep and say so, rerun (the old ones stay, aside), or refuse (default: keep)
+RERUN     ?= ## of verify: train so many stored runs again, chosen at random, and compare (default: 0)
 MINUTES   ?= ## of gpu: what the whole call may take (default: 10)
 OUT       ?= ## of gpu: where results go, and go on from an earlier call's (default: gpu-results)
 PYTHON    ?= ## a Python that has the dependencies (default: .venv is made and used)
@@ -25,7 +27,7 @@ export PYTHONUNBUFFERED := 1
 
 # What a knob says reaches the shell as the value of KNOB_..., as it was typed: nothing in it is expanded or run.
 knobs := PROFILE FIGURE DATA SEEDS EXAMPLES LEARNING_RATE BATCH_SIZE EPOCHS METHODS PRECISION NETWORKS PROTOCOL PLUGIN \
-	DEVICE WORKERS SCHEDULER MINUTES OUT PYTHON
+	DEVICE WORKERS SCHEDULER STALE RERUN MINUTES OUT PYTHON
 unexport $(knobs)
 $(foreach knob,$(knobs),$(eval export KNOB_$(knob) := $$(value $(knob))))
 
@@ -74,7 +76,7 @@ help: ## this list
 	@awk -F ' *[?]= ## ' '/^[A-Z_]+ *[?]= ## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 reproduce: $(environment) ## compute the runs that are not stored yet, then draw every figure and table
-	$(hardsample) reproduce $(what) $(where)
+	$(hardsample) reproduce $(what) $(where) $(call flag,STALE,stale)
 
 figures: $(environment) ## the notebooks alone: draw what is stored, compute nothing, name what is missing
 	$(hardsample) figures $(what)
@@ -119,13 +121,13 @@ list: $(environment) ## every figure and table: what it needs, what of it is sto
 	$(hardsample) list $(what)
 
 plan: $(environment) ## what reproduce would compute, store and download, and how long it takes; nothing is done
-	$(hardsample) reproduce --dry-run $(what) $(where)
+	$(hardsample) reproduce --dry-run $(what) $(where) $(call flag,STALE,stale)
 
 status: $(environment) ## how many runs of each figure and table are stored
 	$(hardsample) status $(what)
 
-verify: $(environment) ## check every stored run against its key
-	$(hardsample) verify
+verify: $(environment) ## check every stored run, and say which are of other code; with RERUN=5, train five again and compare
+	$(hardsample) verify $(if $(call flag,RERUN,rerun),$(call flag,RERUN,rerun) $(what) $(where))
 
 lab: $(environment) ## JupyterLab on copies of the notebooks, in lab/: git stays clean
 	$(hardsample) lab

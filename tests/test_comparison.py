@@ -477,6 +477,30 @@ def test_items_count_by_what_they_hold_whether_or_not_they_are_the_same_objects(
     assert identity.fingerprint("train_set", Items(other)) not in prints
 
 
+def test_stored_trainings_of_other_code_serve_and_are_said_to_be(own_store, monkeypatch, capsys):
+    first = compared()
+    assert trials.count_other_code(trials.files(own_store)) == 0
+    hardsample.compare(
+        make_model, TRAIN, TEST, methods=("shuffled", "PLB"), seeds=2, epochs=2, batch_size=8, evaluations=3, workers=1
+    )
+    assert "4 stored, 0 to do" in (said := capsys.readouterr().out) and "other code" not in said
+    monkeypatch.setattr(trials, "code", lambda method: "f" * 16)
+    again = hardsample.compare(
+        make_model, TRAIN, TEST, methods=("shuffled", "PLB"), seeds=2, epochs=2, batch_size=8, evaluations=3, workers=1
+    )
+    assert "4 stored trainings of other code than today's" in capsys.readouterr().out
+    assert again.frame.equals(first.frame)
+
+
+def test_a_training_that_was_changed_is_found(own_store):
+    compared()
+    victim = next(trials.files(own_store))
+    lines = victim.read_text().splitlines(keepends=True)
+    victim.write_text("".join(line.replace("0.", "0.1", 1) if line.startswith("[1.0") else line for line in lines))
+    (problem,) = trials.problems(own_store)
+    assert "changed after it was written" in problem
+
+
 def test_a_damaged_file_is_set_aside_and_trained_again(own_store):
     first = compared()
     victim = next(trials.files(own_store))

@@ -38,8 +38,13 @@ def test_make_help_and_the_command_line_s_say_the_same():
     lines = dict(re.findall(r"^([A-Z_]+) *\?= ## (.*)$", (project_root() / "Makefile").read_text(), re.MULTILINE))
     for flag in ALL.keys() - {"--time-limit"}:
         assert lines.pop(flag.strip("-").upper().replace("-", "_")) == words(flag)
-    gpu = {f"of gpu: {knobs.GPU[flag]['help']}".split(" (")[0] for flag in ("--minutes", "--out")}
-    assert {lines.pop(name).split(" (")[0] for name in ("MINUTES", "OUT")} == gpu and list(lines) == ["PYTHON"]
+    own = {"reproduce": knobs.STALE, "verify": {"--rerun": knobs.VERIFY["--rerun"]}}
+    own["gpu"] = {flag: knobs.GPU[flag] for flag in ("--minutes", "--out")}
+    for command, options in own.items():
+        for flag, settings in options.items():
+            said = f"of {command}: {settings['help']}".replace(" than today's", "").split(" (")[0]
+            assert lines.pop(flag.strip("-").upper()).split(" (")[0] == said
+    assert list(lines) == ["PYTHON"]
 
 
 def test_help_names_the_default_that_there_is():

@@ -41,6 +41,7 @@ def do(options: argparse.Namespace) -> int:
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
         print(f"all figures and tables on one page: {gallery.save()}")
+    print("stored runs can be checked by training some again: hardsample verify --rerun 5")
     drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
     said = f", {unchanged} of them unchanged" if unchanged else ""
     print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")

@@ -34,7 +34,7 @@ def do(options: argparse.Namespace) -> int:
     if unsealed := checksums.count_missing(store, compared):
         print(f"no checksum {count(unsealed, 'run')}: `hardsample verify --keep-checksums` keeps theirs beside them")
     print(*standing_words.lines({record.run: record.provenance for record in records}, store), sep="\n")
-    if others := trials.count_other_code(store.root):
+    if others := trials.count_other_code(compared):
         print(f"other code  {count(others, 'training')} of {len(compared)} of comparisons")
     return _rerun(options, store) or int(bool(problems))
 

@@ -130,6 +130,9 @@ def compare(
     todo = [(place, seed) for seed in seeds for place in range(len(contestants)) if (place, seed) not in found]
     total = count(len(found) + len(todo), "training")
     say(f"{name}: {total}, {len(found)} stored, {len(todo)} to do ({device})", quiet)
+    if other := trials.count_other_code(store[place].path(root) for place in found):
+        advice = "compare under another name to train them again"
+        say(f"{name}: {count(other, 'stored training')} of other code than today's: {advice}.", quiet)
     rounds = [todo]
     if budget == "wall-clock":
         rounds = [[one for one in todo if not one[0]], [one for one in todo if one[0]]]

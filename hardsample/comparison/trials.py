@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +154,11 @@ def code(method: str) -> str:
     return code_fingerprint.fingerprint([("hardsample.comparison.training", "train"), place_of(METHODS[method].build)])
 
 
-def count_other_code(root: Path) -> int:
-    """How many of the stored trainings were made by other code than today's."""
+def count_other_code(trainings: Iterable[Path]) -> int:
+    """How many of the stored trainings in these files were made by other code than today's."""
     found = 0
-    for path in files(root):
-        with contextlib.suppress(InputError):
+    for path in trainings:
+        with contextlib.suppress(FileNotFoundError, InputError):
             trial, _, values = read(path)
             found += values["provenance"].get("code") != code(trial.identity["method"])
     return found
