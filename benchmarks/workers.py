@@ -1,7 +1,7 @@
-"""Many runs: workers under Dask against plain processes, what the launcher adds to a run, and looking up 10,000.
+"""Many runs: the launcher's workers against plain processes, what the launcher adds to a run, and looking up 10,000.
 
-Workers and plain processes are compared from the first run handed out to the last one back: stored, under Dask; a plain
-process stores nothing, and has its data in memory and its share of the runs beforehand. Starting the workers, and all
+Both are compared from the first run handed out to the last one back: stored, by the launcher; a plain process
+stores nothing, and has its data in memory and its share of the runs beforehand. Starting the workers, and all
 that the launcher does before the first run, are in rows of their own.
 """
 
@@ -23,7 +23,7 @@ import torch
 from benchmarks.measure import Row, Way, compare, in_turns, processes, summary
 from hardsample.config import Run
 from hardsample.data.dataset import load
-from hardsample.runs import cluster
+from hardsample.runs import local
 from hardsample.runs.devices import count_cores
 from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
@@ -67,21 +67,21 @@ def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> 
     """Seconds of a run by the three ways, [STARTS * TURNS] each, and of what the launcher does besides."""
     spent, handed_out = defaultdict(list), []
 
-    def noting(*arguments, do=cluster.Cluster.do):
+    def noting(*arguments, do=local.LocalWorkers.do):
         handed_out.append(time.perf_counter())
         yield from do(*arguments)
 
     _launch([TINY], 1, Store(folder / "warm-up"))
-    with _plain_processes(workers) as train, mock.patch.object(cluster.Cluster, "do", noting):
+    with _plain_processes(workers) as train, mock.patch.object(local.LocalWorkers, "do", noting):
         for start in range(STARTS):
             store = Store(folder / str(start))
             tiny = _seeds(TINY, TINIES * workers)
             spent["tiny in this process"].append(_beside(tiny[:TINIES], 1, Store(folder / f"here-{start}")))
             began = time.perf_counter()
-            with cluster.start_local(workers, "cpu") as started:
+            with local.LocalWorkers(workers, "cpu") as started:
                 spent["start"].append(time.perf_counter() - began)
                 with mock.patch.object(
-                    cluster, "start_local", lambda *_, started=started: contextlib.nullcontext(started)
+                    local, "LocalWorkers", lambda *_, started=started: contextlib.nullcontext(started)
                 ):
                     _launch([dataclasses.replace(run, epochs=0.1) for run in _seeds(RUN, workers)], workers, store)
                     for turn in range(TURNS):

@@ -24,6 +24,16 @@ from hardsample.errors import InputError, check_choice
 _INLINE = "module://matplotlib_inline.backend_inline"  # a kernel's own, whatever backend is asked for elsewhere
 SHOWN_LINES = 12  # of the cell that failed
 
+# ipykernel, too, looks for its parent, but not for one that was gone before it had begun.
+_KERNEL = """
+import sys
+del sys.path[0]
+from hardsample.processes import end_with
+end_with(int(sys.argv.pop(1)))
+from ipykernel import kernelapp
+kernelapp.launch_new_instance()
+"""
+
 logging.getLogger("papermill").setLevel(logging.ERROR)
 logging.getLogger("blib2to3").setLevel(logging.ERROR)
 
@@ -34,7 +44,7 @@ class ThisInterpreter(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"],
+            argv=[sys.executable, "-c", _KERNEL, str(os.getpid()), "-f", "{connection_file}", "--log-level=CRITICAL"],
             display_name="Python 3",
             language="python",
             env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "MPLBACKEND": _INLINE},
@@ -123,7 +133,7 @@ def started_kernel() -> ThisInterpreter:
 
 
 def _execute(kernel: ThisInterpreter, code: str) -> None:
-    client = BlockingKernelClient()
+    client = BlockingKernelClient(parent=kernel)  # which it asks whether the kernel lives
     client.load_connection_info(kernel.get_connection_info())
     client.start_channels()
     try:

@@ -7,12 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import plausible
 import pytest
+from pool_here import PoolHere
 
 from hardsample import cli
 from hardsample.commands import chosen, drawing, reproduce
@@ -481,7 +481,7 @@ def test_a_notebook_that_fails_is_told_and_stops_no_other(command, capsys, launc
     monkeypatch.setattr(chosen, "begun", lambda *_: True)
     monkeypatch.setattr(timing, "costs", lambda *_, **__: {})
     monkeypatch.setattr(reproduce, "_time", lambda *_: None)
-    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(drawing, "Pool", PoolHere)
     monkeypatch.setattr(drawing, "_draw", notebook)
     monkeypatch.setattr(drawing, "_warm", lambda: None)
     assert cli.main([command, "--profile", "smoke"]) == 1

@@ -2,11 +2,11 @@
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 from committed import store_of_committed, tracked
+from pool_here import PoolHere
 from synthetic import hard_curves
 
 from hardsample import cli, paths
@@ -33,7 +33,7 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(drawing, "_draw", draw)
     monkeypatch.setattr(drawing, "_warm", lambda: None)
-    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(drawing, "Pool", PoolHere)
     return names
 
 

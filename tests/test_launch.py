@@ -1,13 +1,19 @@
 """Launching: the same rows in this process, on Dask and after any kill; nothing done twice, nothing lost."""
 
+import contextlib
 import dataclasses
 import errno
+import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
+import distributed
 import numpy as np
 import pytest
 import torch
@@ -17,10 +23,14 @@ from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
 from hardsample.methods import registry
-from hardsample.runs import cluster, prepare, worker
+from hardsample.records import data_choice
+from hardsample.runs import claims, cluster, local, prepare, worker
+from hardsample.runs.claims import Claims
 from hardsample.runs.launch import LaunchReport, launch
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training import cuda_graph, trainer, updates
+from hardsample.training.checkpoint import StateMismatchError
+from hardsample.training.results import DeadlineError
 
 SMALL = {"epochs": 2.0, "pretrain_epochs": 1.0, "batch_size": 16}
 RUNS = [Run("dots", method, seed, **SMALL) for method in ("MB", "PEB") for seed in (0, 1)]
@@ -188,13 +198,29 @@ def test_a_checkpoint_that_does_not_fit_is_trained_over(tmp_path, undisturbed):
     assert rows(store) == {run.key: undisturbed[run.key]}
 
 
+@contextlib.contextmanager
+def dask_workers(count, processes=False):
+    """A Dask scheduler with so many workers, by default threads of this process, and a client of it."""
+    with (
+        distributed.LocalCluster(
+            n_workers=count, processes=processes, threads_per_worker=1, memory_limit=0, dashboard_address=None
+        ) as started,
+        distributed.Client(started, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def unprobed(monkeypatch):
+    """No update is timed before a launch."""
+    monkeypatch.setattr(prepare, "estimate_seconds", lambda runs, *_, **__: dict.fromkeys(runs, 1.0))
+
+
 @pytest.mark.slow
-def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed):
+def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed, unprobed):
     """The way to any Dask cluster: nothing is shared with the workers but what travels through Dask."""
     store = Store(tmp_path)
-    monkeypatch.setattr(prepare, "estimate_seconds", lambda runs, *_, **__: dict.fromkeys(runs, 1.0))
-    with cluster.start_local(2, "cpu") as workers:
-        client = workers.client
+    with dask_workers(2, processes=True) as client:
         pids = list(client.run(os.getpid).values())
         victim = pids[0]
         monkeypatch.setattr(store, "write_start", kill_after(store.write_start, victim))
@@ -202,6 +228,362 @@ def test_a_scheduler_s_workers_give_the_same_rows_though_one_is_killed(tmp_path,
         launch(RUNS, device="cpu", scheduler=scheduler, store=store, quiet=True).raise_if_incomplete()
         assert victim not in client.run(os.getpid).values()
     assert rows(store) == undisturbed
+
+
+@pytest.mark.slow
+def test_local_workers_give_the_same_rows_though_one_is_killed(tmp_path, monkeypatch, undisturbed, unprobed):
+    store, started = Store(tmp_path), []
+
+    class Watched(local.LocalWorkers):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.extend(member.process for member in self._members)
+
+    def killing(*arguments, write=store.write_start):
+        write(*arguments)
+        started[0].kill()
+
+    monkeypatch.setattr(local, "LocalWorkers", Watched)
+    monkeypatch.setattr(store, "write_start", killing)
+    launch(RUNS, device="cpu", workers=2, store=store, quiet=True).raise_if_incomplete()
+    assert rows(store) == undisturbed and len(started) == 2
+    assert until(lambda: not started[0].is_alive(), 10)
+
+
+def test_a_worker_has_its_gpu_and_one_thread(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    with local.LocalWorkers(3, "cuda") as workers:
+        assert len(workers) == workers.free == 3
+        for place in range(3):
+            workers.begin(place, os.getenv, "CUDA_VISIBLE_DEVICES")
+        found = {}
+        assert until(lambda: found.update(workers.ended(1.0)) or len(found) == 3, 60)
+    assert found == {0: "5", 1: "7", 2: "5"}
+
+
+@pytest.mark.slow
+def test_checkpoints_travel_to_workers_without_the_store_and_back(tmp_path, monkeypatch, undisturbed, unprobed):
+    store, within = Store(tmp_path), 0
+    write = store.write_checkpoint
+    kept = []
+    monkeypatch.setattr(store, "write_checkpoint", lambda name, state: kept.append(name) or write(name, state))
+    with dask_workers(1) as client:
+        for attempt in range(200):
+            report = launch(
+                RUNS,
+                device="cpu",
+                scheduler=client.scheduler.address,
+                store=store,
+                time_limit=0.4 + attempt / 50,
+                quiet=True,
+            )
+            assert not report.failed
+            if not report.missing:
+                break
+            within += any((tmp_path / "checkpoints").glob("*.npz"))
+    assert kept and within
+    assert rows(store) == undisturbed and not any((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_scheduler_without_workers_is_left_when_the_time_is_over(tmp_path):
+    with dask_workers(0) as client:
+        began = time.monotonic()
+        with pytest.raises(InputError, match="still has no worker: start some with `dask worker ADDRESS"):
+            launch(RUNS, scheduler=client.scheduler.address, store=Store(tmp_path), time_limit=1, quiet=True)
+        assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
+def test_workers_that_are_gone_when_the_time_is_over_are_not_waited_for(tmp_path, unprobed, monkeypatch):
+    with dask_workers(1) as client:
+        [worker_name] = client.scheduler_info()["workers"]
+        monkeypatch.setattr(trainer, "pretrain", lambda *_, **__: client.retire_workers([worker_name]) and 1 / 0)
+        address = client.scheduler.address
+        report = launch(RUNS[:1], device="cpu", scheduler=address, store=Store(tmp_path), time_limit=3, quiet=True)
+        assert report.missing or report.failed
+
+
+@pytest.mark.slow
+def test_a_worker_that_lacks_the_data_names_itself_and_them(tmp_path, monkeypatch, unprobed, data_folder):
+    """A path is meant from where it was launched; and one sentence a run says what a worker elsewhere lacks."""
+    (tmp_path / "here").mkdir()
+    shutil.copy(data_folder / "dots.npz", tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    seen, load_data = [], worker.load_data
+
+    def absent(run, source):
+        if threading.current_thread() is not threading.main_thread():
+            seen.append(source)
+            source = "/nowhere/dots.npz"
+        return load_data(run, source)
+
+    monkeypatch.setattr(worker, "load_data", absent)
+    with dask_workers(1) as client:
+        report = launch(
+            [Run("dots", "MB", 0, batch_size=16)],
+            sources={"dots": "dots.npz"},
+            device="cpu",
+            scheduler=client.scheduler.address,
+            store=Store(tmp_path / "runs"),
+            quiet=True,
+        )
+    where = str(tmp_path / "here" / "dots.npz")
+    [(_, told)] = report.failed
+    assert seen == [where] and "\n" not in told
+    assert told.startswith(f"the worker on {socket.gethostname()} lacks the data {where!r}: there is no file /nowhere")
+
+
+WIDE = [Run("dots", "MB", seed, epochs=1.0, batch_size=16) for seed in (0, 1, 2)]
+
+
+@pytest.fixture
+def cohorts(monkeypatch, unprobed):
+    """Seeds are trained together, as on a GPU."""
+    make_jobs = prepare.make_jobs
+    monkeypatch.setattr(prepare, "make_jobs", lambda *arguments, on_gpu: make_jobs(*arguments, on_gpu=True))
+
+
+@pytest.mark.parametrize(
+    "error", [torch.cuda.OutOfMemoryError("no room"), RuntimeError("CUDA error: out of memory\nand much more")]
+)
+def test_a_cohort_that_does_not_fit_on_the_gpu_is_halved(tmp_path, monkeypatch, cohorts, capsys, error):
+    train, widths = trainer.train, []
+
+    def small(runs, *arguments, **options):
+        widths.append(len(runs))
+        if len(runs) > 1:
+            raise error
+        return train(runs, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", small)
+    store = Store(tmp_path)
+    report = launch(WIDE, device="cpu", workers=1, store=store)
+    assert (report.computed, report.failed, report.missing) == (3, (), 0) and sorted(widths) == [1, 1, 1, 2, 3]
+    assert {store.read(run).provenance["cohort"] for run in WIDE} == {1}
+    assert "3 seeds of dots-MB-n16-lr0.05-pre0 do not fit on the GPU: halves." in capsys.readouterr().out
+
+
+def test_a_single_run_that_does_not_fit_fails_with_what_to_lower(tmp_path, monkeypatch, cohorts):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(trainer, "train", full)
+    report = here(Store(tmp_path), WIDE[:2])
+    assert {run for run, _ in report.failed} == {*WIDE[:2]}
+    told = report.failed[0][1]
+    assert told.startswith("the GPU has too little memory for dots-MB-n16") and "choose a smaller batch_size" in told
+
+
+def test_a_full_disk_at_a_checkpoint_stops_no_training_and_is_said_once(tmp_path, monkeypatch, unprobed, capsys):
+    train, asked = trainer.train, []
+
+    def often(runs, *arguments, **options):
+        return train(runs, *arguments, **options | {"checkpoint_seconds": 0.0})
+
+    def full(self, name, state):
+        asked.append(name)
+        raise InputError("cannot write it (the disk is full)")
+
+    monkeypatch.setattr(trainer, "train", often)
+    monkeypatch.setattr(Store, "write_checkpoint", full)
+    store = Store(tmp_path)
+    launch(WIDE[:2], device="cpu", workers=1, store=store).raise_if_incomplete()
+    assert len(asked) > 2 and len(store.records()) == 2
+    assert capsys.readouterr().out.count("no checkpoint is kept") == 1
+
+
+@pytest.mark.parametrize("damage", ["another's", "of an older version"])
+def test_a_checkpoint_of_something_else_is_trained_over(tmp_path, monkeypatch, unprobed, damage):
+    [run], states = WIDE[:1], []
+    here(Store(tmp_path / "whole"), [run]).raise_if_incomplete()
+    data = load("dots")
+    other = dataclasses.replace(run, learning_rate=0.01) if damage == "another's" else run
+    with pytest.raises(DeadlineError):
+        trainer.train([other], data, save_checkpoint=states.append, deadline=0.0)
+    [state] = states
+    if damage == "of an older version":
+        rest = json.loads(state["rest"].tobytes())
+        del rest["backwards"]
+        state["rest"] = np.frombuffer(json.dumps(rest).encode(), np.uint8)
+    store = Store(tmp_path / "damaged")
+    store.write_checkpoint(cohort_name([run], data.fingerprint), state)
+    here(store, [run]).raise_if_incomplete()
+    assert rows(store) == rows(Store(tmp_path / "whole"))
+
+
+def test_a_start_of_another_key_is_none_and_one_of_other_code_is_removed(tmp_path, unprobed):
+    store, run = Store(tmp_path), RUNS[0]
+    fingerprint = load("dots").fingerprint
+    here(store, [run]).raise_if_incomplete()
+    own = store._start(run.start, fingerprint)
+    other = RUNS[1].start
+    store._start(other, fingerprint).write_bytes(own.read_bytes())
+    assert store.read_start(run.start, fingerprint) is not None and store.read_start(other, fingerprint) is None
+
+    start = store.read_start(run.start, fingerprint)
+    renamed = {f"{name}_": array for name, array in start.state.items()}
+    store.write_start(run.start, fingerprint, dataclasses.replace(start, state=renamed))
+    store.path(run).unlink()
+    [(_, told)] = here(store, [run]).failed
+    assert "is of other code, and was removed: run the same again" in told and not own.exists()
+    here(store, [run]).raise_if_incomplete()
+
+
+def test_checkpoints_know_the_start_that_they_go_on_from():
+    data, run, states = load("dots"), RUNS[0], []
+    starts = trainer.pretrain([run.start], data)
+    with pytest.raises(DeadlineError):
+        trainer.train([run], data, starts=starts, save_checkpoint=states.append, deadline=0.0)
+    others = trainer.pretrain([dataclasses.replace(run.start, seed=7)], data)
+    with pytest.raises(StateMismatchError, match="of another run, start or version"):
+        trainer.train([run], data, starts=others, checkpoint=states[0])
+
+
+def test_what_another_launch_is_doing_is_waited_for_and_found(tmp_path, unprobed):
+    store, elsewhere = Store(tmp_path / "one"), Store(tmp_path / "other")
+    here(elsewhere, WIDE[:1]).raise_if_incomplete()
+    other = Claims(store.root / "claims")
+    assert other.take(WIDE[:2])
+
+    def end():
+        store.path(WIDE[0]).write_bytes(elsewhere.path(WIDE[0]).read_bytes())
+        other.release(WIDE[:2])  # the second one was not done
+
+    store.path(WIDE[0]).parent.mkdir(parents=True)
+    timer = threading.Timer(3.0, end)
+    timer.start()
+    report = here(store, WIDE)
+    timer.join()
+    assert (report.found, report.computed, report.missing, report.failed) == (1, 2, 0, ())
+    assert not list((store.root / "claims").iterdir())
+
+
+def test_what_another_launch_is_doing_is_left_when_the_time_is_over(tmp_path, unprobed):
+    store = Store(tmp_path)
+    with Claims(store.root / "claims") as other:
+        assert other.take(WIDE[:1])
+        report = here(store, WIDE[:1], time_limit=2)
+        assert (report.computed, report.missing) == (0, 1)
+
+
+def test_a_dead_process_holds_no_claim(tmp_path):
+    code = (
+        "import sys, time; from hardsample.config import Run; from hardsample.runs.claims import Claims;"
+        "c = Claims(__import__('pathlib').Path(sys.argv[1])); print(c.take([Run('dots', 'MB', 0)]), flush=True);"
+        "time.sleep(600)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "True\n"
+    with Claims(tmp_path) as claims:
+        assert not claims.take([Run("dots", "MB", 1), Run("dots", "MB", 0)])
+        other.kill()
+        other.communicate()
+        assert claims.take([Run("dots", "MB", 1), Run("dots", "MB", 0)]) and len(list(tmp_path.iterdir())) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_locked_everything_can_be_claimed(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(claims.fcntl, "flock", refuse)
+    with Claims(tmp_path) as one, Claims(tmp_path) as other:
+        assert one.take(WIDE) and other.take(WIDE)
+
+
+def test_timing_ends_with_its_share_of_the_time(monkeypatch):
+    calls = []
+    sizes = {data_choice(run): 160 for run in WIDE}
+
+    def call(function, cohort, source, device, wanted, seconds):
+        calls.append(seconds)
+        return 4.0
+
+    arguments = (WIDE, [], {"dots": "dots"}, sizes, "cpu", call)
+    assert [job.seconds for job in prepare.estimated_jobs(*arguments, time.time() + 60)] == [4.0, 4.0, 4.0]
+    assert 0 < calls[0] <= 6.0
+    prepare.estimated_jobs(*arguments)
+    assert 6.0 < calls[1] <= prepare.PROBING
+    assert all(job.seconds > 0 for job in prepare.estimated_jobs(*arguments, time.time())) and len(calls) == 2
+
+
+def test_an_estimate_within_no_time_makes_one_step_and_no_evaluation(monkeypatch):
+    data = load("dots")
+    monkeypatch.setattr(updates, "_seconds_of_an_image", lambda step: 1 / 0)
+    assert updates.estimate(WIDE[0], data, within=0.0) > 0
+
+
+def start_scheduler(port):
+    code = "import sys; from distributed.cli.dask_scheduler import main; main()"
+    options = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def listens(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["count_workers", "call", "do"])
+@pytest.mark.parametrize("found_again", [False, True])
+def test_a_scheduler_that_is_lost_ends_a_launch_with_a_sentence(tmp_path, monkeypatch, unprobed, moment, found_again):
+    """Before its first run, or while it has one to do; be there another one at its address in a moment or not."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [start_scheduler(port)]
+
+    def lose():
+        started[-1].kill()
+        started[-1].wait()
+        if found_again:
+            started.append(start_scheduler(port))
+
+    watched = "count_workers" if moment == "count_workers" else "_wait"
+    original = getattr(cluster.Cluster, watched)
+
+    def losing(self, *arguments):
+        if len(lost) < 1:
+            lost.append(lose())
+        return original(self, *arguments)
+
+    lost = []
+    monkeypatch.setattr(cluster.Cluster, watched, losing)
+    if moment == "do":
+        monkeypatch.setattr(cluster.Cluster, "call", lambda self, function, *arguments: function(*arguments))
+    try:
+        assert until(lambda: listens(port), 120)
+        began = time.monotonic()
+        told = "the Dask scheduler is gone; the runs that had ended are stored"
+        if found_again and moment == "count_workers":  # nothing had been asked of the first one: it goes on
+            told = "still has no worker"
+        address = f"tcp://127.0.0.1:{port}"
+        with pytest.raises(InputError, match=told):
+            launch(RUNS, device="cpu", scheduler=address, store=Store(tmp_path), time_limit=15, quiet=True)
+        assert lost and time.monotonic() - began < 60
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_an_address_with_tls_wants_certificates_and_is_passed_on(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="wants certificates: name them in Dask's configuration"):
+        launch(RUNS, scheduler="tls://127.0.0.1:9", store=Store(tmp_path), quiet=True)
+    asked = []
+
+    def client(address, **_):
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr(distributed, "Client", client)
+    with pytest.raises(InputError, match="no Dask scheduler answers"):
+        launch(RUNS, scheduler="tls://127.0.0.1:9", store=Store(tmp_path), quiet=True)
+    assert asked == ["tls://127.0.0.1:9"]
 
 
 def kill_after(function, victim):

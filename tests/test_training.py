@@ -344,7 +344,7 @@ def test_a_cohort_of_different_runs_and_a_missing_start_are_refused(letters):
     saved = []
     with pytest.raises(DeadlineError):
         outcome(RUN, letters, save_checkpoint=saved.append, deadline=0.0)
-    with pytest.raises(InputError, match="belongs to another"):
+    with pytest.raises(InputError, match="of another run, start or version"):
         training.train([RUN], other, starts=training.pretrain([RUN.start], other), checkpoint=saved[0])
 
 

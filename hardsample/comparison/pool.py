@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import torch
 from hardsample import plugins
 from hardsample.comparison.problem import Contestant, Problem
 from hardsample.comparison.training import Trained, train
+from hardsample.processes import end_with
 from hardsample.runs.devices import one_thread
 from hardsample.training.process import configure_process
 
@@ -55,7 +57,8 @@ def pool(
     finally:
         for module in own:
             cloudpickle.unregister_pickle_by_value(module)
-    executor = ProcessPoolExecutor(workers, initializer=_begin, initargs=(content,), env={"OMP_NUM_THREADS": "1"})
+    given = content, os.getpid()
+    executor = ProcessPoolExecutor(workers, initializer=_begin, initargs=given, env={"OMP_NUM_THREADS": "1"})
 
     def do(jobs: Sequence[Job]) -> Iterator[tuple[Job, Trained]]:
         running = {executor.submit(_do, job, number): job for number, job in enumerate(jobs)}
@@ -68,9 +71,10 @@ def pool(
         executor.shutdown(kill_workers=True)
 
 
-def _begin(content: bytes) -> None:
-    """Set a worker up with what the process that started it sent along."""
+def _begin(content: bytes, parent: int) -> None:
+    """Set a worker up with what the process that started it sent along; it ends when that one does."""
     global _given
+    end_with(parent)
     configure_process()
     _given = pickle.loads(content)
 

@@ -11,13 +11,16 @@ from hardsample.config import Run
 from hardsample.errors import InputError, check_choice
 from hardsample.numerals import count
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import cluster, prepare, provenance, worker
+from hardsample.runs import cluster, local, prepare, provenance, worker
+from hardsample.runs.claims import Claims
 from hardsample.runs.devices import DEVICES, check_workers, resolve_device
 from hardsample.runs.plan import Job, Plan, count_workers, starts_of
 from hardsample.runs.progress import SOON, Progress, doing, format_duration, parse_duration, say, summarize
 from hardsample.runs.store import Store, cohort_name
 from hardsample.runs.worker import JobResult, Task
 from hardsample.training.precision import check_precision
+
+WAITS = 1.0  # seconds between looks at what another launch has done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,7 @@ def launch(
     prepare.check_sources(sources)
     paths.check_writable(store.root)
     store.clean()
-    sources = {run.data: sources.get(run.data, run.data) for run in todo}
+    sources = {run.data: prepare.absolute(sources.get(run.data, run.data)) for run in todo}
     with doing(f"reading the data: {', '.join(sources)}", quiet):
         fingerprints, sizes = prepare.check_runs(todo, sources)
     check_fingerprints(done.items(), fingerprints)
@@ -105,25 +108,30 @@ def launch(
     with contextlib.ExitStack() as stack:
         workplace = worker.ThisProcess()
         if scheduler:
-            workplace = stack.enter_context(cluster.connect(scheduler))
+            workplace = stack.enter_context(cluster.connect(scheduler, deadline))
             with doing(f"waiting for a worker at {scheduler}", quiet, after=SOON * (workplace.count_workers() > 0)):
                 device = workplace.call(resolve_device, device)
         starts = [start for start in starts if start not in ready]
         for run in todo:
             check_precision(run.precision, device)
         with doing("timing a few updates, to tell how long it takes", quiet):
-            jobs = prepare.estimated_jobs(todo, starts, sources, sizes, device, workplace.call)
+            jobs = prepare.estimated_jobs(todo, starts, sources, sizes, device, workplace.call, deadline)
         workers = workplace.count_workers() if scheduler else count_workers(workers, device, jobs)
         if doubt := provenance.doubt():
             say(doubt, quiet)
         say(summarize(len(runs), todo, jobs, workers, device, scheduler), quiet)
         if not scheduler and workers > 1:
-            with doing(f"starting {workers} workers", quiet):
-                workplace = stack.enter_context(cluster.start_local(workers, device))
+            workplace = stack.enter_context(local.LocalWorkers(workers, device))
 
-        plan = Plan(jobs, ready, deadline)
+        claims = stack.enter_context(Claims(store.root / "claims"))
         progress = stack.enter_context(Progress(len(todo), sum(job.seconds for job in jobs), workers, quiet))
         own = plugins.hashes()
+
+        def stored(job: Job) -> list[Run]:
+            kept = (run for run in job.runs if run not in again)
+            there = [run for run in kept if _is_stored(store, run, job.is_start, fingerprints)]
+            claims.release(there)
+            return there
 
         def task(job: Job) -> Task:
             progress.begin(job)
@@ -132,36 +140,82 @@ def launch(
             common = Task(job.runs, job.is_start, source, fingerprint, device, deadline, plugins=own)
             if not scheduler:
                 return dataclasses.replace(common, root=store.root)
-            return dataclasses.replace(common, starts=worker.read_starts(store, job.runs, fingerprint))
+            last = store.read_checkpoint(cohort_name(job.runs, fingerprint))
+            starts = worker.read_starts(store, job.runs, fingerprint)
+            return dataclasses.replace(common, starts=starts, checkpoint=last)
 
-        computed, failed = _collect(workplace.do(plan, task, progress.tick), plan, store, progress, again)
+        plan = Plan(jobs, ready, deadline, lambda job: claims.take(job.runs), stored)
+        ending = _Ending(plan, store, claims, progress, fingerprints, again, quiet)
+        ending.collect(workplace.do(plan, task, progress.tick))
+        if plan.held_up:
+            say("another launch is doing the runs that are left: waiting for what it does.", quiet)
+        while plan.held_up:
+            time.sleep(WAITS)
+            ending.collect(workplace.do(plan, task, progress.tick))
+        computed, failed = ending.computed, ending.failed
 
-    found = len(runs) - len(todo)
-    report = LaunchReport(found, computed, tuple(failed), len(todo) - computed - len(failed), time.time() - began)
+    found, missing = len(runs) - len(todo) + len(plan.found), len(todo) - len(plan.found) - computed - len(failed)
+    report = LaunchReport(found, computed, tuple(failed), missing, time.time() - began)
     for run, trace in failed:
         say(f"\n{run.label} with seed {run.seed} failed:\n{trace}", quiet)
     say(str(report), quiet)
     return report
 
 
-def _collect(
-    results: Iterable[tuple[Job, JobResult]], plan: Plan, store: Store, progress: Progress, again: Collection[Run]
-) -> tuple[int, list[tuple[Run, str]]]:
-    """Store every result as it comes; how many runs were computed, and which failed."""
-    computed, failed = 0, []
-    for job, result in results:
-        if result.failure:
-            failed += [(run, result.failure) for run in plan.fail(job)]
-        for run, (outcome, made) in zip(job.runs, result.finished, strict=False):
-            if job.is_start:
-                store.write_start(run, made["data"]["fingerprint"], outcome)
-                plan.ready.add(run)
-            else:
-                if run in again:
-                    store.set_aside(run)
-                store.write(run, outcome, made)
-                computed += 1
-        if result.finished:
-            store.drop_checkpoint(cohort_name(job.runs, result.finished[0][1]["data"]["fingerprint"]))
-        progress.count(job, result)
-    return computed, failed
+def _is_stored(store: Store, run: Run, is_start: bool, fingerprints: Mapping[tuple, str]) -> bool:
+    if not is_start:
+        return store.has(run)
+    return store.read_start(run, fingerprints[data_choice(run)]) is not None
+
+
+class _Ending:
+    """Stores every result as it comes: how many runs were ``computed``, and which ``failed``."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        claims: Claims,
+        progress: Progress,
+        fingerprints: Mapping[tuple, str],
+        again: Collection[Run],
+        quiet: bool,
+    ) -> None:
+        self._plan, self._store, self._claims, self._progress = plan, store, claims, progress
+        self._fingerprints, self._again, self._quiet = fingerprints, again, quiet
+        self._said: set[str] = set()
+        self.computed, self.failed = 0, list[tuple[Run, str]]()
+
+    def collect(self, results: Iterable[tuple[Job, JobResult]]) -> None:
+        """Store them, and let go of their runs."""
+        for job, result in results:
+            fingerprint = self._fingerprints[data_choice(job.runs[0])]
+            for note in set(result.notes) - self._said:
+                say(note, self._quiet)
+                self._said.add(note)
+            if result.unfit_starts:
+                for run in job.runs:
+                    self._store.drop_start(run.start, fingerprint)
+            halved = result.wants_memory and self._plan.split(job)
+            if halved:
+                say(
+                    f"{count(len(job.runs), 'seed')} of {job.runs[0].label} do not fit on the GPU: halves.", self._quiet
+                )
+            elif result.failure:
+                self.failed += [(run, result.failure) for run in self._plan.fail(job)]
+            for run, (outcome, made) in zip(job.runs, result.finished, strict=False):
+                if job.is_start:
+                    self._store.write_start(run, fingerprint, outcome)
+                    self._plan.ready.add(run)
+                else:
+                    if run in self._again:
+                        self._store.set_aside(run)
+                    self._store.write(run, outcome, made)
+                    self.computed += 1
+            name = cohort_name(job.runs, fingerprint)
+            if result.finished:
+                self._store.drop_checkpoint(name)
+            elif result.checkpoint is not None:
+                self._store.write_checkpoint(name, result.checkpoint)
+            self._claims.release(job.runs)
+            self._progress.count(job, JobResult() if halved else result)

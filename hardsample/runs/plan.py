@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from hardsample.config import Run
 from hardsample.runs.devices import count_places
@@ -27,21 +27,62 @@ class Job:
 
 
 class Plan:
-    """The jobs still to hand out, the most urgent first; a run waits until its start is ready."""
+    """The jobs still to hand out, the most urgent first; a run waits until its start is ready.
 
-    def __init__(self, jobs: Iterable[Job], ready: set[Run], deadline: float | None) -> None:
+    Args:
+        jobs: all that there is to do.
+        ready: the pre-trainings that are stored.
+        deadline: in the seconds of :func:`time.time`, after which nothing is handed out.
+        claim: says of a job whether this launch may do it, or another one is doing it.
+        stored: of a job that was claimed, the runs that another launch has done meanwhile.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        ready: set[Run],
+        deadline: float | None,
+        claim: Callable[[Job], bool] = lambda job: True,
+        stored: Callable[[Job], Collection[Run]] = lambda job: (),
+    ) -> None:
         self.ready = set(ready)
+        self.found: list[Run] = []  # done by other launches
         self._jobs = sorted(jobs, key=lambda job: -job.urgency)
         self._deadline = math.inf if deadline is None else deadline
+        self._claim, self._stored = claim, stored
 
     def take(self) -> Job | None:
         """The next job that can begin now; None if there is none, or no time left."""
-        if time.time() >= self._deadline:
-            return None
-        job = next((job for job in self._jobs if job.needs <= self.ready), None)
-        if job:
+        for job in list(self._jobs):
+            if time.time() >= self._deadline:
+                return None
+            if not job.needs <= self.ready or not self._claim(job):
+                continue
             self._jobs.remove(job)
-        return job
+            stored = self._stored(job)
+            left = tuple(run for run in job.runs if run not in stored)
+            if job.is_start:
+                self.ready.update(stored)
+            else:
+                self.found += stored
+            if left:
+                return job if len(left) == len(job.runs) else _part(job, left)
+            if job.is_start:
+                return self.take()
+        return None
+
+    @property
+    def held_up(self) -> bool:
+        """Is there time left, and something that could begin if no other launch were doing it?"""
+        return time.time() < self._deadline and any(job.needs <= self.ready for job in self._jobs)
+
+    def split(self, job: Job) -> bool:
+        """Hand a job out again as two, of half of its runs each; False if it has a single one."""
+        half = len(job.runs) // 2
+        if half:
+            parts = [_part(job, job.runs[:half]), _part(job, job.runs[half:])]
+            self._jobs = sorted((*parts, *self._jobs), key=lambda job: -job.urgency)
+        return half > 0
 
     def fail(self, job: Job) -> list[Run]:
         """The runs that cannot be done because ``job`` failed: its own, or those that wait for it."""
@@ -50,6 +91,13 @@ class Plan:
         lost = [other for other in self._jobs if other.needs & set(job.runs)]
         self._jobs = [other for other in self._jobs if other not in lost]
         return [run for other in lost for run in other.runs]
+
+
+def _part(job: Job, runs: tuple[Run, ...]) -> Job:
+    share = len(runs) / len(job.runs)
+    return dataclasses.replace(
+        job, runs=runs, seconds=job.seconds * share, needs=frozenset(starts_of(runs)), urgency=job.urgency * share
+    )
 
 
 def make_jobs(todo: Sequence[Run], starts: Sequence[Run], costs: Mapping[Run, float], *, on_gpu: bool) -> list[Job]:

@@ -169,7 +169,7 @@ class Store:
             text, state = files.decode_state(self._start(start, fingerprint).read_bytes())
             values = json.loads(text)
             files.check_rows(values)
-            if tuple(values["columns"]) != COLUMNS:  # of an older version
+            if tuple(values["columns"]) != COLUMNS or values["key"] != start.key:  # of an older version, or another's
                 return None
             return TrainingResult(COLUMNS, files.with_nan(values), values["seconds"], state)
         except files.BROKEN:
@@ -178,8 +178,13 @@ class Store:
     def write_start(self, start: Run, fingerprint: str, outcome: TrainingResult) -> None:
         """Store a pre-training for every run that continues it."""
         rows = [files.without_nan(outcome.columns, row) for row in outcome.rows]
-        text = json.dumps({"columns": outcome.columns, "rows": rows, "seconds": outcome.seconds}, allow_nan=False)
+        about = {"key": start.key, "columns": outcome.columns, "rows": rows, "seconds": outcome.seconds}
+        text = json.dumps(about, allow_nan=False)
         paths.write_atomically(self._start(start, fingerprint), files.encode_state(outcome.state, text))
+
+    def drop_start(self, start: Run, fingerprint: str) -> None:
+        """Forget a stored pre-training, if there is one."""
+        self._start(start, fingerprint).unlink(missing_ok=True)
 
     def find_timing(self, runs: Sequence[Run], circumstances: Sequence[str] = ()) -> dict[str, Any] | None:
         """The stored measurement of the times of ``runs``, side by side, in these circumstances; None if none is sound.

@@ -3,18 +3,21 @@
 import dataclasses
 import functools
 import logging
-import multiprocessing
+import math
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from hardsample import plugins
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.errors import InputError
+from hardsample.processes import Pool
 from hardsample.runs.devices import one_thread
 from hardsample.runs.plan import Job, Plan
 from hardsample.runs.provenance import provenance
@@ -22,7 +25,7 @@ from hardsample.runs.store import Store, cohort_name
 from hardsample.training import cuda_graph, trainer, updates
 from hardsample.training.checkpoint import StateMismatchError
 from hardsample.training.process import configure_process
-from hardsample.training.results import DeadlineError, TrainingResult
+from hardsample.training.results import DeadlineError, State, TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +35,9 @@ class Task:
     """All that a worker needs to do a job, ready to travel.
 
     ``deadline`` is in the seconds of :func:`time.time`. A worker that may not share this machine's files is given the
-    ``starts`` of the runs, if they have any; another one the ``root`` of the store that holds them. ``graphs``: may
-    steps be captured in a CUDA graph? ``plugins`` are what :func:`hardsample.plugins.hashes` gives where the runs are
-    launched.
+    ``starts`` of the runs, and their last ``checkpoint``, if there are any; another one the ``root`` of the store that
+    holds them. ``graphs``: may steps be captured in a CUDA graph? ``plugins`` are what
+    :func:`hardsample.plugins.hashes` gives where the runs are launched.
     """
 
     runs: tuple[Run, ...]
@@ -45,16 +48,59 @@ class Task:
     deadline: float | None
     root: Path | None = None
     starts: tuple[TrainingResult, ...] | None = None
+    checkpoint: State | None = None
     graphs: bool = True
     plugins: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class JobResult:
-    """What came of a job: an outcome and a provenance per run, a traceback, or neither when time ran out."""
+    """What came of a job: an outcome and a provenance per run, why it failed, or neither when time ran out.
+
+    Of a failure, ``wants_memory`` says that the GPU was too small for it, and ``unfit_starts`` that other code had made
+    the pre-trainings. ``checkpoint`` is where time ran out, of a worker without the store. ``notes`` are sentences for
+    who launched it.
+    """
 
     finished: tuple[tuple[TrainingResult, Mapping[str, Any]], ...] = ()
     failure: str = ""
+    wants_memory: bool = False
+    unfit_starts: bool = False
+    checkpoint: State | None = None
+    notes: tuple[str, ...] = ()
+
+
+class _UnfitStartError(Exception):
+    """The pre-trainings are not of the network that the runs have now."""
+
+
+class _Checkpoints:
+    """The checkpoints of a job: in the store, or else on the way to who launched it."""
+
+    def __init__(self, task: Task, store: Store | None) -> None:
+        self._name, self._store = cohort_name(task.runs, task.fingerprint), store
+        self.last = task.checkpoint if store is None else store.read_checkpoint(self._name)
+        self.notes: list[str] = []
+
+    def save(self, state: State) -> None:
+        """Keep the state, or go on without."""
+        self.last = state
+        if self._store is not None:
+            try:
+                self._store.write_checkpoint(self._name, state)
+            except InputError as error:
+                note = f"no checkpoint is kept, so that what is interrupted begins anew: {error}"
+                self.notes += [note] * (note not in self.notes)
+
+    def hooks(self) -> dict[str, Any]:
+        """For :func:`hardsample.training.trainer.train`: a state that travels is wanted at the deadline alone."""
+        often = {} if self._store is not None else {"checkpoint_seconds": math.inf}
+        return {"checkpoint": self.last, "save_checkpoint": self.save, **often}
+
+    def told(self, result: JobResult) -> JobResult:
+        """The result with what there is to tell and to send."""
+        sent = self.last if self._store is None and not (result.finished or result.failure) else None
+        return dataclasses.replace(result, checkpoint=sent, notes=tuple(self.notes))
 
 
 def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> JobResult:
@@ -68,13 +114,20 @@ def attempt(task: Task, tick: Callable[[], None] = lambda: None) -> JobResult:
             return _elsewhere(task)
         with one_thread(task.device):
             return _attempt(task, began, tick)
-    except DeadlineError:
-        return JobResult()
     except cuda_graph.CaptureError as error:
         logger.warning("%s: plain steps in a fresh process: %s", task.runs[0].label, error)
         return _elsewhere(dataclasses.replace(task, graphs=False))
-    except Exception:
+    except InputError as error:
+        return JobResult(failure=str(error))
+    except _UnfitStartError as error:
+        return JobResult(failure=str(error), unfit_starts=True)
+    except Exception as error:
+        if _wants_memory(error):
+            return JobResult(failure=_too_large(task, error), wants_memory=True)
         return JobResult(failure=traceback.format_exc())
+    finally:
+        if task.device != "cpu" and torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what a job that failed had taken is free for the next one
 
 
 def attempt_as_worker(task: Task) -> JobResult:
@@ -86,52 +139,103 @@ def attempt_as_worker(task: Task) -> JobResult:
 def _elsewhere(task: Task) -> JobResult:
     """The job, done in a process of its own."""
     try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(attempt_as_worker, task).result()
+        with Pool([{}]) as pool:
+            pool.begin(task.runs, attempt_as_worker, task)
+            ended = pool.ended(None)
+            while not ended:  # it died, and is tried again
+                ended = pool.ended(None)
+        result = ended[0][1]
+        if isinstance(result, Exception):
+            raise result
+        return result
     except Exception:
         return JobResult(failure=traceback.format_exc())
 
 
+def _wants_memory(error: Exception) -> bool:
+    """Is it a GPU that has no room left? PyTorch says so in an error of its own, some of its libraries in words."""
+    said = str(error).lower()
+    return isinstance(error, torch.cuda.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "out of memory" in said and "cuda" in said
+    )
+
+
+def _too_large(task: Task, error: Exception) -> str:
+    run, width = task.runs[0], len(task.runs)
+    together = f"{width} seeds of {run.label}" if width > 1 else run.label
+    return (
+        f"the GPU has too little memory for {together} (network {run.network}, {run.batch_size} examples an update):"
+        f" end what else runs on it, or choose a smaller batch_size or network, or device cpu"
+        f" ({type(error).__name__})."
+    )
+
+
 def _attempt(task: Task, began: float, tick: Callable[[], None]) -> JobResult:
     plugins.load_same(task.plugins)
-    data = load_data(task.runs[0], task.source)
-    if data.fingerprint != task.fingerprint:
-        raise InputError(
-            f"{task.source!r} has fingerprint {data.fingerprint} on this worker, but {task.fingerprint} where the runs"
-            " were launched: give all machines the same data."
-        )
+    data = _data(task)
     store = None if task.root is None else Store(task.root)
     starts = task.starts if store is None else read_starts(store, task.runs, task.fingerprint)
-    outcomes = _train(task, data, starts, store, tick)
+    checkpoints = _Checkpoints(task, store)
+    try:
+        outcomes = _train(task, data, starts, checkpoints, tick)
+    except DeadlineError:
+        return checkpoints.told(JobResult())
     wall, width = time.monotonic() - began, len(outcomes)
     pretrain = [sum(start.seconds.values()) for start in starts] if starts else [0.0] * width
     made = [
         provenance(run, data, task.device, outcome, pretrain=seconds, wall=wall, cohort=width)
         for run, outcome, seconds in zip(task.runs, outcomes, pretrain, strict=True)
     ]
-    return JobResult(tuple(zip(outcomes, made, strict=True)))
+    return checkpoints.told(JobResult(tuple(zip(outcomes, made, strict=True))))
+
+
+def _data(task: Task) -> Dataset:
+    """The task's data, which have to be those of where it was launched."""
+    try:
+        data = load_data(task.runs[0], task.source)
+    except InputError as error:
+        if task.root is not None:
+            raise
+        raise InputError(f"the worker on {socket.gethostname()} lacks the data {task.source!r}: {error}") from error
+    if data.fingerprint != task.fingerprint:
+        raise InputError(
+            f"{task.source!r} has fingerprint {data.fingerprint} on the worker on {socket.gethostname()}, but"
+            f" {task.fingerprint} where the runs were launched: give all machines the same data."
+        )
+    return data
 
 
 def _train(
-    task: Task, data: Dataset, starts: Sequence[TrainingResult] | None, store: Store | None, tick: Callable[[], None]
+    task: Task,
+    data: Dataset,
+    starts: Sequence[TrainingResult] | None,
+    checkpoints: _Checkpoints,
+    tick: Callable[[], None],
 ) -> list[TrainingResult]:
-    """Train until the deadline, if there is one; with a store, from the last checkpoint there and with new ones."""
+    """Train until the deadline, if there is one, from the last checkpoint, if that is of these runs, and with new ones.
+
+    Raises:
+        DeadlineError: the deadline passed.
+        _UnfitStartError: the starts are of another network.
+    """
     hooks: dict[str, Any] = {"device": task.device, "graphs": task.graphs, "report": lambda _: tick()}
     if task.deadline is not None:
         hooks["deadline"] = time.monotonic() + task.deadline - time.time()
-    if store is not None:
-        name = cohort_name(task.runs, task.fingerprint)
-        hooks["checkpoint"] = store.read_checkpoint(name)
-        hooks["save_checkpoint"] = functools.partial(store.write_checkpoint, name)
     train = functools.partial(trainer.train, starts=starts) if not task.is_start else trainer.pretrain
     try:
-        return train(task.runs, data, **hooks)
+        try:
+            return train(task.runs, data, **hooks, **checkpoints.hooks())
+        except StateMismatchError as error:
+            if checkpoints.last is None:
+                raise
+            logger.warning("%s: %s Training anew.", task.runs[0].label, error)
+            checkpoints.last = None
+            return train(task.runs, data, **hooks, **checkpoints.hooks())
     except StateMismatchError as error:
-        if hooks.get("checkpoint") is None:
-            raise
-        logger.warning("%s: %s Training anew.", task.runs[0].label, error)
-        store.drop_checkpoint(name)
-        return train(task.runs, data, **hooks | {"checkpoint": None})
+        raise _UnfitStartError(
+            f"the stored pre-training of {task.runs[0].label} is of other code, and was removed: run the same again to"
+            " compute it anew."
+        ) from error
 
 
 def read_starts(store: Store, runs: Sequence[Run], fingerprint: str) -> tuple[TrainingResult, ...] | None:
@@ -158,12 +262,15 @@ class ThisProcess:
             yield job, attempt(task(job), tick)
 
 
-def probe(cohort: Sequence[Run], source: str, device: str, wanted: Mapping[str, str]) -> float | None:
-    """An estimate of a cohort's seconds; None where it cannot even begin, which will be reported when it is run."""
+def probe(
+    cohort: Sequence[Run], source: str, device: str, wanted: Mapping[str, str], seconds: float = math.inf
+) -> float | None:
+    """An estimate of a cohort's seconds, made in about so many; None where it cannot even begin, which will be reported
+    when it is run."""
     try:
         plugins.load_same(wanted)
         with one_thread(device):
-            return updates.estimate(cohort, load_data(cohort[0], source), device=device)
+            return updates.estimate(cohort, load_data(cohort[0], source), device=device, within=seconds)
     except Exception:
         logger.warning("no estimate of the time:", exc_info=True)
         return None

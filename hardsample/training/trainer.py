@@ -31,7 +31,8 @@ def pretrain(
     ``hooks`` are those of :func:`train`, from ``checkpoint`` on.
     """
     with flushed_denormals(device):
-        trainer = Trainer(agreed_step(runs, data, torch.device(device), graphs=graphs))
+        step = agreed_step(runs, data, torch.device(device), graphs=graphs)
+        trainer = Trainer(step, identity=checkpoints.identity(runs, None))
         return _trained(trainer, **hooks).results(with_state=True)
 
 
@@ -71,7 +72,8 @@ def train(
         "report": report,
     }
     with flushed_denormals(device):
-        trainer = Trainer(agreed_step(runs, data, torch.device(device), starts, graphs=graphs), starts)
+        step = agreed_step(runs, data, torch.device(device), starts, graphs=graphs)
+        trainer = Trainer(step, starts, checkpoints.identity(runs, starts))
         return _trained(trainer, checkpoint, **hooks).results()
 
 
@@ -108,10 +110,11 @@ class Trainer:
     Args:
         parts: what makes its steps.
         starts: the outcome of every run's :attr:`Run.start`, where it has one; their rows come first.
+        identity: what :func:`hardsample.training.checkpoint.identity` gives of the runs and the starts.
     """
 
-    def __init__(self, parts: TrainingStep, starts: Sequence[TrainingResult] | None = None) -> None:
-        self.parts, self.step = parts, parts.schedule.first_step
+    def __init__(self, parts: TrainingStep, starts: Sequence[TrainingResult] | None = None, identity: str = "") -> None:
+        self.parts, self.step, self.identity = parts, parts.schedule.first_step, identity
         self.rows: list[list[tuple]] = [[] for _ in parts.labels]
         if parts.run.start is not None and starts is not None:
             self.rows = [list(start.rows) for start in starts]
@@ -160,9 +163,7 @@ class Trainer:
 
     def save(self) -> State:
         """The whole cohort, to go on from bit for bit."""
-        rest = {"step": self.step, "rows": self.rows, "seconds": self.seconds}
-        passes = {"forwards": self.parts.forwards, "backwards": self.parts.backwards}
-        return checkpoints.save(self._tensors, rest | passes)
+        return checkpoints.save(self._tensors, self._rest)
 
     def load(self, state: State) -> None:
         """Go on from what :meth:`save` gave.
@@ -170,7 +171,7 @@ class Trainer:
         Raises:
             StateMismatchError: the state is of other runs.
         """
-        rest = checkpoints.load(state, self._tensors)
+        rest = checkpoints.load(state, self._tensors, self._rest)
         self.parts.cohort.refresh()
         self.step, self.seconds, self.parts.refreshed = rest["step"], rest["seconds"], None
         self.parts.forwards, self.parts.backwards = rest["forwards"], rest["backwards"]
@@ -188,6 +189,12 @@ class Trainer:
             TrainingResult(COLUMNS, tuple(rows), share, state, parts.computed, detail)
             for rows, state, detail in zip(self.rows, states, self.kept, strict=True)
         ]
+
+    @property
+    def _rest(self) -> dict[str, Any]:
+        """What else a training goes on from, as plain values, and whose it is."""
+        rest = {"step": self.step, "rows": self.rows, "seconds": self.seconds, checkpoints.OF: self.identity}
+        return rest | {"forwards": self.parts.forwards, "backwards": self.parts.backwards}
 
     @property
     def _tensors(self) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,46 +15,69 @@ from hardsample.training.process import flushed_denormals
 from hardsample.training.step import TrainingStep
 from hardsample.training.ways import agreed_step, fastest
 
+FORWARD = 1 / 3  # of a step's seconds, if it is forward, and backward for the weights and for the inputs
+FEW = 32  # images
+
 
 def estimate(
-    runs: Run | Sequence[Run], data: Dataset, *, device: str = "cpu", graphs: bool = True, steps: int = 5
+    runs: Run | Sequence[Run],
+    data: Dataset,
+    *,
+    device: str = "cpu",
+    graphs: bool = True,
+    steps: int = 5,
+    within: float = math.inf,
 ) -> float:
     """About how many seconds a run, or a cohort, takes without its pre-training.
 
-    A few steps and an evaluation are timed, as they will be made: on a GPU in a CUDA graph.
+    A few steps and an evaluation are timed, as they will be made: on a GPU in a CUDA graph. After ``within`` seconds no
+    other step is begun, and what was not timed is told from the steps that were.
     """
+    end = time.monotonic() + within
     runs = [runs] if isinstance(runs, Run) else runs
     share = 1 - runs[0].pretrain_epochs / runs[0].epochs
     runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in runs]
     with flushed_denormals(device):
         step = agreed_step(runs, data, torch.device(device), graphs=graphs)
-        return share * _seconds(step, steps)
+        return share * _seconds(step, steps, end)
 
 
-def _seconds(step: TrainingStep, steps: int) -> float:
-    """Of all steps and evaluations."""
+def _seconds(step: TrainingStep, steps: int, end: float) -> float:
+    """Of all steps and evaluations; no step is begun after the end."""
     one_step = fastest(step, 0)
+    began = time.perf_counter()
     step.prepare(0)
     one_step(0)
     step.wait()
-    began = time.perf_counter()
-    for number in range(1, steps + 1):
-        step.prepare(number)
-        one_step(number)
-    step.wait()
-    per_step = (time.perf_counter() - began) / steps
-    at_once = step.cohort.images_at_once
+    per_step = time.perf_counter() - began
+    if time.monotonic() < end:
+        began, number = time.perf_counter(), 0
+        while number < steps and time.monotonic() < end:
+            number += 1
+            step.prepare(number)
+            one_step(number)
+        step.wait()
+        per_step = (time.perf_counter() - began) / number
+    per_image = FORWARD * per_step / step.run.batch_size
+    if time.monotonic() < end:
+        per_image = _seconds_of_an_image(step)
+    size = len(step.data.x_train)
+    whole = len(step.data.x_test) + min(step.run.evaluate_train_examples or size, size)
+    return step.schedule.steps * per_step + len(step.schedule.evaluations) * whole * per_image
+
+
+def _seconds_of_an_image(step: TrainingStep) -> float:
+    """In an evaluation; on a CPU, of no more images than an update has, which takes no more memory."""
+    on_gpu = step.device.type == "cuda"
+    at_once = step.cohort.images_at_once if on_gpu else max(step.run.batch_size, FEW)
     images, labels = step.data.x_test[:at_once], step.data.y_test[:at_once]
-    if step.device.type == "cuda":
+    if on_gpu:
         step.evaluate(images, labels)  # the first one chooses its algorithms
         step.wait()
     began = time.perf_counter()
     step.evaluate(images, labels)
     step.wait()
-    per_image = (time.perf_counter() - began) / len(images)
-    size = len(step.data.x_train)
-    whole = len(step.data.x_test) + min(step.run.evaluate_train_examples or size, size)
-    return step.schedule.steps * per_step + len(step.schedule.evaluations) * whole * per_image
+    return (time.perf_counter() - began) / len(images)
 
 
 def stepper(
