@@ -5,6 +5,7 @@ import argparse
 from hardsample.commands import chosen, words
 from hardsample.commands.columns import aligned
 from hardsample.runs import lookup
+from hardsample.runs.standing import is_current
 from hardsample.runs.store import Store
 
 
@@ -14,7 +15,9 @@ def do(options: argparse.Namespace) -> int:
     record = lookup.find(store, options.run)
     run, usual = record.run, words.defaults(record.run)
     fields = words.configuration(run)
-    print(f"key   {run.key}\nfile  {store.path(run)}\nused  {', '.join(chosen.uses(run)) or 'by no figure or table'}")
+    code = "today's" if is_current(run, record.provenance) else "other than today's"
+    used = ", ".join(chosen.uses(run)) or "by no figure or table"
+    print(f"key   {run.key}\nfile  {store.path(run)}\nused  {used}\ncode  {code}")
     _section("configuration", {name: value for name, value in fields.items() if name not in usual})
     _section("at its default", {name: value for name, value in fields.items() if name in usual})
     _section("how it was made", words.origin(record))
