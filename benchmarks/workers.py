@@ -43,27 +43,27 @@ WANTED = 10_000
 def measure() -> list[Row]:
     """Side by side, in turns; then the store alone."""
     workers = count_cores()
-    alone, plain, dask = "one after another", f"{workers} plain processes", f"{workers} workers under Dask"
+    alone, plain, own = "one after another", f"{workers} plain processes", f"{workers} workers"
     with tempfile.TemporaryDirectory() as folder:
-        spent = _in_turns(alone, plain, dask, workers, Path(folder))
+        spent = _in_turns(alone, plain, own, workers, Path(folder))
         listing = _listing(Path(folder) / "listed")
     phase = f"time for a run, from the first of {EACH * workers} handed out to the last back"
     tiny = f"{TINIES} runs of one update and two evaluations: what a run takes beyond them"
     rows = [
-        compare(f"{phase}: speed-up of Dask", spent, dask, alone),
+        compare(f"{phase}: speed-up of workers", spent, own, alone),
         compare(f"{phase}: speed-up of plain processes", spent, plain, alone),
-        summary(f"{phase}: Dask / plain processes", f"{dask}, {plain}", spent[dask] / spent[plain], at_most=1.05),
-        summary("starting the workers", dask, spent["start"], "s"),
-        summary("the launcher before it hands out the first run", f"{dask}, started", spent["before"] * 1e3, "ms"),
+        summary(f"{phase}: workers / plain processes", f"{own}, {plain}", spent[own] / spent[plain], at_most=1.05),
+        summary("starting the workers", own, spent["start"], "s"),
+        summary("the launcher before it hands out the first run", f"{own}, started", spent["before"] * 1e3, "ms"),
     ]
-    for where in ("in this process", dask):
+    for where in ("in this process", own):
         rows.append(summary(tiny, where, spent[f"tiny {where}"] * 1e3, "ms", at_most=50))
     for what, seconds in listing.items():
         rows.append(summary(f"{WANTED:,} runs wanted: {what}", "CPU time", seconds, "s", at_most=2))
     return rows
 
 
-def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> dict[str, np.ndarray]:
+def _in_turns(alone: str, plain: str, own: str, workers: int, folder: Path) -> dict[str, np.ndarray]:
     """Seconds of a run by the three ways, [STARTS * TURNS] each, and of what the launcher does besides."""
     spent, handed_out = defaultdict(list), []
 
@@ -79,6 +79,10 @@ def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> 
             spent["tiny in this process"].append(_beside(tiny[:TINIES], 1, Store(folder / f"here-{start}")))
             began = time.perf_counter()
             with local.LocalWorkers(workers, "cpu") as started:
+                for place in range(workers):
+                    started.begin(place, configure_process)  # which imports what trains
+                while started.free < workers:
+                    started.ended(None)
                 spent["start"].append(time.perf_counter() - began)
                 with mock.patch.object(
                     local, "LocalWorkers", lambda *_, started=started: contextlib.nullcontext(started)
@@ -90,16 +94,16 @@ def _in_turns(alone: str, plain: str, dask: str, workers: int, folder: Path) -> 
                         spent[plain].append(train(runs, workers) / len(runs))
                         began = time.perf_counter()
                         _launch(runs, workers, store)
-                        spent[dask].append((time.perf_counter() - handed_out[-1]) / len(runs))
+                        spent[own].append((time.perf_counter() - handed_out[-1]) / len(runs))
                         spent["before"].append(handed_out[-1] - began)
-                    spent[f"tiny {dask}"].append(_beside(tiny, workers, store))
+                    spent[f"tiny {own}"].append(_beside(tiny, workers, store))
     return {name: np.array(seconds) for name, seconds in spent.items()}
 
 
 @contextlib.contextmanager
 def _plain_processes(count: int) -> Iterator[Callable[[Sequence[Run], int], float]]:
     """Processes that share out runs: called with runs and how many are to do them, the seconds until all are back."""
-    threads = mock.patch.dict(os.environ, OMP_NUM_THREADS="1")  # as Dask's workers have it
+    threads = mock.patch.dict(os.environ, OMP_NUM_THREADS="1")  # as the launcher's workers have it
     with threads, processes({str(place): (_train,) for place in range(count)}) as named:
         lines = list(named.values())
         for line in lines:

@@ -216,6 +216,13 @@ CALLS = {  # by name: what is called, arguments that are good, and the kinds of 
             "quiet": "flag",
         },
     ),
+    "grid": (
+        hardsample.grid,
+        {"name": "base-values/figure-1", "profile": "smoke"},
+        {"name": "word", "profile": "word", "data": "text", "precision": "word", "methods": allowed("text")}
+        | dict.fromkeys(("seeds", "examples", "batch_size"), allowed("number from 0"))
+        | dict.fromkeys(("learning_rate", "epochs"), allowed("from 0")),
+    ),
     "paired": (
         hardsample.paired,
         {"treatment": [1.0, 2.0], "baseline": [0.5, 1.0]},
@@ -278,7 +285,7 @@ NAMED_OTHERWISE = {  # what a sentence may call an argument
     "train_set": "train_set|items|training examples",
     "test_set": "test_set|items",
     "methods": "method",
-    "name": "name|unknown method",
+    "name": "name|unknown method|figure",
     "factor": "class_imbalance",
     "make_model": "make_model|network",
     "spec": "registered",
@@ -300,7 +307,6 @@ WITHOUT = {  # public names that take no arguments of a reader's, or whose argum
     "SamplerWarning": "a warning",
     "Store": "tests/test_runs.py",
     "TrainingResult": "what train gives, to be read",
-    "grid": "tests/test_experiments.py",
 }
 
 

@@ -70,6 +70,7 @@ def test_generated_data_are_made_to_the_size_asked_for_and_told_as_a_stand_in():
     dots(load=None, generate=lambda split, count: (np.zeros((count, 1, 8, 8), np.uint8), np.arange(count))).register()
     loaded = hardsample.load("dots", train_examples=7, test_examples=3)
     assert loaded.stand_in and (len(loaded.x_train), len(loaded.x_test)) == (7, 3)
+    assert loaded.classes == tuple("0123456")
     assert catalogue.is_stand_in("dots") and not catalogue.is_stand_in("cifar10")
 
 

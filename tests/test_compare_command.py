@@ -112,6 +112,12 @@ def test_methods_networks_and_workers_with_a_plugin(folder, capsys):
         (("--data", "other.npz", "--model", "own_of_a_command:make_model"), "there is no file other.npz"),
         (("--data", "half.npz", "--model", "own_of_a_command:make_model"), "half.npz has no y_train"),
         (("--data", "objects.npz", "--model", "own_of_a_command:make_model"), "without pickle"),
+        (("--data", "torn.npz", "--model", "own_of_a_command:make_model"), "torn.npz cannot be read"),
+        (("--data", "dark.npz", "--model", "own_of_a_command:make_model"), "x_train in dark.npz has no byte above 1"),
+        (
+            ("--data", "wraps.npz", "--model", "own_of_a_command:make_model"),
+            "y_train in wraps.npz has 1844674407370955",
+        ),
         (("--data", "glyphz", "--model", "own_of_a_command:make_model"), "did you mean glyphs"),
         (("--data", "mine.npz", "--model", "own_of_a_command"), "my_module:model"),
         (("--data", "mine.npz", "--model", "own_of_a_command:other"), "has no 'other'"),
@@ -128,6 +134,10 @@ def test_methods_networks_and_workers_with_a_plugin(folder, capsys):
 )
 def test_what_cannot_be_used_is_told_in_one_sentence(folder, capsys, arguments, said):
     np.savez(folder / "half.npz", x_train=np.zeros(3))
+    (folder / "torn.npz").write_bytes(b"PK torn")
+    whole = {name: np.zeros(4, int) for name in named.ARRAYS} | dict.fromkeys(("x_train", "x_test"), np.ones((4, 3)))
+    np.savez(folder / "dark.npz", **whole | {"x_train": np.eye(4, dtype=np.uint8)})
+    np.savez(folder / "wraps.npz", **whole | {"y_train": np.array([0, 1, 0, 2**64 - 1], np.uint64)})
     np.savez(folder / "objects.npz", **dict.fromkeys(named.ARRAYS, np.array([{}, None], dtype=object)))
     assert ran(*arguments) == 2
     error = capsys.readouterr().err.strip()

@@ -736,3 +736,14 @@ def test_words_and_picture():
     assert len(figure.axes) == 4 and [text.get_text() for text in figure.axes[1].get_yticklabels()] == [
         "PLB(uniform=0.5)"
     ]
+
+
+def test_a_checkpoint_is_of_its_training_alone_and_one_that_cannot_be_kept_is_said_once(tmp_path, caplog):
+    cpu = torch.device("cpu")
+    checkpoint.save(tmp_path / "one.checkpoint", {"step": 3})
+    assert checkpoint.load(tmp_path / "one.checkpoint", cpu) == {"step": 3}
+    (tmp_path / "one.checkpoint").rename(tmp_path / "other.checkpoint")
+    assert checkpoint.load(tmp_path / "other.checkpoint", cpu) is None
+    for place in ("one", "two"):
+        checkpoint.save(tmp_path / "other.checkpoint" / f"{place}.checkpoint", {"step": 3})  # a file is no folder
+    assert caplog.text.count("no checkpoint is kept") == 1

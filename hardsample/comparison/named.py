@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import numpy as np
 import torch
 
 from hardsample import plugins
+from hardsample.arguments import MOST
+from hardsample.comparison.problem import are_classes
 from hardsample.data.dataset import load, names
-from hardsample.data.formats import ARRAYS
+from hardsample.data.formats import ARRAYS, check_range
 from hardsample.errors import InputError, check_choice
 from hardsample.training.networks import NETWORKS
 
@@ -65,7 +69,7 @@ def data(text: str, *, as_bytes: bool) -> tuple[tuple[torch.Tensor, ...], tuple[
         check_choice("data", text, names(), also=[f"{text}.npz"])
         loaded = load(text)
         arrays = {name: getattr(loaded, name) for name in ARRAYS}
-    x_train, y_train, x_test, y_test = (_tensor(arrays[name], as_bytes) for name in ARRAYS)
+    x_train, y_train, x_test, y_test = (_tensor(text, name, arrays[name], as_bytes) for name in ARRAYS)
     return (x_train, y_train), (x_test, y_test)
 
 
@@ -104,16 +108,18 @@ def _npz(path: Path) -> dict[str, Any]:
             return {name: file[name] for name in ARRAYS}
     except FileNotFoundError:
         raise InputError(f"there is no file {path}: give an .npz file with {', '.join(ARRAYS)}.") from None
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}): give an .npz file of numbers, without pickle.") from error
 
 
-def _tensor(values: Any, as_bytes: bool) -> torch.Tensor:
+def _tensor(where: str, name: str, values: Any, as_bytes: bool) -> torch.Tensor:
+    """Whole numbers, one an example, as int64; images of bytes checked, and made float32 from 0 to 1 if they may be."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "u" and values.max(initial=0) > MOST:
+        raise InputError(f"{name} in {where} has {values.max()}: number the classes from 0.")
     tensor = torch.as_tensor(values)
-    if tensor.dtype == torch.uint8 and tensor.dim() > 1 and not as_bytes:
-        return tensor.float() / 255
-    return (
-        tensor.long()
-        if tensor.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32) and tensor.dim() == 1
-        else tensor
-    )
+    if tensor.dtype == torch.uint8 and tensor.dim() > 1 and len(tensor):
+        check_range(where, name, tensor.cpu().numpy())
+        return tensor if as_bytes else tensor.float() / 255
+    return tensor.long() if are_classes(tensor) else tensor

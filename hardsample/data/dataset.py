@@ -176,6 +176,7 @@ def _load(
     if spec and spec.generate:
         made = enough(train_examples, len(spec.classes), factor) if train_examples and factor != 1 else train_examples
         arrays, classes = (*spec.generate("train", made), *spec.generate("test", test_examples)), spec.classes
+        classes = classes or tuple(map(str, range(spec.class_count or int(max(arrays[1].max(), arrays[3].max())) + 1)))
     elif version:
         arrays, classes = _read_npz(name, path)
     else:

@@ -1,10 +1,12 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hardsample import arguments
 from hardsample.config import PRECISIONS
-from hardsample.errors import InputError, check_choice, did_you_mean
+from hardsample.errors import InputError, check_choice, check_value, did_you_mean
 from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, rivals, spread
 from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
@@ -94,12 +96,17 @@ def grid(
         InputError: an unknown name, a number below 1, a knob that the figure does not have, or one of the last four
             that it cannot do with (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
+    words = {"name": name, "profile": profile, "data": data, "precision": precision, "methods": methods or ""}
+    for what, word in words.items():
+        arguments.text(what, word, "words, as the documentation lists them")
+    for what, number in (("seeds", seeds), ("examples", examples), ("batch_size", batch_size)):
+        arguments.whole(what, number or 0, 0, "at least 1, or 0 for as many as the profile has")
+    for what, rate in (("learning_rate", learning_rate), ("epochs", epochs)):
+        good = 0 <= arguments.real(what, rate or 0) < math.inf
+        check_value(what, rate, good, "a number above 0, or 0 for the profile's")
     spec = EXPERIMENTS[resolve(name)]
     size = find_profile(spec.sizes, profile)
     check_choice("precision", precision, ("auto", *PRECISIONS))
-    for what, number in (("seeds", seeds), ("examples", examples)):
-        if number is not None and number < 0:
-            raise InputError(f"{what} is {number}: give at least 1, or 0 for as many as the profile has.")
     _check_choices(spec.name, [spec], knobs)
     size = size.with_examples(examples) if examples else size
     chosen = {"data": data, "seeds": seeds or 0, "precision": size.choose_precision(precision)}

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardsample.arguments import whole
+from hardsample.arguments import told, whole
+from hardsample.errors import InputError
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 """A forward pass in evaluation mode: int64 indices [S, m] to logits [S, m, K] and losses [S, m].
@@ -25,6 +26,12 @@ def of_all(evaluate: Evaluate, size: int, seeds: Tensor, values: Callable[[Tenso
     """What ``values`` makes of logits [S, m, K] and losses [S, m], of all ``size`` examples, some at once: [S, N]."""
     parts = torch.arange(size, device=seeds.device).split(AT_ONCE)
     return torch.cat([values(*evaluate(part.expand(len(seeds), -1))) for part in parts], 1)
+
+
+def check_seeds(seeds: object) -> None:
+    """Raise :class:`hardsample.errors.InputError` unless they are one or more, int64 [S]."""
+    if not isinstance(seeds, Tensor) or seeds.dtype != torch.int64 or seeds.dim() != 1 or not len(seeds):
+        raise InputError(f"seeds are {told(seeds)}: give a tensor of one or more, int64 [S].")
 
 
 class Draw(NamedTuple):

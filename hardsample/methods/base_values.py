@@ -5,6 +5,7 @@ from torch import Tensor
 
 from hardsample import arguments, jit, randomness
 from hardsample.errors import InputError, check_value
+from hardsample.methods.base import check_seeds
 from hardsample.methods.trees import BELOW_ONE, LARGEST, DeviceTrees, HostTrees, Trees
 
 MOST_DRAWN = 2**31 - 1  # examples at once
@@ -27,8 +28,7 @@ class BaseValues:
     def __init__(self, size: int, seeds: Tensor, *, floor: float = 1e-8, stream: int = randomness.Stream.DRAW) -> None:
         size, floor = arguments.whole("size", size, 1, "at least 1 example"), arguments.real("floor", floor)
         check_value("floor", floor, 0 < floor < LARGEST, f"a value above 0 and below {LARGEST:g}")
-        if not isinstance(seeds, Tensor) or seeds.dtype != torch.int64 or seeds.dim() != 1 or not len(seeds):
-            raise InputError(f"seeds are {_told(seeds)}: give a tensor of one or more, int64 [S].")
+        check_seeds(seeds)
         self.size, self.seeds, self.floor, self.stream = size, seeds, floor, stream
         self._trees: Trees
         if jit.uses_numba(seeds.device):
@@ -70,7 +70,7 @@ class BaseValues:
                 f"values are {_told(values)}: give a value for every example of every seed, float"
                 f" [{seeds}, {self.size}], or one for all of a seed's, [{seeds}, 1]."
             )
-        self._trees.fill(_real("values", values.detach()).float().to(self.seeds.device))
+        self._trees.fill(_real("values", values).float().to(self.seeds.device))
 
     def prepare(self, step: int, n: int) -> None:
         """Have the random numbers of ``draw(step, n)`` at hand, in place; only a captured graph needs the call.
@@ -130,7 +130,8 @@ class BaseValues:
             InputError: they differ in shape, or in the number of seeds or the device from the store, or an index is of
                 no example; nothing is changed. On a GPU, which would have to be waited for, indices are not looked at.
         """
-        if not (self._has_rows(indices) and self._has_rows(values) and indices.shape == values.shape):
+        fits = self._has_rows(indices) and isinstance(values, Tensor) and values.device == indices.device
+        if not fits or values.shape != indices.shape:
             raise InputError(
                 f"indices are {_told(indices)} and values {_told(values)}, which differ in shape or do not fit the"
                 f" store: give int64 and float, [{len(self.seeds)}, n] both, on {self.seeds.device}."
@@ -138,7 +139,7 @@ class BaseValues:
         if indices.dtype != torch.int64:
             raise InputError(f"indices are {indices.dtype}: give those of examples, int64 [{len(self.seeds)}, n].")
         try:
-            self._trees.update(indices, _real("values", values.detach()))
+            self._trees.update(indices, _real("values", values))
         except IndexError:
             raise InputError(f"an index is of no example: give 0 to {self.size - 1}, as draw does.") from None
 
@@ -153,7 +154,9 @@ class BaseValues:
 
 
 def _real(name: str, values: Tensor) -> Tensor:
-    """Of a type that compiled loops know."""
+    """Of a type that compiled loops know, and without a gradient."""
+    if values.requires_grad:
+        values = values.detach()
     if values.dtype in (torch.float32, torch.float64):
         return values
     if not values.is_floating_point():

@@ -6,12 +6,11 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from hardsample import arguments
 from hardsample.errors import InputError, check_choice
-from hardsample.methods.base import Method
+from hardsample.methods.base import Method, check_seeds
 
 BUDGETS = ("updates", "backward passes", "wall-clock")
 """What is held equal among the methods of the contest."""
@@ -128,8 +127,7 @@ class MethodSpec:
         size = arguments.whole("size", size, 1, "at least 1 example")
         n = arguments.whole("n", n, 1, "at least 1 example a mini-batch")
         first_step = arguments.whole("first_step", first_step, 0, "a number of steps, from 0 on")
-        if not isinstance(seeds, Tensor) or seeds.dtype != torch.int64 or seeds.dim() != 1 or not len(seeds):
-            raise InputError(f"seeds are {arguments.told(seeds)}: give a tensor of one or more, int64 [S].")
+        check_seeds(seeds)
         for option, value in arguments.mapping("options", options).items():
             check_choice(f"option of {self.name}", option, self.option_names or ["none: it has no options"])
             self._check_option(option, value)
