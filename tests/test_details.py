@@ -11,6 +11,7 @@ from scipy import stats
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset, load
 from hardsample.errors import InputError
+from hardsample.runs import leftovers
 from hardsample.runs.launch import launch
 from hardsample.runs.store import Store
 from hardsample.training import staleness
@@ -212,7 +213,7 @@ def stored(tmp_path):
 
 def test_details_come_back_as_they_were_measured(stored, letters):
     assert same(stored.read_detail(RUN), dict(outcome(RUN, letters).detail))
-    assert stored.verify() == [] and stored.unfinished() == []
+    assert stored.verify() == [] and leftovers.unfinished(stored.root) == []
     assert {path.suffix for path in stored.path(RUN).parent.iterdir()} == {".json", ".npz"}
     before = stored.path(RUN).read_bytes()
     assert launch([RUN], device="cpu", workers=1, store=stored, quiet=True).found == 1
@@ -238,12 +239,12 @@ def test_details_that_differ_set_the_old_record_aside(stored, letters):
     other = dataclasses.replace(outcome(RUN, letters), detail={"train/drawn": np.zeros(96, np.uint16)})
     assert stored.write(RUN, other, {"data": {"fingerprint": "f"}, "seconds": {"wall": 1.0}, "cohort": 1})
     assert stored.has(RUN) and stored.read_detail(RUN).keys() == {"train/drawn"}
-    assert [path.suffix for path in stored.unfinished()] == [".broken"]
+    assert [path.suffix for path in leftovers.unfinished(stored.root)] == [".broken"]
 
 
 def test_details_whose_run_was_never_written_are_left_over(stored):
     stored.path(RUN).unlink()
-    assert stored.unfinished() == [stored.path(RUN).with_suffix(".npz")] and not stored.has(RUN)
+    assert leftovers.unfinished(stored.root) == [stored.path(RUN).with_suffix(".npz")] and not stored.has(RUN)
 
 
 def test_a_run_of_metrics_alone_has_no_details_to_read(stored):

@@ -18,7 +18,7 @@ from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.panels import Experiment, Panel
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import files
+from hardsample.runs import files, leftovers
 from hardsample.runs.store import Store, cohort_name
 from hardsample.training.results import COLUMNS, TrainingResult
 
@@ -145,7 +145,7 @@ def test_a_link_that_leads_nowhere_counts_as_broken(store):
     assert [("leads nowhere" in problem) for problem in store.verify()] == [True, True]
     assert store.records() == store.timings() == []
     assert store.write(run(), outcome(), made()) and store.has(run())
-    assert path.with_name(f"{path.name}.broken").is_symlink() and len(store.unfinished()) == 1
+    assert path.with_name(f"{path.name}.broken").is_symlink() and len(leftovers.unfinished(store.root)) == 1
 
 
 def test_a_record_under_another_name_is_reported(store):
@@ -316,7 +316,7 @@ def test_leftovers_of_the_living_are_kept(store):
     for path in (young, old):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    store.clean()
+    leftovers.remove_half_written(store.root)
     assert young.exists() and not old.exists() and store.has(run())
 
 
@@ -334,9 +334,10 @@ def test_what_is_not_the_store_s_own_is_never_left_over(store):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         os.utime(path, (0, 0))
-    left = [*store.unfinished(), *trials.unfinished(store.root), *(path for path, _ in store.temporary())]
+    left = [path for path, _ in leftovers.half_written(store.root)]
+    left += [*leftovers.unfinished(store.root), *trials.unfinished(store.root)]
     assert {path.relative_to(store.root).as_posix() for path in left} == {*own}
-    store.clean()
+    leftovers.remove_half_written(store.root)
     assert all((store.root / name).exists() for name in others)
 
 
@@ -412,7 +413,7 @@ def test_a_hundred_kills_at_random_moments_leave_only_whole_records(store):
     assert sorted(seeds) == list(range(len(seeds)))
     assert all(same(record.rows, outcome(record.run.seed).rows) for record in records)
     assert store.verify() == []
-    store.clean(age=0)
+    leftovers.remove_half_written(store.root, age=0)
     assert not list(store.root.rglob("*.tmp")) and len(store.records()) == len(records)
 
 

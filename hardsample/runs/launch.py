@@ -11,7 +11,7 @@ from hardsample.config import Run
 from hardsample.errors import InputError, check_choice
 from hardsample.numerals import count
 from hardsample.records import check_fingerprints, data_choice
-from hardsample.runs import cluster, local, prepare, provenance, worker
+from hardsample.runs import cluster, leftovers, local, prepare, provenance, worker
 from hardsample.runs.claims import Claims
 from hardsample.runs.devices import DEVICES, check_workers, resolve_device
 from hardsample.runs.plan import Job, Plan, count_workers, starts_of
@@ -97,7 +97,7 @@ def launch(
 
     prepare.check_sources(sources)
     paths.check_writable(store.root)
-    store.clean()
+    leftovers.remove_half_written(store.root)
     sources = {run.data: prepare.absolute(sources.get(run.data, run.data)) for run in todo}
     with doing(f"reading the data: {', '.join(sources)}", quiet):
         fingerprints, sizes = prepare.check_runs(todo, sources)

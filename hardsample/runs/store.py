@@ -4,8 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,7 @@ from hardsample import paths, seals
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.experiments.curves import Curves, join_runs
-from hardsample.records import StoredRun, is_stem, stem
+from hardsample.records import StoredRun, stem
 from hardsample.runs import details, files, soundness
 from hardsample.runs import standing as standings
 from hardsample.training import networks
@@ -24,9 +22,6 @@ from hardsample.training.results import COLUMNS, State, TrainingResult
 
 if TYPE_CHECKING:
     from hardsample.experiments.panels import Experiment
-
-FOLDERS = ("checkpoints", "comparisons", "drawn", "notebooks", "starts")  # of a store, beside one for each paper
-LEFTOVER_AGE = 3600.0  # seconds after which a temporary file cannot belong to a living writer
 
 
 class Store:
@@ -129,29 +124,6 @@ class Store:
         """What is wrong in the store, one sentence a problem; empty if all is well."""
         aside = sorted(self.root.glob("*/*/*.broken"))
         return soundness.problems(self.run_files(), self.read_file, self.path, self._timing_files(), aside)
-
-    def clean(self, age: float = LEFTOVER_AGE) -> None:
-        """Remove the temporary files that killed writers left more than ``age`` seconds ago."""
-        for path, written in self.temporary():
-            if time.time() - written >= age:
-                path.unlink(missing_ok=True)
-
-    def temporary(self) -> list[tuple[Path, float]]:
-        """The files that are being written, or were when their writer was killed, and when they last changed."""
-        papers, found = {spec.paper for spec in networks.NETWORKS.values()}, []
-        below = (path for name in (*FOLDERS, *sorted(papers)) for path in paths.half_written(self.root / name, "**/*"))
-        for path in (*paths.half_written(self.root), *below):
-            with contextlib.suppress(FileNotFoundError):  # its writer lives and has moved it into place
-                found.append((path, path.lstat().st_mtime))
-        return found
-
-    def unfinished(self) -> list[Path]:
-        """Checkpoints of runs that were interrupted or go on, unreadable files set aside, and details of no run."""
-        alone = [path for path in self.root.glob("*/*/*.npz") if not path.with_suffix(".json").exists()]
-        alone += self.root.glob("*/*/*.json.broken")
-        own = [path for path in alone if is_stem(path.name.removesuffix(".npz").removesuffix(".json.broken"))]
-        kept = (path for path in self.root.glob("checkpoints/*.npz") if re.fullmatch("[0-9a-f]{16}", path.stem))
-        return sorted((*own, *kept))
 
     def curves(self, experiment: "Experiment") -> Curves:
         """The stored metrics of an experiment, as :func:`hardsample.experiments.curves.join_runs` gives them.
