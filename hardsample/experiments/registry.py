@@ -10,6 +10,7 @@ from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import EXPERIMENTS, ExperimentSpec, find_profile
 
+MOST_SEEDS, MOST_EXAMPLES = 1_000, 10_000_000  # what can be meant, and be held in memory
 _ALWAYS = ("profile", "data", "seeds", "examples", "precision")  # what every figure lets one choose
 
 for _spec in (
@@ -91,15 +92,18 @@ def grid(
             the profile's) and protocol ("sound" or "published"); a contest has networks (one name, or "").
 
     Raises:
-        InputError: an unknown name, a number below 1, a knob that the figure does not have, or one of the last four
-            that it cannot do with (:meth:`hardsample.experiments.overrides.Overrides.build`).
+        InputError: an unknown name, a number below 1 or above what can be meant, a knob that the figure does not have,
+            or one of the last four that it cannot do with
+            (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
     spec = EXPERIMENTS[resolve(name)]
     size = find_profile(spec.sizes, profile)
     check_choice("precision", precision, ("auto", *PRECISIONS))
-    for what, number in (("seeds", seeds), ("examples", examples)):
-        if number is not None and number < 0:
-            raise InputError(f"{what} is {number}: give at least 1, or 0 for as many as the profile has.")
+    for what, number, most in (("seeds", seeds, MOST_SEEDS), ("examples", examples, MOST_EXAMPLES)):
+        if number is not None and not 0 <= number <= most:
+            raise InputError(
+                f"{what} is {number}: give at least 1 and {most:,} at most, or 0 for as many as the profile has."
+            )
     _check_choices(spec.name, [spec], knobs)
     size = size.with_examples(examples) if examples else size
     chosen = {"data": data, "seeds": seeds or 0, "precision": size.choose_precision(precision)}
