@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it, so that --help answers at o
 """
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -47,7 +48,8 @@ def _main(arguments: list[str]) -> int:
         if why is None:
             raise
         _let_go()
-        return _refuse(f"cannot write {error.filename or 'the output'}: {why}.")
+        verb = "find" if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else "write"
+        return _refuse(f"cannot {verb} {error.filename or 'the output'}: {why}.")
     except KeyboardInterrupt:
         print("hardsample: interrupted; finished runs are kept, the same command goes on from there.", file=sys.stderr)
         return 130
@@ -88,7 +90,7 @@ def _let_go() -> None:
 
 def _refuse(sentence: str) -> int:
     try:
-        print(f"hardsample: {sentence}", file=sys.stderr)
+        print("hardsample:", *sentence.split("\n"), file=sys.stderr)
     except OSError:
         _let_go()
     return 2

@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 SILENT = tuple(
     f"{PACKAGE}.{name}"
     for name in (
-        *("code_fingerprint", "config", "errors", "extras", "numerals", "paths", "plugins", "records"),
+        *("arguments", "code_fingerprint", "config", "errors", "extras", "numerals", "paths", "plugins", "records"),
         *("data.catalogue", "data.download", "data.fingerprints", "data.formats", "data.torchvision_compat"),
         *("methods.specs", "training.network_spec", "training.results"),
     )

@@ -1,7 +1,7 @@
 """The one error that is the user's to mend: it names the bad thing, the valid ones and what to do next."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 ALIKE, MEANT = 0.65, 2  # how alike (0 to 1) what is meant must be written, and how many are named at most
 
@@ -22,6 +22,14 @@ def check_choice(kind: str, value: object, valid: Iterable[str], also: Iterable[
     if value not in valid:
         meant = did_you_mean(value, [*valid, *also])
         raise InputError(f"unknown {kind} {value!r}{meant}: choose one of {', '.join(valid)}.")
+
+
+def check_names(kind: str, text: str, names: Sequence[str], *, once: bool = True) -> None:
+    """Raise :class:`InputError` where one of the ``names`` in ``text``, which commas join, is empty or stands twice."""
+    if not all(names):
+        raise InputError(f"{kind} is {text!r}, where a name is missing: join names by single commas.")
+    if twice := once and [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{kind} is {text!r}, where {twice[0]} stands twice: name each once.")
 
 
 def did_you_mean(value: object, valid: Iterable[str]) -> str:

@@ -15,10 +15,11 @@ import pytest
 from pool_here import PoolHere
 
 from hardsample import cli
-from hardsample.commands import chosen, drawing, reproduce
+from hardsample.commands import chosen, drawing, knobs, reproduce
+from hardsample.comparison import launch as comparing
 from hardsample.data import catalogue
 from hardsample.experiments import registry
-from hardsample.runs import launch, store, timing
+from hardsample.runs import launch, prepare, store, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.training import trainer, updates
 from hardsample.training.results import COLUMNS, TrainingResult
@@ -187,6 +188,61 @@ def test_bad_input_is_one_sentence_before_anything_starts(command, arguments, to
     assert error.startswith("hardsample: ") and error.endswith(".\n") and error.count("\n") == 1
     assert all(word in error for word in told)
     assert files(tmp_path) == []
+
+
+LONG = "x" * 300
+NUMBERS = ["-1", "1.5", "1e12", "1000000000000", "many", "", "nan", "\N{ARABIC-INDIC DIGIT THREE}"]
+RATES = ["-1", "nan", "inf", "1e400", "many", ""]
+NAMES = [LONG, "nosuch", ",", "a,,b", "a,a", " ", "a\nb", "\N{GREEK SMALL LETTER DELTA}", f"x/{LONG}"]
+FREE = {  # what an option takes of NAMES all the same: it is only looked for, or made
+    **dict.fromkeys(("list --data", "status --data", "figures --data", "export --data", "tables --replicates"), NAMES),
+    **dict.fromkeys(("compare --out",), {*NAMES} - {LONG, f"x/{LONG}"}),
+    "compare --name": {"nosuch", "a,a"},
+    "compare --lower-is-better": {},
+}
+BEFORE = {
+    **dict.fromkeys(("list", "status", "run", "figures", "reproduce"), ("--profile=smoke", "--figure=table-3")),
+    "export": ("--profile=smoke", "--figure=base-values/figure-1"),
+    "compare": ("--data=tiny.npz", "--model=torch.nn:Flatten", "--seeds=1"),
+    "compare-runs": ("nosuch",),
+}
+
+
+def typed_badly():
+    for command, (options, _) in knobs.COMMANDS.items():
+        for flag, settings in options.items():
+            if settings.get("action") == "store_true" or command in ("lab", "gpu"):
+                continue
+            kind = settings.get("type")
+            values = NUMBERS if kind is knobs.number else RATES if kind is float else NAMES
+            for value in values if command in ("run", "compare", "data") else values[:2]:
+                if value not in FREE.get(f"{command} {flag}", ()):
+                    yield command, flag, value
+
+
+def test_every_option_of_every_command_refuses_bad_values_in_one_sentence(capsys, tmp_path, monkeypatch):
+    def began(*_, **__):
+        raise AssertionError("training began")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARDSAMPLE_DATA", str(tmp_path))
+    monkeypatch.setattr(prepare, "estimated_jobs", began)
+    monkeypatch.setattr(comparing._Workplace, "do", began)
+    monkeypatch.setattr(drawing.Drawing, "draw", began)
+    monkeypatch.setattr(drawing.Drawing, "warm", lambda _: None)
+    images, labels = np.arange(6 * 784).reshape(6, 28, 28).astype(np.uint8), np.array([0, 1, 2, 0, 1, 2])
+    np.savez(tmp_path / "tiny.npz", x_train=images, y_train=labels, x_test=images[:3], y_test=labels[:3])
+    wrong = {}
+    for command, flag, value in typed_badly():
+        given = f"{flag}={value}" if flag.startswith("-") else value
+        try:
+            code = cli.main([command, *BEFORE.get(command, ()), given])
+        except Exception as error:
+            code = repr(error)
+        said = capsys.readouterr().err
+        if code != 2 or not said.startswith("hardsample: ") or said.count("\n") != 1:
+            wrong[f"{command} {given[:40]}"] = code, said[:300]
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("arguments", [[], ["paint"], ["status", "--device", "cpu"], ["clean", "--figure", "figure-1"]])

@@ -130,6 +130,10 @@ def test_methods_networks_and_workers_with_a_plugin(folder, capsys):
             + ("--learning-rate", "1"),
             "--learning-rate goes with adam",
         ),
+        (("--data", "mine.npz", "--model", "own_of_a_command:make_model", "--methods", ","), "a name is missing"),
+        (("--data", "mine.npz", "--model", "own_of_a_command:make_model", "--methods", "PLB,PLB"), "PLB stands twice"),
+        (("--data", "mine.npz", "--model", "own_of_a_command:make_model", "--name", "x" * 300), "up to 100 letters"),
+        (("--data", "mine.npz", "--model", "own_of_a_command:make_model", "--out", "x" * 300), "the name is too long"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_sentence(folder, capsys, arguments, said):
@@ -154,8 +158,6 @@ def test_help_names_the_defaults_of_python():
 
 
 def test_commas_within_brackets_belong_to_a_method():
-    assert named.parts("shuffled, PLB(power=0.6, uniform=0.1),PEB,") == [
-        "shuffled",
-        "PLB(power=0.6, uniform=0.1)",
-        "PEB",
-    ]
+    three = ["shuffled", "PLB(power=0.6, uniform=0.1)", "PEB"]
+    assert named.parts("--methods", "shuffled, PLB(power=0.6, uniform=0.1),PEB") == three
+    assert named.parts("--methods", "") == []

@@ -1,6 +1,7 @@
 """Learning rate, mini-batch, epochs and methods can be changed: the runs and the files are then others."""
 
 import dataclasses
+import math
 import re
 
 import pytest
@@ -31,6 +32,33 @@ def test_without_changes_it_is_the_figure_itself():
     same = registry.grid("base-values/figure-1")
     zero = registry.grid("base-values/figure-1", learning_rate=0.0, batch_size=0, epochs=0.0, methods="")
     assert zero == same and zero.variation == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "told"),
+    [
+        ("hard-samples/table-3", {"networks": ","}, "networks is ',', where a name is missing"),
+        ("hard-samples/table-3", {"networks": "resnet18,,resnet50"}, "where a name is missing"),
+        ("hard-samples/table-3", {"networks": "resnet18,resnet18"}, "where resnet18 stands twice"),
+        ("base-values/draws", {"methods": ","}, "methods is ',', where a name is missing"),
+        ("base-values/draws", {"methods": "PLB,"}, "where a name is missing"),
+        ("base-values/draws", {"methods": "PLB,plb"}, "where PLB stands twice"),
+        ("hard-samples/figure-1", {"methods": "delta = 0.5, δ=0.5"}, "where δ = 0.5 stands twice"),
+        ("base-values/figure-1", {"networks": "resnet18"}, "networks does not apply to base-values/figure-1"),
+        ("base-values/figure-1", {"learning_rate": math.inf}, "1,000,000 at most"),
+        ("base-values/figure-1", {"epochs": math.inf}, "1,000,000 at most"),
+        ("base-values/figure-1", {"batch_size": 10**12}, "1,000,000 at most"),
+        ("base-values/figure-1", {"seeds": 10**6}, "1,000 at most"),
+        ("rivals/letters", {"examples": 10**12}, "10,000,000 at most"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name, choices, told):
+    with pytest.raises(InputError, match=re.escape(told)):
+        registry.grid(name, profile="smoke", **choices)
+
+
+def test_a_contest_of_fewer_examples_than_a_mini_batch_has_a_grid():
+    assert registry.grid("rivals/letters", profile="smoke", examples=3).runs  # which a launch then refuses
 
 
 def test_a_changed_figure_has_a_place_of_its_own():
@@ -92,7 +120,11 @@ def test_the_paper_s_effects_are_of_its_own_settings_alone():
             {"methods": "PEB, LPB"},
             "unknown method of base-values/figure-1 'LPB' (did you mean PLB or PEB?): choose one of MB",
         ),
-        ("base-values/figure-1", {"learning_rate": -1.0}, "learning_rate is -1.0: give a number above 0, or 0"),
+        (
+            "base-values/figure-1",
+            {"learning_rate": -1.0},
+            "learning_rate is -1.0: give a number above 0, 1,000,000 at most, or 0",
+        ),
         ("hard-samples/figure-2", {"epochs": 3.0}, "hard-samples/figure-2 trains nothing: leave out epochs."),
         ("hard-samples/table-1", {"methods": "δ=1"}, "hard-samples/table-1 trains nothing: leave out methods."),
     ],

@@ -8,7 +8,7 @@ from hardsample import paths
 from hardsample.errors import InputError
 from hardsample.experiments import registry
 from hardsample.experiments.panels import variant
-from hardsample.runs import timing
+from hardsample.runs import loop_timing, timing
 from hardsample.runs.store import Store
 from hardsample.training import evaluation, updates
 
@@ -78,6 +78,13 @@ def test_costs_are_ratios_of_whole_trainings_and_are_kept(monkeypatch):
     assert timing.costs(CONTEST, device="cpu") == found
     assert len(list((paths.runs_dir() / "base-values" / "easy-letters").glob("*.timing"))) == 1
     assert Store().verify() == [] and len(Store().timings()) == 1
+
+
+@pytest.mark.parametrize("measure", [timing.measure, loop_timing.measure])
+@pytest.mark.parametrize("turns", [0, -1, 2.5, True])
+def test_there_is_a_turn_at_least(measure, turns):
+    with pytest.raises(InputError, match="turns is .*: give a whole number from 1 up"):
+        measure(EXPERIMENT, device="cpu", turns=turns, compute=False)
 
 
 def damage(text, how):

@@ -7,10 +7,13 @@ from typing import Any
 Options = dict[str, dict[str, Any]]
 
 
+MOST = 10**9
+
+
 def number(text: str) -> int:
-    """A whole number from 0 up."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+    """A whole number from 0 to ``MOST``."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(MOST)) or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up, {MOST:,} at most")
     return int(text)
 
 

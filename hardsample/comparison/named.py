@@ -16,7 +16,7 @@ from hardsample.arguments import MOST
 from hardsample.comparison.problem import are_classes
 from hardsample.data.dataset import load, names
 from hardsample.data.formats import ARRAYS, check_range
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_names
 from hardsample.training.networks import NETWORKS
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
@@ -73,8 +73,14 @@ def data(text: str, *, as_bytes: bool) -> tuple[tuple[torch.Tensor, ...], tuple[
     return (x_train, y_train), (x_test, y_test)
 
 
-def parts(text: str) -> list[str]:
-    """The parts of "PLB(power=0.6, uniform=0.1),PEB", by the commas that stand outside of brackets."""
+def parts(kind: str, text: str) -> list[str]:
+    """The parts of "PLB(power=0.6, uniform=0.1),PEB", by the commas that stand outside of brackets; none of "".
+
+    Raises:
+        InputError: one is empty, or stands twice; ``kind`` says what they are.
+    """
+    if not text:
+        return []
     found, depth = [""], 0
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -82,7 +88,9 @@ def parts(text: str) -> list[str]:
             found.append("")
         else:
             found[-1] += letter
-    return [part.strip() for part in found if part.strip()]
+    names = [part.strip() for part in found]
+    check_names(kind, text, names)
+    return names
 
 
 def _module(flag: str, name: str) -> Any:

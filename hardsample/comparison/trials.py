@@ -170,13 +170,13 @@ def check_name(name: str) -> str:
     Raises:
         InputError: it cannot.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._=,-]*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._=,-]{0,99}", name):
         raise InputError(
-            f"the comparison's name is {name!r}: give letters, digits, spaces and -_.=, which name a folder."
+            f"the comparison's name is {name!r}: give up to 100 letters, digits, spaces and -_.=, which name a folder."
         )
     return name
 
 
 def _file_name(method: str) -> str:
     """ "PLB(power=0.6)" as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9.=_-]+", "-", method).strip("-") or "method"
+    return re.sub(r"[^A-Za-z0-9.=_-]+", "-", method).strip("-")[:100] or "method"

@@ -8,7 +8,7 @@ from typing import Any
 from hardsample.config import SCHEDULES, Run
 from hardsample.data import catalogue
 from hardsample.data.dataset import name_of
-from hardsample.errors import check_choice
+from hardsample.errors import check_choice, check_names
 from hardsample.experiments import specs
 from hardsample.experiments.panels import Experiment, Panel, PaperData, amount, named
 from hardsample.experiments.profiles import HardSamplesProfile
@@ -198,7 +198,10 @@ def _run(
 
 
 def _networks(networks: str) -> tuple[str, ...]:
-    names = tuple(TITLES) if networks == "all" else tuple(part.strip() for part in networks.split(",") if part.strip())
+    if networks in ("", "all"):
+        return tuple(TITLES) if networks else ()
+    names = tuple(part.strip() for part in networks.split(","))
+    check_names("networks", networks, names)
     for network in names:
         check_choice("network of paper B", network, ("all", *TITLES))
     return names

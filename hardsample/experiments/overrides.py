@@ -7,10 +7,11 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_names
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import Profile
 
+MOST = 1_000_000  # of any of the numbers
 WORDS = {"learning_rate": "learning rate", "batch_size": "mini-batches of", "epochs": "epochs"}
 _SHORT = {"learning_rate": "lr", "batch_size": "n", "epochs": "epochs"}
 
@@ -23,7 +24,7 @@ class Overrides:
     always kept, since differences are taken to it.
 
     Raises:
-        InputError: a number is below 0.
+        InputError: a number is below 0 or not finite, or a name is missing between commas.
     """
 
     learning_rate: float = 0.0
@@ -33,8 +34,12 @@ class Overrides:
 
     def __post_init__(self) -> None:
         for name, value in self.numbers.items():
-            if not value > 0:
-                raise InputError(f"{name} is {value}: give a number above 0, or 0 for the profile's own.")
+            if not 0 < value <= MOST:
+                raise InputError(
+                    f"{name} is {value}: give a number above 0, {MOST:,} at most, or 0 for the profile's own."
+                )
+        if self.methods:
+            check_names("methods", self.methods, [part.strip() for part in self.methods.split(",")], once=False)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -99,9 +104,10 @@ def _chosen(methods: str, experiment: Experiment) -> set[str]:
     for name in sorted(names, key=len, reverse=True):
         if (found := f",{_plain(name)},") in rest:
             chosen.add(name)
-            rest = rest.replace(found, ",")
+            rest = rest.replace(found, ",", 1)
     for written in methods.split(","):
         if _plain(written) in filter(None, rest.split(",")):
+            check_names("methods", methods, [name for name in names if _plain(name) == _plain(written)] * 2)
             check_choice(f"method of {experiment.name}", written.strip(), names)
     return chosen
 

@@ -12,6 +12,7 @@ from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.specs import EXPERIMENTS, ExperimentSpec, find_profile
 
+MOST_SEEDS, MOST_EXAMPLES = 1_000, 10_000_000  # what can be meant, and be held in memory
 _ALWAYS = ("profile", "data", "seeds", "examples", "precision")  # what every figure lets one choose
 
 for _spec in (
@@ -93,14 +94,21 @@ def grid(
             the profile's) and protocol ("sound" or "published"); a contest has networks (one name, or "").
 
     Raises:
-        InputError: an unknown name, a number below 1, a knob that the figure does not have, or one of the last four
-            that it cannot do with (:meth:`hardsample.experiments.overrides.Overrides.build`).
+        InputError: an unknown name, a number below 1 or above what can be meant, a knob that the figure does not have,
+            or one of the last four that it cannot do with
+            (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
     words = {"name": name, "profile": profile, "data": data, "precision": precision, "methods": methods or ""}
     for what, word in words.items():
         arguments.text(what, word, "words, as the documentation lists them")
-    for what, number in (("seeds", seeds), ("examples", examples), ("batch_size", batch_size)):
-        arguments.whole(what, number or 0, 0, "at least 1, or 0 for as many as the profile has")
+    bounds = {
+        "seeds": (seeds, MOST_SEEDS),
+        "examples": (examples, MOST_EXAMPLES),
+        "batch_size": (batch_size, MOST_EXAMPLES),
+    }
+    for what, (number, most) in bounds.items():
+        advice = f"at least 1 and {most:,} at most, or 0 for as many as the profile has"
+        arguments.whole(what, number or 0, 0, advice, most)
     for what, rate in (("learning_rate", learning_rate), ("epochs", epochs)):
         good = 0 <= arguments.real(what, rate or 0) < math.inf
         check_value(what, rate, good, "a number above 0, or 0 for the profile's")

@@ -208,7 +208,7 @@ def _rates(panel: Panel) -> dict[str, float]:
         size = run.train_examples or 100 * run.batch_size  # of all examples the number is not known here
         method = registry.build(run.method, size, run.batch_size, torch.tensor([run.seed]), options=run.options)
         means[name] = statistics.fmean(
-            map(method.learning_rate_factor, range(round(run.epochs * size / run.batch_size)))
+            map(method.learning_rate_factor, range(max(1, round(run.epochs * size / run.batch_size))))
         )
     return means
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hardsample import paths
-from hardsample.errors import InputError, check_choice
+from hardsample.errors import InputError, check_choice, check_names
 from hardsample.gpu.place import Place, tail
 from hardsample.gpu.plan import AGAIN, DEVICES, LOGS, STAGES, WHOLE, Settings, Stage
 
@@ -83,7 +83,8 @@ def campaign(
 
 
 def _chosen(stages: str) -> list[Stage]:
-    names = [name.strip() for name in stages.split(",") if name.strip()]
+    names = [name.strip() for name in stages.split(",")] if stages else []
+    check_names("stages", stages, names)
     for name in names:
         check_choice("stage", name, [stage.name for stage in STAGES])
     return [stage for stage in STAGES if not names or stage.name in names]

@@ -19,12 +19,17 @@ A row of -1 asks nothing for that seed, and its answer is any numbers.
 
 
 AT_ONCE = 12_000
-"""Examples whose logits are kept together; whole ones of the parts in which every network of the package is passed."""
+"""Examples whose logits are kept together, at most."""
 
 
 def of_all(evaluate: Evaluate, size: int, seeds: Tensor, values: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """What ``values`` makes of logits [S, m, K] and losses [S, m], of all ``size`` examples, some at once: [S, N]."""
-    parts = torch.arange(size, device=seeds.device).split(AT_ONCE)
+    """What ``values`` makes of logits [S, m, K] and losses [S, m], of all ``size`` examples, some at once: [S, N].
+
+    Whole mini-batches of the network's, where ``evaluate`` says by ``at_once`` how large those are: so the numbers are
+    those of all examples together, bit for bit.
+    """
+    together = getattr(evaluate, "at_once", 1)
+    parts = torch.arange(size, device=seeds.device).split(together * max(1, AT_ONCE // together))
     return torch.cat([values(*evaluate(part.expand(len(seeds), -1))) for part in parts], 1)
 
 

@@ -13,7 +13,7 @@ from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment
 from hardsample.runs.devices import resolve_device
 from hardsample.runs.provenance import device_name
-from hardsample.runs.timing import find_or_measure
+from hardsample.runs.timing import check_turns, find_or_measure
 from hardsample.training import updates
 from hardsample.training.described_loop import DescribedLoop
 
@@ -37,6 +37,7 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, com
     import pandas
 
     device = resolve_device(device)
+    check_turns(turns)
     timed = functools.partial(_time, turns=turns) if compute else None
     kept = find_or_measure(experiment, device, ("loops", device_name(device), str(turns)), timed, told="two loops")
     frame = pandas.DataFrame(kept["rows"], columns=[*COLUMNS])

@@ -11,7 +11,7 @@ import torch
 
 from hardsample.config import Run
 from hardsample.data.dataset import Dataset
-from hardsample.errors import InputError
+from hardsample.errors import InputError, check_value
 from hardsample.experiments.curves import Timings
 from hardsample.experiments.panels import Experiment, variant
 from hardsample.runs.devices import one_thread, resolve_device
@@ -37,11 +37,17 @@ def measure(experiment: Experiment, *, device: str = "auto", turns: int = 5, com
     """
     import pandas
 
+    check_turns(turns)
     device = resolve_device(device)
     timed = functools.partial(_time_turns, turns=turns) if compute else None
     kept = find_or_measure(experiment, device, (device_name(device), str(turns)), timed)
     frame = pandas.DataFrame(kept["rows"], columns=["round", "delta", "seconds"])
     return Timings(frame, experiment, kept["device"], kept["threads"])
+
+
+def check_turns(turns: int) -> None:
+    """Raise InputError unless it is a number of turns."""
+    check_value("turns", turns, type(turns) is int and turns > 0, "a whole number from 1 up")
 
 
 def costs(experiment: Experiment, *, device: str = "auto", compute: bool = True) -> dict[str, float]:

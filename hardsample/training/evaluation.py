@@ -49,8 +49,8 @@ def measure(step: TrainingStep, images: Tensor, labels: Tensor) -> Metrics:
     """Metrics of the networks, as their run wants them, on images, uint8 [m, C, H, W], with labels [S, m] or [m]."""
     run, width = step.run, len(step.labels)
     at_once = run.batch_size if run.evaluation_statistics == "batch" else None
-    block = at_once * max(1, AT_ONCE // at_once) if at_once else AT_ONCE
-    parts = []
+    together = at_once or step.cohort.images_at_once
+    block, parts = together * max(1, AT_ONCE // together), []  # of whole mini-batches, so that no number changes
     for some, own in zip(images.split(block), labels.split(block, -1), strict=True):
         logits, losses = step.evaluate(some, own, statistics=run.evaluation_statistics, at_once=at_once)
         parts.append(((logits.argmax(2) == own).double(), losses))

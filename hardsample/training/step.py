@@ -1,6 +1,7 @@
 """One step of a cohort: draw, forward, backward, update, observe."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -192,7 +193,9 @@ class TrainingStep:
     def prepare(self, step: int) -> None:
         """The host's work before a step, and once the forward passes that the method's choice needs."""
         if step != self.refreshed:
-            self.method.refresh(step, self._evaluate_examples)
+            evaluate = functools.partial(self._evaluate_examples)
+            evaluate.at_once = self.cohort.images_at_once  # type: ignore[attr-defined]  # as of_all asks
+            self.method.refresh(step, evaluate)
             self.refreshed = step
         self.method.prepare(step)
         rate = self.schedule.learning_rate(step, self.method.learning_rate_factor(step))
