@@ -101,14 +101,10 @@ def grid(
     words = {"name": name, "profile": profile, "data": data, "precision": precision, "methods": methods or ""}
     for what, word in words.items():
         arguments.text(what, word, "words, as the documentation lists them")
-    bounds = {
-        "seeds": (seeds, MOST_SEEDS),
-        "examples": (examples, MOST_EXAMPLES),
-        "batch_size": (batch_size, MOST_EXAMPLES),
-    }
-    for what, (number, most) in bounds.items():
-        advice = f"at least 1 and {most:,} at most, or 0 for as many as the profile has"
-        arguments.whole(what, number or 0, 0, advice, most)
+    counts = {"seeds": (seeds, MOST_SEEDS), "examples": (examples, MOST_EXAMPLES)}
+    counts["batch_size"] = batch_size, MOST_EXAMPLES
+    for what, (number, most) in counts.items():
+        arguments.whole(what, number or 0, 0, "at least 1, or 0 for as many as the profile has", most)
     for what, rate in (("learning_rate", learning_rate), ("epochs", epochs)):
         good = 0 <= arguments.real(what, rate or 0) < math.inf
         check_value(what, rate, good, "a number above 0, or 0 for the profile's")
