@@ -36,12 +36,12 @@ def do(options: argparse.Namespace) -> int:
         if complete:
             print(f"drawing what is computed, {len(complete)} of {len(experiments)}", flush=True)
         drawing.draw([(each, chosen.parameters(options, each, compute=True)) for each in complete])
+    print("stored runs can be checked by training some again: hardsample verify --rerun 5")
     if is_trial:
         every = [each for each in grids(precision=options.precision) if Store().done(each.runs)]
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
         print(f"all figures and tables on one page: {gallery.save()}")
-    print("stored runs can be checked by training some again: hardsample verify --rerun 5")
     drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
     said = f", {unchanged} of them unchanged" if unchanged else ""
     print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")

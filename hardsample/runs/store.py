@@ -105,12 +105,11 @@ class Store:
     def set_aside(self, run: Run) -> None:
         """Make way for ``run`` to be stored anew: its record stays as it is, under ``superseded`` in this store."""
         path = self.path(run)
-        for own in (path, details.path(path)):
-            if own.exists():
-                name = f"{own.stem}.{hashlib.sha256(own.read_bytes()).hexdigest()[:8]}{own.suffix}"
-                target = self.root / "superseded" / path.parent.relative_to(self.root) / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(own, target)
+        for own in filter(Path.exists, (path, details.path(path))):
+            name = f"{own.stem}.{hashlib.sha256(own.read_bytes()).hexdigest()[:8]}{own.suffix}"
+            target = self.root / "superseded" / path.parent.relative_to(self.root) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(own, target)
 
     def records(self) -> list[StoredRun]:
         """Every readable stored record, in the order of the file names."""
