@@ -21,6 +21,7 @@ TRIAL = "quick"  # the profile whose final accuracies are summed up, and that is
 
 def do(options: argparse.Namespace) -> int:
     experiments = chosen.experiments(options)
+    paths.check_notebooks()
     paths.check_writable(paths.figures_dir())
     with Drawing() as drawing:
         if is_trial := options.profile == TRIAL and options.data == "auto":

@@ -1,10 +1,11 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from hardsample.config import PRECISIONS
-from hardsample.errors import InputError, check_choice, did_you_mean
+from hardsample.errors import InputError, check_choice, check_value, did_you_mean
 from hardsample.experiments import base_values, base_values_studies, hard_samples, lb_study, rivals, spread
 from hardsample.experiments.overrides import OVERRIDES, Overrides
 from hardsample.experiments.panels import Experiment
@@ -92,10 +93,13 @@ def grid(
             the profile's) and protocol ("sound" or "published"); a contest has networks (one name, or "").
 
     Raises:
-        InputError: an unknown name, a number below 1 or above what can be meant, a knob that the figure does not have,
-            or one of the last four that it cannot do with
+        InputError: a value of another type, an unknown name, a number below 1 or above what can be meant, a knob that
+            the figure does not have, or one of the last four that it cannot do with
             (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
+    _check_kinds("a whole number", Integral, seeds=seeds, examples=examples, batch_size=batch_size)
+    _check_kinds("a number", Real, learning_rate=learning_rate, epochs=epochs)
+    _check_kinds("a text", str, figure=name, profile=profile, data=data, precision=precision, methods=methods, **knobs)
     spec = EXPERIMENTS[resolve(name)]
     size = find_profile(spec.sizes, profile)
     check_choice("precision", precision, ("auto", *PRECISIONS))
@@ -145,6 +149,13 @@ def _grid_of(spec: ExperimentSpec, given: Mapping[str, Any], *, alone: bool) -> 
     if not alone and not (usual := grid(spec.name, **known)).runs:
         return usual
     return grid(spec.name, **known, **changes)
+
+
+def _check_kinds(kind: str, wanted: type, **values: Any) -> None:
+    """Refuse a value of another kind, such as the text "2" for a number that papermill's -r hands down."""
+    for name, value in values.items():
+        good = value is None or isinstance(value, wanted) and not isinstance(value, bool)
+        check_value(name, repr(value), good, kind)
 
 
 def _check_choices(figure: str, specs: Sequence[ExperimentSpec], given: Mapping[str, Any]) -> None:
