@@ -59,6 +59,12 @@ def notebooks_dir() -> Path:
     return project_root() / "notebooks"
 
 
+def check_notebooks() -> None:
+    """Raise :class:`InputError` where there are no notebooks to draw figures with: the package is installed alone."""
+    if not any(notebooks_dir().rglob("*.ipynb")):
+        raise InputError(f"there are no notebooks in {notebooks_dir()}: go to a checkout of the project first.")
+
+
 def write_atomically(path: Path, data: bytes, *, overwrite: bool = True) -> None:
     """Write ``path`` so that a kill at any moment leaves it absent, as it was, or whole; folders are made.
 

@@ -14,7 +14,7 @@ import plausible
 import pytest
 from pool_here import PoolHere
 
-from hardsample import cli
+from hardsample import cli, paths
 from hardsample.commands import chosen, drawing, knobs, reproduce
 from hardsample.comparison import launch as comparing
 from hardsample.data import catalogue
@@ -396,6 +396,15 @@ def test_a_knob_of_some_figures_reaches_those_alone_and_one_of_none_is_refused(l
     )
     assert cli.main(["run", "--figure", "rivals", "--protocol", "published"]) == 2
     assert "protocol does not apply to rivals" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["figures", "reproduce"])
+def test_a_package_without_notebooks_says_so_before_it_trains(command, capsys, monkeypatch, tmp_path, no_training):
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    assert cli.main([command, *SMOKE]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"hardsample: there are no notebooks in {tmp_path / 'notebooks'}: go to a checkout")
+    assert files(tmp_path) == []
 
 
 def test_without_a_figure_the_runs_of_all_are_launched_once(launched):

@@ -17,6 +17,7 @@ Drawn = list[tuple[Experiment, dict[str, Any]]]
 
 
 def do(options: argparse.Namespace) -> int:
+    paths.check_notebooks()
     begun, wanted = _shipped(options) if options.shipped else _chosen(options)
     paths.check_writable(paths.figures_dir())
     with Drawing() as drawing:

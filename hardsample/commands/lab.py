@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hardsample import notebooks, paths
-from hardsample.errors import InputError
 
 FIRST = "00-tutorial"
 ORIGINAL = "hardsample_original"  # in a copy's metadata: the digest of what it was copied from
@@ -17,8 +16,7 @@ ORIGINAL = "hardsample_original"  # in a copy's metadata: the digest of what it 
 
 def do(options: argparse.Namespace) -> NoReturn:
     root, folder = paths.project_root(), paths.project_root() / "lab"
-    if not notebooks.names():
-        raise InputError(f"there are no notebooks in {paths.notebooks_dir()}: go to a checkout of the project first.")
+    paths.check_notebooks()
     for line in copy(paths.notebooks_dir(), folder):
         print(line)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}"]

@@ -21,6 +21,7 @@ TRIAL = "quick"  # the profile whose final accuracies are summed up, and that is
 
 def do(options: argparse.Namespace) -> int:
     experiments = chosen.experiments(options)
+    paths.check_notebooks()
     paths.check_writable(paths.figures_dir())
     is_trial = options.profile == TRIAL and options.data == "auto"
     _refuse_other_code(options, experiments, is_trial)

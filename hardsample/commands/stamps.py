@@ -22,8 +22,8 @@ _LIBRARIES = ("matplotlib", "seaborn", "pandas", "numpy", "scipy", "torch", "pap
 def inputs(experiment: Experiment, parameters: Mapping[str, Any]) -> str:
     """A digest of all that an experiment's files follow from.
 
-    The package's source, plugins, the notebook, its parameters, the files of the stored runs and timings, and the
-    versions of the libraries that draw.
+    The package's source, plugins, the notebook, its parameters, the files of the stored runs and timings and of
+    what was executed again, and the versions of the libraries that draw.
     """
     store = Store()
     stored = {store.path(run) for run in (*experiment.runs, *experiment.timed)}
@@ -34,7 +34,7 @@ def inputs(experiment: Experiment, parameters: Mapping[str, Any]) -> str:
         "plugins": plugins.hashes(),
         "notebook": _digest((paths.notebooks_dir() / f"{experiment.name}.ipynb").read_bytes()),
         "parameters": {name: str(value) for name, value in sorted(parameters.items()) if name in chosen.KNOBS},
-        "runs": [_state(path) for path in sorted(stored | timings)],
+        "runs": [_state(path) for path in (*sorted(stored | timings), *store.reruns.run_files())],
         "versions": [importlib.metadata.version(name) for name in _LIBRARIES],
     }
     return _digest(json.dumps(told, sort_keys=True, default=str).encode())

@@ -1,6 +1,5 @@
 """Every figure and table by name, and the grid of runs that each one needs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -94,20 +93,19 @@ def grid(
             the profile's) and protocol ("sound" or "published"); a contest has networks (one name, or "").
 
     Raises:
-        InputError: an unknown name, a number below 1 or above what can be meant, a knob that the figure does not have,
-            or one of the last four that it cannot do with
+        InputError: a value of another type, an unknown name, a number below 1 or above what can be meant, a knob that
+            the figure does not have, or one of the last four that it cannot do with
             (:meth:`hardsample.experiments.overrides.Overrides.build`).
     """
     words = {"name": name, "profile": profile, "data": data, "precision": precision, "methods": methods or ""}
-    for what, word in words.items():
+    for what, word in (words | knobs).items():
         arguments.text(what, word, "words, as the documentation lists them")
-    counts = {"seeds": (seeds, MOST_SEEDS), "examples": (examples, MOST_EXAMPLES)}
-    counts["batch_size"] = batch_size, MOST_EXAMPLES
-    for what, (number, most) in counts.items():
-        arguments.whole(what, number or 0, 0, "at least 1, or 0 for as many as the profile has", most)
+    for what, count, most in (("seeds", seeds, MOST_SEEDS), ("examples", examples, MOST_EXAMPLES)):
+        known = 0 <= arguments.whole(what, count or 0, -arguments.MOST, "how many") <= most
+        check_value(what, count, known, f"at least 1 and {most:,} at most, or 0 for as many as the profile has")
+    arguments.whole("batch_size", batch_size or 0, -arguments.MOST, "how many, or 0 for the profile's")
     for what, rate in (("learning_rate", learning_rate), ("epochs", epochs)):
-        good = 0 <= arguments.real(what, rate or 0) < math.inf
-        check_value(what, rate, good, "a number above 0, or 0 for the profile's")
+        arguments.real(what, rate or 0, "a number, or 0 for the profile's")
     spec = EXPERIMENTS[resolve(name)]
     size = find_profile(spec.sizes, profile)
     check_choice("precision", precision, ("auto", *PRECISIONS))
