@@ -21,6 +21,7 @@ def own(tmp_path):
     """A file of 4 classes, 60 letters of each, whose pixels are their places."""
     images = np.zeros((240, 1, 28, 28), np.uint8)
     images[:, 0, 0, 0] = np.arange(240)
+    images[:, 0, -1, -1] = 255
     path = tmp_path / "own.npz"
     np.savez(path, x_train=images, y_train=LABELS, x_test=images[:40], y_test=LABELS[:40])
     return str(path)

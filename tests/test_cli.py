@@ -461,7 +461,7 @@ def test_verify_counts_and_names_what_is_wrong(capsys, tmp_path):
 
 
 def test_data_describes_a_file(capsys, tmp_path):
-    images, labels = np.zeros((6, 28, 28), np.uint8), np.array([0, 1, 2, 0, 1, 2])
+    images, labels = np.arange(6 * 784).reshape(6, 28, 28).astype(np.uint8), np.array([0, 1, 2, 0, 1, 2])
     np.savez(tmp_path / "tiny.npz", x_train=images, y_train=labels, x_test=images[:3], y_test=labels[:3])
     assert cli.main(["data", "--data", str(tmp_path / "tiny.npz")]) == 0
     told = dict(re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines())
@@ -512,7 +512,7 @@ def test_figures_of_nothing_stored_are_not_drawn(tmp_path, capsys, monkeypatch):
 
 def test_the_data_command_says_what_a_name_stands_for(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_DATA", str(tmp_path))
-    images, labels = np.zeros((52, 28, 28), np.uint8), np.arange(52) % 26
+    images, labels = np.arange(52 * 784).reshape(52, 28, 28).astype(np.uint8), np.arange(52) % 26
     np.savez(tmp_path / "sd19-letters.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     about = catalogue.DATASETS["sd19-letters"]
 

@@ -507,10 +507,17 @@ def test_timing_ends_with_its_share_of_the_time(monkeypatch):
     assert all(job.seconds > 0 for job in prepare.estimated_jobs(*arguments, time.time())) and len(calls) == 2
 
 
-def test_an_estimate_within_no_time_makes_one_step_and_no_evaluation(monkeypatch):
-    data = load("dots")
-    monkeypatch.setattr(updates, "_seconds_of_an_image", lambda step: 1 / 0)
-    assert updates.estimate(WIDE[0], data, within=0.0) > 0
+@pytest.mark.parametrize(("within", "sizes"), [(0.0, [8]), (1000.0, [8, 16])])
+def test_an_estimate_begins_with_a_few_images_and_ends_there_if_time_is_short(monkeypatch, within, sizes):
+    made, agreed_step = [], updates.agreed_step
+
+    def noting(runs, *arguments, **options):
+        made.append(runs[0].batch_size)
+        return agreed_step(runs, *arguments, **options)
+
+    monkeypatch.setattr(updates, "agreed_step", noting)
+    assert updates.estimate(WIDE[0], load("dots"), within=within) > 0
+    assert made == sizes
 
 
 def start_scheduler(port):

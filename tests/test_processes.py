@@ -82,6 +82,26 @@ ABOUT = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language
 PARAMETERS = "profile: str = 'smoke'\ncompute: bool = False"
 
 
+# A comparison whose trainings never end, but for the first, which is done in the driver.
+COMPARER = """
+import os, pathlib, time, torch, hardsample
+from torch import nn
+
+begun = pathlib.Path(os.environ["HARDSAMPLE_LAB"]) / "begun"
+parent = os.getpid()
+
+def make_model():
+    if os.getpid() != parent:
+        (begun / str(os.getpid())).touch()
+        time.sleep(600)
+    return nn.Linear(3, 2)
+
+x, y = torch.randn(16, 3), torch.arange(16) % 2
+hardsample.compare(make_model, (x, y), (x, y), seeds=3, epochs=1, batch_size=8, workers=2,
+                   methods=["shuffled", "uniform"])
+"""
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts a driver of that code, in whose environment and its children's the test's folder stands."""
@@ -186,4 +206,17 @@ def test_ctrl_c_while_figures_are_drawn_ends_all_in_seconds(start, tmp_path):
     os.killpg(driver.pid, signal.SIGINT)
     shown = driver.communicate(timeout=60)[0]
     assert driver.returncode == 130 and "interrupted" in shown and "Traceback" not in shown, shown
+    assert until(lambda: not alive(tmp_path), 60), alive(tmp_path)
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_killed_comparison_leaves_no_worker(start, tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    driver = start(COMPARER)
+    until(lambda: len(list(begun.iterdir())) == 2 or driver.poll() is not None, 300)
+    assert driver.poll() is None, driver.communicate()[0]
+    assert len(list(begun.iterdir())) == 2 and len(alive(tmp_path)) >= 3
+    driver.kill()
     assert until(lambda: not alive(tmp_path), 60), alive(tmp_path)

@@ -16,7 +16,7 @@ from hardsample.training.step import TrainingStep
 from hardsample.training.ways import agreed_step, fastest
 
 FORWARD = 1 / 3  # of a step's seconds, if it is forward, and backward for the weights and for the inputs
-FEW = 32  # images
+FEW = 8  # images
 
 
 def estimate(
@@ -31,13 +31,21 @@ def estimate(
     """About how many seconds a run, or a cohort, takes without its pre-training.
 
     A few steps and an evaluation are timed, as they will be made: on a GPU in a CUDA graph. After ``within`` seconds no
-    other step is begun, and what was not timed is told from the steps that were.
+    other step is begun, and what was not timed is told from the steps that were. Where not even three steps would end
+    by then on a CPU, those of a few images are timed instead, which take little memory, too.
     """
     end = time.monotonic() + within
     runs = [runs] if isinstance(runs, Run) else runs
     share = 1 - runs[0].pretrain_epochs / runs[0].epochs
     runs = [dataclasses.replace(run, pretrain_epochs=0.0) for run in runs]
     with flushed_denormals(device):
+        if math.isfinite(within) and device == "cpu" and runs[0].batch_size > FEW:
+            few = [dataclasses.replace(run, batch_size=FEW) for run in runs]
+            step = agreed_step(few, data, torch.device(device))
+            seconds = _seconds(step, 1, end)
+            whole_steps = step.schedule.steps * FEW / runs[0].batch_size
+            if time.monotonic() + 3 * seconds / whole_steps > end:
+                return share * seconds
         step = agreed_step(runs, data, torch.device(device), graphs=graphs)
         return share * _seconds(step, steps, end)
 
