@@ -372,6 +372,7 @@ def test_the_knobs_reach_the_launch(launched):
         "workers": 2,
         "scheduler": "tcp://host:8786",
         "time_limit": "9m",
+        "again": (),
     }
 
 

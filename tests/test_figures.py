@@ -197,7 +197,7 @@ def test_what_is_missing_is_named_by_method_and_panel():
 
 def test_nothing_missing_nothing_said():
     made = curves(seeds=1)
-    assert wording.missing_statement(made) == wording.hardware_statement(made) == ""
+    assert wording.missing_statement(made) == wording.origin_statement(made) == ""
 
 
 def test_a_method_without_draws_says_so_in_its_row():
@@ -210,7 +210,7 @@ def test_the_figure_says_the_hardware():
     said = " ".join(texts(trajectories.figure(curves(seeds=1, hardware={"NVIDIA H200": 36}))))
     assert "Hardware: NVIDIA H200." in said
     two = curves(seeds=1, hardware={"NVIDIA H200": 24, "AMD EPYC": 12})
-    assert wording.hardware_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
+    assert wording.origin_statement(two) == "Hardware: AMD EPYC (12 runs), NVIDIA H200 (24 runs)."
 
 
 def test_what_pairs_mix_is_said_in_the_notes_that_the_caption_names():

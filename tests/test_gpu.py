@@ -21,7 +21,7 @@ import pytest
 import torch
 
 import hardsample
-from hardsample import archive, cli, paths
+from hardsample import archive, cli, paths, seals
 from hardsample.config import Run
 from hardsample.errors import InputError
 from hardsample.gpu import campaign as gpu
@@ -621,6 +621,10 @@ def test_each_stage_is_whole_on_a_device_that_computes_nothing(stage, guard, tmp
 # What is brought home
 
 
+def run(seed: int) -> Run:
+    return Run("glyphs", "MB", seed, epochs=1.0, evaluations_per_epoch=1.0)
+
+
 def made_up(seed: int = 0, *, diverged: bool = False) -> tuple[tuple, ...]:
     rest = (0.25, 0.5, None, 0.125, None, 9, 64, 32)
     last = (0.2, math.nan, 0.5, math.nan) if not diverged else (math.nan,) * 4
@@ -638,7 +642,7 @@ def made(fingerprint: str = "a" * 16, source: str = "") -> dict:
 def store_in(root: Path, seeds, made=made, **options) -> Store:
     store = Store(root)
     for seed in seeds:
-        store.write(Run("glyphs", "MB", seed), TrainingResult(COLUMNS, made_up(seed, **options), {}), made())
+        store.write(run(seed), TrainingResult(COLUMNS, made_up(seed, **options), {}), made())
     return store
 
 
@@ -678,8 +682,12 @@ def refused(folder: Path, tmp_path: Path, *told: str) -> None:
 
 
 def forged(folder: Path, change) -> None:
-    """Runs changed by someone who mends the manifest too."""
-    files = {name: change(content) for name, content in members(folder).items() if name != archive.MANIFEST}
+    """Runs changed by someone who mends the manifest and the checksums too."""
+    files = {
+        name: seals.sealed(change(seals.unsealed(content)))
+        for name, content in members(folder).items()
+        if name != archive.MANIFEST
+    }
     root = folder.parent / "forged"
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -750,13 +758,13 @@ def test_a_tampered_row_is_refused(brought, tmp_path):
 
 FORGED = {
     "no number": (b"0.2, ", b"NaN, ", "it holds NaN"),
-    "above one": (b"0.2, ", b"1.2, ", "its acc/train is 1.2"),
-    "below zero": (b"[4, 1.0, ", b"[4, -1.0, ", "its epoch is -1.0"),
-    "a word": (b"0.2, ", b'"0.2", ', "its acc/train is '0.2'"),
-    "missing": (b"[4, 1.0, ", b"[4, null, ", "its epoch is missing"),
-    "half diverged": (b"0.2, ", b"null, ", "its acc/train is missing, and its loss/train is not"),
-    "backwards": (b"[4, 1.0, ", b"[0, 1.0, ", "its steps do not rise"),
-    "too short": (b"[4, 1.0, ", b"[1.0, ", "shorter"),
+    "above one": (b"0.2, ", b"1.2, ", "has acc/train 1.2 in row 1"),
+    "below zero": (b"[4, 1.0, ", b"[4, -1.0, ", "has epoch -1.0 in row 1"),
+    "a word": (b"0.2, ", b'"0.2", ', "has acc/train '0.2' in row 1"),
+    "missing": (b"[4, 1.0, ", b"[4, null, ", "has no epoch in row 1"),
+    "half diverged": (b"0.2, ", b"null, ", "has a loss/train and no acc/train in row 1"),
+    "backwards": (b"[4, 1.0, ", b"[0, 1.0, ", "has steps that do not rise"),
+    "too short": (b"[4, 1.0, ", b"[1.0, ", "values each"),
     "other columns": (b'"loss/val"', b'"loss/vil"', "its columns are not those"),
     "of an odd commit": (b'"commit": "unknown"', b'"commit": null', "which sources made it"),
     "another key": (b'"seed": ', b'"seed": 1', "its key is"),
@@ -783,7 +791,7 @@ def test_diverged_runs_are_numbers_of_their_own(brought, tmp_path):
     (brought / archive.NAME).write_bytes(archive.pack(root))
     store = Store(tmp_path / "home")
     assert merge.merge(brought, store)[-1].startswith("1 runs stored")
-    assert math.isnan(store.read(Run("glyphs", "MB", 5)).rows[-1][2])
+    assert math.isnan(store.read(run(5)).rows[-1][2])
 
 
 def test_other_data_than_those_of_stored_runs_are_refused(brought, tmp_path):
@@ -799,13 +807,13 @@ def test_other_data_than_those_of_stored_runs_are_refused(brought, tmp_path):
 
 def test_the_first_writer_wins_and_differences_are_told(brought, tmp_path):
     home = Store(tmp_path / "home")
-    home.write(Run("glyphs", "MB", 1), TrainingResult(COLUMNS, made_up(9), {}), made())
-    home.write(Run("glyphs", "MB", 2), TrainingResult(COLUMNS, made_up(2), {}), made())
-    stays = home.path(Run("glyphs", "MB", 1)).read_bytes()
+    home.write(run(1), TrainingResult(COLUMNS, made_up(9), {}), made())
+    home.write(run(2), TrainingResult(COLUMNS, made_up(2), {}), made())
+    stays = home.path(run(1)).read_bytes()
     differs, total = merge.merge(brought, home)[-2:] if not_filled() else merge.merge(brought, home)[::2]
     assert "seed 1 stays as it is stored" in differs and "acc/val 0.4500 and 0.0500" in differs
     assert total == f"1 runs stored in {home.root}, 2 there before"
-    assert home.path(Run("glyphs", "MB", 1)).read_bytes() == stays
+    assert home.path(run(1)).read_bytes() == stays
 
 
 def not_filled() -> bool:

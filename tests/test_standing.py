@@ -329,7 +329,7 @@ def test_verify_sees_a_record_that_was_changed(spoil, kind, store, capsys):
     run = store_all(store)[0]
     path = store.path(run)
     if kind != "sealed":
-        path.write_bytes(seals._SEAL.sub(b"\n}\n", path.read_bytes()))
+        path.write_bytes(seals.unsealed(path.read_bytes()))
         assert cli.main(["verify"] + ["--keep-checksums"] * (kind == "kept beside")) == 0
         assert ("1 run: `hardsample verify" in capsys.readouterr().out) == (kind == "neither")
     values = json.loads(path.read_bytes())
@@ -344,7 +344,7 @@ def test_verify_sees_a_record_that_was_changed(spoil, kind, store, capsys):
 
 def test_checksums_are_as_sha256sum_writes_them(store, capsys):
     path = store.path(store_all(store)[0])
-    path.write_bytes(seals._SEAL.sub(b"\n}\n", path.read_bytes()))
+    path.write_bytes(seals.unsealed(path.read_bytes()))
     assert cli.main(["verify", "--keep-checksums"]) == 0 and "1 checksum kept" in capsys.readouterr().out
     [line] = (store.root / seals.CHECKSUMS).read_text().splitlines()
     assert re.fullmatch(r"[0-9a-f]{64}  base-values/easy-letters/.*\.json", line)

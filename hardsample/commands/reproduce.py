@@ -37,11 +37,11 @@ def do(options: argparse.Namespace) -> int:
         if complete:
             print(f"drawing what is computed, {len(complete)} of {len(experiments)}", flush=True)
         drawing.draw([(each, chosen.parameters(options, each, compute=True)) for each in complete])
-    print("stored runs can be checked by training some again: hardsample verify --rerun 5")
     if is_trial:
         every = [each for each in grids(precision=options.precision) if Store().done(each.runs)]
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
+        print("stored runs can be checked by training some again: hardsample verify --rerun 5")
         print(f"all figures and tables on one page: {gallery.save()}")
     drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
     said = f", {unchanged} of them unchanged" if unchanged else ""

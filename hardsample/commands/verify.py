@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from hardsample.commands import chosen, standing_words
+from hardsample.commands import chosen, knobs, standing_words
 from hardsample.commands.columns import aligned
 from hardsample.comparison import trials
 from hardsample.errors import InputError
@@ -20,7 +20,8 @@ METRICS = ("acc/val", "loss/val")
 
 def do(options: argparse.Namespace) -> int:
     """Print every problem, and which runs are of other code; with ``--rerun``, a table of the runs trained again."""
-    if not options.rerun and chosen.chooses(options):
+    where = {flag.strip("-").replace("-", "_"): settings.get("default") for flag, settings in knobs.WHERE.items()}
+    if not options.rerun and (chosen.chooses(options) or any(getattr(options, name) != where[name] for name in where)):
         raise InputError("verify checks all stored runs: its other options choose which --rerun trains again.")
     store = Store()
     compared = list(trials.files(store.root))

@@ -16,10 +16,6 @@ from hardsample.training.results import COLUMNS, TrainingResult
 
 TOLD = 10  # runs whose difference is told one by one
 
-_LOSS_OF = {"acc/train": "loss/train", "acc/val": "loss/val", "acc/choose": "loss/val", "acc/report": "loss/val"}
-_METRICS = {*_LOSS_OF, *_LOSS_OF.values()}  # null where a network diverged
-_OPTIONAL = {"draws/distinct", "draws/per-class", "acc/train-sd", "acc/val-sd", "batches/train", "batches/val"}
-
 
 def merge(folder: Path, store: Store | None = None) -> list[str]:
     """Check the runs that ``hardsample gpu`` left in ``folder`` and store those that are new; a line for each finding.
@@ -77,39 +73,15 @@ def _records(manifest: Mapping[str, Any], files: Mapping[str, bytes], path: Path
 
 
 def _check(name: str, content: bytes, path: Path) -> None:
-    """Refuse a run's file unless each of its numbers is one that a training can give."""
+    """Refuse a run's file unless it is one of this version, and says which sources made it."""
     try:
         values = json.loads(content, parse_constant=_no_number)
         if tuple(values["columns"]) != COLUMNS:
             raise ValueError("its columns are not those of this version")
         if not all(isinstance(values["provenance"][name], str) for name in ("commit", "source")):
             raise ValueError("it does not say which sources made it")
-        if not values["rows"]:
-            raise ValueError("it has no rows")
-        steps = [_row(row) for row in values["rows"]]
-        if steps != sorted(set(steps)):
-            raise ValueError("its steps do not rise")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name!r} in {path} is no finished run ({error}): copy it anew or leave it out.") from error
-
-
-def _row(row: Sequence) -> int:
-    """The step of a row whose numbers are all in their range."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    for name, value in values.items():
-        numbers = value if name == "draws/per-class" and value is not None else [value]
-        if any(number is None for number in numbers):
-            if name not in _METRICS | _OPTIONAL:
-                raise ValueError(f"its {name} is missing")
-            continue
-        if any(isinstance(number, bool) or not isinstance(number, int | float) or number < 0 for number in numbers):
-            raise ValueError(f"its {name} is {value!r}")
-        if name.startswith("acc/") and value > 1:
-            raise ValueError(f"its {name} is {value!r}")
-    for accuracy, loss in _LOSS_OF.items():
-        if values[accuracy] is None and values[loss] is not None:
-            raise ValueError(f"its {accuracy} is missing, and its {loss} is not")
-    return values["step"]
 
 
 def _no_number(text: str) -> NoReturn:

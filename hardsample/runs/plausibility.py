@@ -9,8 +9,8 @@ from hardsample.numerals import number
 from hardsample.training.results import COLUMNS
 
 _FORMER = (7, 8, 14)  # of COLUMNS, so many first ones, in the records of earlier versions
-_SHARES = ("acc/train", "acc/val", "acc/choose", "acc/report", "acc/train-sd", "acc/val-sd")
-_AMOUNTS = ("step", "epoch", "loss/train", "loss/val", "draws/distinct", "batches/train", "batches/val")
+_LOSS_OF = {"acc/train": "loss/train", "acc/val": "loss/val", "acc/choose": "loss/val", "acc/report": "loss/val"}
+_NEVER_ABSENT = ("step", "epoch", "forwards", "backwards")  # where other metrics are, of a network that diverged
 
 
 def fault(run: Run, values: Mapping[str, Any]) -> str | None:
@@ -26,15 +26,26 @@ def _faults(run: Run, values: Mapping[str, Any]) -> Iterator[str]:
         return
     rows = [dict(zip(names, row, strict=True)) for row in values["rows"]]
     for place, row in enumerate(rows):
-        for name in (*_SHARES, *_AMOUNTS):
-            value = row.get(name)
-            known = value is None or (type(value) in (int, float) and math.isfinite(value) and value >= 0)
-            if not known or (value is not None and name in _SHARES and value > 1):
-                yield f"has {name} {value!r} in row {place}"
+        yield from (f"has {said} in row {place}" for said in _row_faults(row))
     if rows:
         yield from _schedule_faults(run, rows)
     else:
         yield "has no row"
+
+
+def _row_faults(row: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in row.items():
+        if value is None:
+            if name in _NEVER_ABSENT:
+                yield f"no {name}"
+            continue
+        amounts = value if name == "draws/per-class" else [value]
+        sound = type(amounts) is list and all(type(each) in (int, float) and 0 <= each < math.inf for each in amounts)
+        if not sound or (name.startswith("acc/") and value > 1):
+            yield f"{name} {value!r}"
+    for accuracy, loss in _LOSS_OF.items():
+        if row.get(accuracy, 0) is None and row[loss] is not None:
+            yield f"a {loss} and no {accuracy}"
 
 
 def _schedule_faults(run: Run, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
