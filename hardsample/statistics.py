@@ -91,6 +91,21 @@ def t_half_width(sd: float, n: float) -> float:
     return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd / np.sqrt(n)
 
 
+def difference_half_width(sd: float, n: int, confidence: float) -> float:
+    """Half of the interval about 0 in which the difference of two single values lies, by Student's t.
+
+    Args:
+        sd: standard deviation (ddof 1) of ``n`` values, two or more, of the same normal distribution.
+        confidence: above 0 and below 1, such as 0.99.
+    """
+    from scipy import stats
+
+    sd, n, confidence = real("sd", sd), real("n", n), real("confidence", confidence)
+    check_value("n", n, n >= 2, "a number of values, two or more")
+    check_value("confidence", confidence, 0 < confidence < 1, "a share above 0 and below 1")
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1) * sd * np.sqrt(2))
+
+
 def paired(treatment: ArrayLike, baseline: ArrayLike, *, higher_is_better: bool = True) -> Paired:
     """Compare per seed: treatment [S] and baseline [S] hold the same seeds in the same order.
 

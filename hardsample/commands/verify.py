@@ -9,7 +9,7 @@ from hardsample.commands import chosen, knobs, standing_words
 from hardsample.commands.columns import aligned
 from hardsample.comparison import trials
 from hardsample.errors import InputError
-from hardsample.numerals import count, number
+from hardsample.numerals import count, number, percent
 from hardsample.records import StoredRun, made, rows_by_epoch, stem
 from hardsample.runs import checksums, rerun, standing
 from hardsample.runs.devices import resolve_device
@@ -60,8 +60,8 @@ def _rerun(options: argparse.Namespace, store: Store) -> int:
     if found:
         print(*aligned([_HEAD, *map(_line, found)], left=(0, 1, 2, 3)), sep="\n")
         print(
-            "The same: bit for bit on the same processor and versions; elsewhere the last test accuracy and loss within"
-            f" {number(standing.TOLERANCE, 0)} standard deviations over the stored seeds."
+            "The same: bit for bit on the same processor and versions; elsewhere the last test accuracy and loss lie as"
+            f" near to those stored as {percent(standing.TOLERANCE)} of the pairs of seeds do, by their standard deviation."
         )
     different = [each for each in found if not each.agreement.same]
     print(f"{len(found) - len(different)} of {count(len(runs), 'run')} gave the same")

@@ -14,7 +14,7 @@ from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
 from hardsample.records import StoredRun
 from hardsample.runs.launch import LaunchReport, launch
-from hardsample.runs.standing import Agreement, agreement, is_current, setting, spread
+from hardsample.runs.standing import Agreement, agreement, is_current, seeds_apart, setting
 from hardsample.runs.store import Store
 from hardsample.training.networks import NETWORKS
 from hardsample.training.precision import check_precision
@@ -64,7 +64,7 @@ def rerun(runs: Sequence[Run], store: Store, **where: Any) -> tuple[LaunchReport
     shutil.rmtree(again.root / "starts", ignore_errors=True)
     found = [(store.read(run), again.find(run)) for run in runs]
     return report, [
-        Rerun(stored, made, agreement(stored, made, spread(store, stored.run)))
+        Rerun(stored, made, agreement(stored, made, seeds_apart(store, stored.run)))
         for stored, made in found
         if made is not None
     ]

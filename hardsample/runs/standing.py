@@ -7,22 +7,20 @@ run was executed again with today's code and gave the same. What was executed ag
 
 import dataclasses
 import glob
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hardsample import code_fingerprint, statistics
 from hardsample.config import Run
-from hardsample.numerals import number
 from hardsample.records import Standing, StoredRun, made, rows_by_epoch, same_numbers
 from hardsample.training import deciding_code
 
 if TYPE_CHECKING:
     from hardsample.runs.store import Store
 
-TOLERANCE = 4.0
-"""Standard deviations over the seeds of its setting, within which a run gives the same on another machine."""
-LEAST_SEEDS = 3  # whose standard deviation says anything
+TOLERANCE = 0.99
+"""The share of pairs of seeds of a setting that lie as near as a run must lie to itself on another machine."""
+LEAST_SEEDS = 5  # whose standard deviation says enough
 _JUDGED = ("acc/val", "loss/val")
 
 
@@ -55,37 +53,37 @@ def standing(store: "Store", done: Mapping[Run, Mapping[str, Any]]) -> Standing:
     for again in store.reruns.records():
         if setting(again.run) in settings and is_current(again.run, again.provenance):
             if (stored := store.find(again.run)) is not None:
-                agreed = agreement(stored, again, spread(store, again.run))
+                agreed = agreement(stored, again, seeds_apart(store, again.run))
                 found.setdefault(setting(again.run), {})[again.run] = agreed
     settled = {own for own, agreed in found.items() if all(each.same for each in agreed.values())}
     other = {run: made(run, about)["code"] for run, about in stale.items() if setting(run) not in settled}
     return Standing(other, {run: each.words for own in settled for run, each in found[own].items()})
 
 
-def agreement(stored: StoredRun, again: StoredRun, spreads: Mapping[str, float]) -> Agreement:
+def agreement(stored: StoredRun, again: StoredRun, apart: Mapping[str, float]) -> Agreement:
     """Whether a run gave the same when it was executed again.
 
-    On the same processor and versions it must, bit for bit. On others the last test accuracy and loss must lie within
-    ``TOLERANCE`` standard deviations over seeds, which are the ``spreads`` by metric, of the stored ones.
+    On the same processor and versions it must, bit for bit. On others the last test accuracy and loss must lie as near
+    to the stored ones as those of two seeds do: :func:`seeds_apart` is how far that is, by metric.
     """
     if same_numbers(stored, again):
         return Agreement(True, "bit for bit")
     if _machine(stored) == _machine(again) and None not in _machine(again).values():
         return Agreement(False, "differs on the same processor and versions")
-    if not spreads:
+    if not apart:
         return Agreement(False, f"cannot be judged: fewer than {LEAST_SEEDS} seeds are stored")
     last, now = (list(rows_by_epoch(record).values())[-1] for record in (stored, again))
-    apart = {name: abs(now[name] - last[name]) / spreads[name] for name in spreads}
-    worst = max(apart.values())
-    if any(math.isnan(value) for value in apart.values()) or worst > TOLERANCE:
-        return Agreement(False, f"differs by {number(worst, 1)} standard deviations over seeds")
-    return Agreement(True, f"within {number(max(worst, 0.1), 1)} standard deviations over seeds")
+    far = [name for name in apart if not abs(now[name] - last[name]) <= apart[name]]
+    if far:
+        return Agreement(False, f"differs by more than two seeds do, in {' and '.join(far)}")
+    return Agreement(True, "as near as two seeds")
 
 
-def spread(store: "Store", run: Run) -> dict[str, float]:
-    """Of the last test accuracy and loss, the standard deviation over the stored seeds of the run's setting.
+def seeds_apart(store: "Store", run: Run) -> dict[str, float]:
+    """How far two seeds of the run's setting lie apart at most, in the share ``TOLERANCE`` of pairs, by metric.
 
-    Empty where those are too few, or all end alike.
+    By Student's t, from the standard deviation of the last test accuracy and loss over the stored seeds. Empty where
+    those are too few, or all end alike.
     """
     finals = []
     for path in store.path(run).parent.glob(f"{glob.escape(run.label)}-s*.json"):
@@ -93,10 +91,10 @@ def spread(store: "Store", run: Run) -> dict[str, float]:
         if seed.isdecimal():
             found = store.find(dataclasses.replace(run, seed=int(seed)))
             finals += [] if found is None else [list(rows_by_epoch(found).values())[-1]]
-    if len(finals) < LEAST_SEEDS:
+    over_seeds = {name: statistics.summary([row[name] for row in finals]) for name in _JUDGED}
+    if any(one.n < LEAST_SEEDS or not one.sd > 0 for one in over_seeds.values()):
         return {}
-    found = {name: statistics.summary([row[name] for row in finals]).sd for name in _JUDGED}
-    return found if all(value > 0 for value in found.values()) else {}
+    return {name: statistics.difference_half_width(one.sd, one.n, TOLERANCE) for name, one in over_seeds.items()}
 
 
 def _machine(record: StoredRun) -> dict[str, Any]:
