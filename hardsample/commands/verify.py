@@ -61,7 +61,7 @@ def _rerun(options: argparse.Namespace, store: Store) -> int:
         print(*aligned([_HEAD, *map(_line, found)], left=(0, 1, 2, 3)), sep="\n")
         print(
             "The same: bit for bit on the same processor and versions; elsewhere the last test accuracy and loss lie as"
-            f" near to those stored as {percent(standing.TOLERANCE)} of the pairs of seeds do, by their standard deviation."
+            f" near to those stored as {percent(standing.TOLERANCE)} of the pairs of seeds do."
         )
     different = [each for each in found if not each.agreement.same]
     print(f"{len(found) - len(different)} of {count(len(runs), 'run')} gave the same")
