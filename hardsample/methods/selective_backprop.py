@@ -94,7 +94,7 @@ class SelectiveBackprop(FullMiniBatches):
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        counters = dict.fromkeys(("batches", "known"), (0, math.inf))
+        counters = dict.fromkeys(("batches", "known"), (0.0, math.inf))
         return counters | {"kept": (0, 2 * self._n - 1), "queue": (0, self._size - 1)}
 
     def _candidates(self) -> tuple[Tensor, Tensor]:
