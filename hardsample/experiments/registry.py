@@ -101,7 +101,7 @@ def grid(
     for what, word in (words | knobs).items():
         arguments.text(what, word, "words, as the documentation lists them")
     for what, count, most in (("seeds", seeds, MOST_SEEDS), ("examples", examples, MOST_EXAMPLES)):
-        known = 0 <= arguments.whole(what, count or 0, -arguments.MOST, "how many") <= most
+        known = 0 <= arguments.whole(what, count or 0, -arguments.MOST, "how many, or 0 for the profile's") <= most
         check_value(what, count, known, f"at least 1 and {most:,} at most, or 0 for as many as the profile has")
     arguments.whole("batch_size", batch_size or 0, -arguments.MOST, "how many, or 0 for the profile's")
     for what, rate in (("learning_rate", learning_rate), ("epochs", epochs)):
