@@ -35,7 +35,7 @@ def run(seed=0, method="MB", **fields):
 
 
 def outcome(seed=0, state=None):
-    rest = (0.25, math.nan, None, 0.125, None, 9, 64, 32)
+    rest = (0.25, 0.5, None, 0.125, None, 9, 64, 32)
     rows = [
         (0, 0.0, 0.1, seed / 700, math.nan, 3.2, None, None, *rest),
         (4, 1.0, 0.2, seed / 300, 0.5, math.nan, 3, [1, 0, 3], *rest),
