@@ -489,7 +489,8 @@ def test_stored_trainings_of_other_code_serve_and_are_said_to_be(own_store, monk
         make_model, TRAIN, TEST, methods=("shuffled", "PLB"), seeds=2, epochs=2, batch_size=8, evaluations=3, workers=1
     )
     assert "4 stored trainings of other code than today's" in capsys.readouterr().out
-    assert again.frame.equals(first.frame)
+    assert again.frame.equals(first.frame) and "Made by other code than today's: 4 of 4 trainings." in again.note
+    assert stored.read("make_model", ["shuffled", "PLB"]).other_code == 4 and first.other_code == 0
 
 
 def test_a_training_that_was_changed_is_found(own_store):

@@ -130,7 +130,8 @@ def compare(
     todo = [(place, seed) for seed in seeds for place in range(len(contestants)) if (place, seed) not in found]
     total = count(len(found) + len(todo), "training")
     say(f"{name}: {total}, {len(found)} stored, {len(todo)} to do ({device})", quiet)
-    if other := trials.count_other_code(store[place].path(root) for place in found):
+    other = trials.count_other_code(store[place].path(root) for place in found)
+    if other:
         advice = "compare under another name to train them again"
         say(f"{name}: {count(other, 'stored training')} of other code than today's: {advice}.", quiet)
     rounds = [todo]
@@ -166,7 +167,7 @@ def compare(
                 if job.saved is not None:
                     job.saved.unlink(missing_ok=True)
     trained = {(one.name, seed): found[place, seed] for place, one in enumerate(contestants) for seed in seeds}
-    return Comparison(setting, trained, frozenset(lower))
+    return Comparison(setting, trained, frozenset(lower), other)
 
 
 class _Workplace:

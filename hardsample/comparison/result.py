@@ -43,12 +43,14 @@ class Setting:
 class Comparison:
     """Finished trainings of several methods, the baseline first, with the same seeds.
 
-    ``trained`` maps (method, seed) to what the training gave; ``lower`` are the metrics that are better the lower.
+    ``trained`` maps (method, seed) to what the training gave; ``lower`` are the metrics that are better the lower;
+    ``other_code`` is how many of the trainings were made by other code than today's.
     """
 
     setting: Setting
     trained: Mapping[tuple[str, int], Trained]
     lower: frozenset[str] = frozenset({"loss"})
+    other_code: int = 0
 
     @property
     def methods(self) -> list[str]:
@@ -144,6 +146,8 @@ class Comparison:
             " 95 % t interval; p is of an exact sign-flip test, adjusted by Holm over the methods of a metric."
             " Smallest: the least mean difference that would be significant, at the spread of these seeds. They cover"
             " seeds, not the choice of test examples."
+            + f" Made by other code than today's: {self.other_code} of {count(len(self.trained), 'training')}."
+            * bool(self.other_code)
         )
 
     def __str__(self) -> str:

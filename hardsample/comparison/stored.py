@@ -27,13 +27,16 @@ def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
             f"{len(alike)} comparisons have the name {name!r} in {root}: compare again under another name."
         )
     trained = {(trial.method, trial.seed): result for trial, result, _ in found}
+    paths_of = {(trial.method, trial.seed): trial.path(root) for trial, *_ in found}
     seeds = sorted({seed for _, seed in trained})
     shared = [seed for seed in seeds if all((method, seed) in trained for method in methods)]
     if not shared:
         raise InputError(f"no seed of {name!r} has all of {', '.join(methods)} in {root}: compare them first.")
     about = found[0][2]["about"]
+    chosen = [(method, seed) for method in methods for seed in shared]
     return Comparison(
         Setting(**about["setting"]),
-        {(method, seed): trained[method, seed] for method in methods for seed in shared},
+        {one: trained[one] for one in chosen},
         frozenset(about["lower"]),
+        trials.count_other_code(paths_of[one] for one in chosen),
     )
