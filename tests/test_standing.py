@@ -237,6 +237,10 @@ def test_seeds_lie_apart_by_their_standard_deviation_and_too_few_say_nothing(sto
         store.write(
             run, TrainingResult(COLUMNS, plausible.rows(run, **{"acc/val": end, "loss/val": 2 * end}), {}), made
         )
+    for run in runs:  # of another setting with the same label
+        other = dataclasses.replace(run, epochs=2.0)
+        store.write(other, TrainingResult(COLUMNS, plausible.rows(other), {}), made)
+    assert other.label == run.label
     found = standing.seeds_apart(store, runs[0])
     sd = np.std([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], ddof=1)
     assert found["acc/val"] == pytest.approx(4.032 * sd * 2**0.5, rel=1e-3)  # t of 5 degrees at 99.5 %

@@ -184,4 +184,5 @@ def _caption(table: pd.DataFrame, points: pd.DataFrame, *, cut: bool) -> str:
         parts.append("×k: k seeds diverged, left out.")
     if absent := [method for method in BY_NAME if method in set(table.method) - set(points.method)]:
         parts.append(f"Not run: {', '.join(absent)}.")
+    parts.append(wording.sentence(wording.other_code(table.attrs["curves"])))
     return " ".join(filter(None, parts))

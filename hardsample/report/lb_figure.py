@@ -30,8 +30,8 @@ def figure(table: pd.DataFrame) -> Figure:
             gap=(0.2, 0.64),
             right=0.12,
             bottom=0.3,
-            heading=wording.data_statement(table.attrs["curves"].experiment),
-            notice=table.attrs["curves"].experiment.in_place,
+            heading=wording.data_statement(table.attrs["studies"][0].experiment),
+            notice=table.attrs["studies"][0].experiment.in_place,
             handles=_handles(sizes),
             caption=_caption(table),
             left=2.85,
@@ -102,6 +102,7 @@ def _caption(table: pd.DataFrame) -> str:
             f"Markers: mean difference to MB, over {wording.seeds_in_words(table.n)}, unless the test says otherwise;"
             " bars: its 95 % t interval. A line without a marker was not run.",
             *([comparisons.CUT] * cut),
+            wording.sentence(wording.other_code(*table.attrs["studies"])),
         )
     )
 

@@ -34,12 +34,12 @@ def table(*studies: Curves) -> pd.DataFrame:
     - ``runs``: the keys of the reading's runs and of those that they are compared with, seed by seed.
     - ``letters``: how many letters were trained on; a size without a run is left out if another has some.
 
-    ``attrs`` hold the first ``curves`` with runs, and ``notes`` that say the size of all.
+    ``attrs`` hold the ``studies`` with runs, and ``notes`` that say the size of all.
     """
     ran = [curves for curves in studies if len(curves.frame)] or list(studies[:1])
     found = pd.concat(map(_table, ran), ignore_index=True)
     notes = [note for curves in ran for note in wording.last_notes(curves, whose=False)]
-    found.attrs = {"curves": ran[0], "notes": notes}
+    found.attrs = {"studies": ran, "notes": notes}
     return found
 
 
@@ -213,7 +213,7 @@ def _sizes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _heading(table: pd.DataFrame) -> str:
-    data = wording.data_statement(table.attrs["curves"].experiment)
+    data = wording.data_statement(table.attrs["studies"][0].experiment)
     letters = " and ".join(number(letters, 0) for letters in sorted(table.letters.unique()))
     return f"{data[0].upper()}{data[1:]}: {letters} training letters, {wording.seeds_in_words(table.n)}."
 

@@ -134,9 +134,10 @@ def origin_statement(curves: Curves) -> str:
     return " ".join(sentences)
 
 
-def other_code(curves: Curves) -> str:
+def other_code(*studies: Curves) -> str:
     """How many of the runs are of other code than today's, without a full stop; "" for none."""
-    done, other = curves.frame.run.nunique(), len(curves.standing.other)
+    done = sum(curves.frame.run.nunique() for curves in studies)
+    other = sum(len(curves.standing.other) for curves in studies)
     return f"Made by other code than today's: {'all' if other == done else other} of {count(done, 'run')}" * bool(other)
 
 

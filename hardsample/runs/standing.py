@@ -85,12 +85,10 @@ def seeds_apart(store: "Store", run: Run) -> dict[str, float]:
     By Student's t, from the standard deviation of the last test accuracy and loss over the stored seeds. Empty where
     those are too few, or all end alike.
     """
-    finals = []
-    for path in store.path(run).parent.glob(f"{glob.escape(run.label)}-s*.json"):
-        seed = path.stem.removeprefix(f"{run.label}-s").partition("-")[0]
-        if seed.isdecimal():
-            found = store.find(dataclasses.replace(run, seed=int(seed)))
-            finals += [] if found is None else [list(rows_by_epoch(found).values())[-1]]
+    names = (path.stem for path in store.path(run).parent.glob(f"{glob.escape(run.label)}-s*.json"))
+    seeds = {name.removeprefix(f"{run.label}-s").partition("-")[0] for name in names}  # of like settings, too
+    alike = (store.find(dataclasses.replace(run, seed=int(seed))) for seed in seeds if seed.isdecimal())
+    finals = [list(rows_by_epoch(record).values())[-1] for record in alike if record is not None]
     over_seeds = {name: statistics.summary([row[name] for row in finals]) for name in _JUDGED}
     if any(one.n < LEAST_SEEDS or not one.sd > 0 for one in over_seeds.values()):
         return {}
