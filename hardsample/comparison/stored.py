@@ -27,7 +27,7 @@ def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
             f"{len(alike)} comparisons have the name {name!r} in {root}: compare again under another name."
         )
     trained = {(trial.method, trial.seed): result for trial, result, _ in found}
-    paths_of = {(trial.method, trial.seed): trial.path(root) for trial, *_ in found}
+    other = {(trial.method, trial.seed) for trial, _, values in found if trials.is_of_other_code(trial, values)}
     seeds = sorted({seed for _, seed in trained})
     shared = [seed for seed in seeds if all((method, seed) in trained for method in methods)]
     if not shared:
@@ -38,5 +38,5 @@ def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
         Setting(**about["setting"]),
         {one: trained[one] for one in chosen},
         frozenset(about["lower"]),
-        trials.count_other_code(paths_of[one] for one in chosen),
+        len(other.intersection(chosen)),
     )

@@ -154,13 +154,18 @@ def code(method: str) -> str:
     return code_fingerprint.fingerprint([("hardsample.comparison.training", "train"), place_of(METHODS[method].build)])
 
 
+def is_of_other_code(trial: Trial, values: Mapping[str, Any]) -> bool:
+    """Was a stored training, given what its file holds, made by other code than today's?"""
+    return values["provenance"].get("code") != code(trial.identity["method"])
+
+
 def count_other_code(trainings: Iterable[Path]) -> int:
     """How many of the stored trainings in these files were made by other code than today's."""
     found = 0
     for path in trainings:
         with contextlib.suppress(FileNotFoundError, InputError):
             trial, _, values = read(path)
-            found += values["provenance"].get("code") != code(trial.identity["method"])
+            found += is_of_other_code(trial, values)
     return found
 
 
