@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import plugins
+from hardsample import plugins, seals
 from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
@@ -744,7 +744,8 @@ def test_stored_runs_of_other_data_stop_the_launch(tmp_path):
     here(store, RUNS[:1])
     path = store.path(RUNS[0])
     fingerprint = store.read(RUNS[0]).provenance["data"]["fingerprint"]
-    path.write_text(path.read_text().replace(fingerprint, "f" * 16))
+    changed = seals.unsealed(path.read_bytes()).replace(fingerprint.encode(), b"f" * 16)
+    path.write_bytes(seals.sealed(changed))
     with pytest.raises(InputError, match=f"fingerprint {fingerprint}, but the stored run .* with ffff"):
         here(store)
 

@@ -37,6 +37,7 @@ from hardsample.report import (
     wording,
 )
 from hardsample.runs import timing
+from hardsample.runs.standing import standing
 from hardsample.runs.store import Store
 
 ROOT = paths.project_root()
@@ -137,7 +138,8 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 @pytest.mark.slow
 def test_what_the_papers_say_is_judged_from_the_committed_runs(committed, tmp_path, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path))
-    found = every_claim.tables(committed.records())
+    records = committed.records()
+    found = every_claim.tables(records, standing(committed, {record.run: record.provenance for record in records}))
     homes = {stem: stem.parent.relative_to(tmp_path).as_posix() for stem in found}
     assert {"base-values/sd19-letters", "base-values/ocr-letters", "hard-samples/cifar10-rebuilt"} <= {*homes.values()}
     *written, together = every_claim.save(found, tmp_path)
