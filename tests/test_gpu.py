@@ -118,8 +118,8 @@ def test_a_rehearsal_does_every_stage_and_leaves_a_few_whole_files(undisturbed):
     assert found["correctness"]["reference"]["agrees"] and all(
         about["agrees"] and about["computed"]["way"] == "plain" for about in found["correctness"]["ways"].values()
     )
-    assert {label.split("-")[2] for label in found["runs"]["cohorts"]} == {"MB", "LB", "PEB"}
-    assert {label.split("-")[2] for label in found["float32"]["cohorts"]} == {"MB", "PLB", "PEB"}
+    assert {label.split("-cnn-")[1].split("-")[0] for label in found["runs"]["cohorts"]} == {"MB", "LB", "PEB"}
+    assert {label.split("-cnn-")[1].split("-")[0] for label in found["float32"]["cohorts"]} == {"MB", "PLB", "PEB"}
     for size in found["networks"]["sizes"].values():
         assert set(size["deltas"]) == {"1.0", "0.5"}
         assert all(0 < about["of forward and backward"] for about in size["deltas"].values())
