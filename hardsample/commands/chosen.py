@@ -131,7 +131,7 @@ def stored(options: argparse.Namespace) -> tuple[list[StoredRun], dict[str, str]
     """
     store, loaded = Store(), {}
     if chooses(options):
-        usual = {flag.strip("-").replace("-", "_"): settings["default"] for flag, settings in knobs.FIGURES.items()}
+        usual = knobs.defaults(knobs.FIGURES)
         given = {name: value for name in usual if (value := getattr(options, name)) is not None}
         own = with_clocked(experiments(argparse.Namespace(**usual | given)))
         records = [record for run in done(own)[0] if (record := store.find(run)) is not None]

@@ -161,6 +161,11 @@ EXPORT: Options = {
 }
 
 
+def defaults(options: Options) -> dict[str, Any]:
+    """What each option is where it is not given, by its name among those parsed."""
+    return {flag.strip("-").replace("-", "_"): settings.get("default") for flag, settings in options.items()}
+
+
 def _unsaid(options: Options) -> Options:
     """The same options, None where they are not given."""
     return {

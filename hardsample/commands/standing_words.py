@@ -6,16 +6,14 @@ from typing import Any
 
 from hardsample.config import Run
 from hardsample.numerals import count
-from hardsample.records import made, stem
-from hardsample.runs.standing import standing
-from hardsample.runs.store import Store
+from hardsample.records import Standing, made, stem
 
 SHOWN = 6  # kinds of code, of machines, and runs that were trained again
 
 
-def lines(done: Mapping[Run, Mapping[str, Any]], store: Store) -> list[str]:
+def lines(done: Mapping[Run, Mapping[str, Any]], found: Standing) -> list[str]:
     """Which of the runs ``done`` are of other code, what was trained again, and on what all were made."""
-    found, total = standing(store, done), len(done)
+    total = len(done)
     told = [f"other code  {count(runs, 'run')} of {total}: {code}" for code, runs in _most(found.other.values())]
     again = [f"run again   {stem(run)}: {words}" for run, words in found.rerun.items()]
     told += again[:SHOWN] + [f"run again   {len(again) - SHOWN} more"] * (len(again) > SHOWN)

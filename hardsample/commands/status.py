@@ -18,17 +18,16 @@ def do(options: argparse.Namespace) -> int:
     """
     experiments = chosen.with_clocked(chosen.experiments(options))
     runs, done = chosen.done(experiments)
-    store = Store()
-    other, rows = standing(store, done).other, [HEAD]
+    found, rows = standing(Store(), done), [HEAD]
     for name, own in (*((one.name, one.runs) for one in experiments), ("all, each run once", runs)):
         stored = [done[run] for run in own if run in done]
         counts = (
             str(len(own)),
             str(len(stored)),
             str(len(own) - len(stored)),
-            str(sum(run in other for run in own)),
+            str(sum(run in found.other for run in own)),
             minutes(sum(map(seconds_of, stored))),
         )
         rows.append((name, *(counts if own else "-----")))
-    print(*aligned(rows), "", *standing_words.lines(done, store), sep="\n")
+    print(*aligned(rows), "", *standing_words.lines(done, found), sep="\n")
     return 0

@@ -15,12 +15,10 @@ from hardsample.runs import checksums, rerun, standing
 from hardsample.runs.devices import resolve_device
 from hardsample.runs.store import Store
 
-METRICS = ("acc/val", "loss/val")
-
 
 def do(options: argparse.Namespace) -> int:
     """Print every problem, and which runs are of other code; with ``--rerun``, a table of the runs trained again."""
-    where = {flag.strip("-").replace("-", "_"): settings.get("default") for flag, settings in knobs.WHERE.items()}
+    where = knobs.defaults(knobs.WHERE)
     if not options.rerun and (chosen.chooses(options) or any(getattr(options, name) != where[name] for name in where)):
         raise InputError("verify checks all stored runs: its other options choose which --rerun trains again.")
     store = Store()
@@ -34,7 +32,8 @@ def do(options: argparse.Namespace) -> int:
     print(f"{len(records) + len(compared)} finished runs checked in {store.root}, {len(problems)} problems")
     if unsealed := checksums.count_missing(store, compared):
         print(f"no checksum {count(unsealed, 'run')}: `hardsample verify --keep-checksums` keeps theirs beside them")
-    print(*standing_words.lines({record.run: record.provenance for record in records}, store), sep="\n")
+    done = {record.run: record.provenance for record in records}
+    print(*standing_words.lines(done, standing.standing(store, done)), sep="\n")
     if others := trials.count_other_code(compared):
         print(f"other code  {count(others, 'training')} of {len(compared)} of comparisons")
     return _rerun(options, store) or int(bool(problems))
@@ -68,12 +67,12 @@ def _rerun(options: argparse.Namespace, store: Store) -> int:
     return int(bool(different or report.failed or report.missing))
 
 
-_HEAD = ("run", "stored", "again", "agreement", *(f"{name}, stored" for name in METRICS), *METRICS)
+_HEAD = ("run", "stored", "again", "agreement", *(f"{name}, stored" for name in standing.JUDGED), *standing.JUDGED)
 
 
 def _line(each: rerun.Rerun) -> tuple[str, ...]:
     stored, again = ([*rows_by_epoch(record).values()][-1] for record in (each.stored, each.again))
-    ends = [number(row[name], 4) or "diverged" for row in (stored, again) for name in METRICS]
+    ends = [number(row[name], 4) or "diverged" for row in (stored, again) for name in standing.JUDGED]
     return stem(each.stored.run), _origin(each.stored), _origin(each.again), each.agreement.words, *ends
 
 

@@ -157,13 +157,8 @@ def compare(
             for job, trained in workplace.do(jobs):
                 found[job.place, job.seed] = trained
                 if store:
-                    trials.write(
-                        root,
-                        store[job.place, job.seed],
-                        trained,
-                        about,
-                        made_with(device, contestants[job.place].spec.name),
-                    )
+                    made = made_with(device, contestants[job.place].spec.name)
+                    trials.write(root, store[job.place, job.seed], trained, about, made)
                 if job.saved is not None:
                     job.saved.unlink(missing_ok=True)
     trained = {(one.name, seed): found[place, seed] for place, one in enumerate(contestants) for seed in seeds}

@@ -19,6 +19,7 @@ from hardsample.errors import InputError
 from hardsample.methods.registry import METHODS
 from hardsample.records import is_stem
 from hardsample.runs import files as stored
+from hardsample.runs import plausibility
 
 FOLDER = "comparisons"
 """Under the store's root; each comparison has a folder there, and each training a file."""
@@ -136,9 +137,7 @@ def problems(root: Path) -> Iterator[str]:
         if path != trial.path(root):
             yield f"{path} holds the training of {trial.path(root).name}: rename or delete it."
         moments = [row[trained.columns.index("update")] for row in trained.rows]
-        if len(moments) != trial.identity["evaluations"] + 1 or any(
-            later <= earlier for earlier, later in zip(moments, moments[1:], strict=False)
-        ):
+        if len(moments) != trial.identity["evaluations"] + 1 or not plausibility.rise(moments):
             yield f"{path} has evaluations that no training gives: delete it and compare again."
     for path in sorted((root / FOLDER).glob("*/*.broken")):
         yield f"{path} was unreadable and set aside: delete it."

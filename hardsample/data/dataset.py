@@ -109,6 +109,11 @@ def names() -> tuple[str, ...]:
     return tuple(DATASETS)
 
 
+def is_path(source: str) -> bool:
+    """Is it the path of a file, and no name?"""
+    return source.endswith(".npz") or Path(source).name != source
+
+
 def name_of(source: str) -> str:
     """The name of ``source`` in runs and files: itself, or the stem of an .npz file; nothing is read.
 
@@ -265,7 +270,7 @@ def _known(source: str) -> tuple[str, Path | None]:
 
 def _npz_path(source: str) -> Path | None:
     """The .npz file that ``source`` stands for; None for a name that needs no such file."""
-    if source.endswith(".npz") or Path(source).name != source:
+    if is_path(source):
         return Path(source).expanduser()
     beside = data_dir() / f"{source}.npz"
     made_by_code = source in DATASETS and DATASETS[source].made_by_code

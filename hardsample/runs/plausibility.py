@@ -1,5 +1,6 @@
 """Whether a record could have come from a training: its columns, ranges, and the steps at which it was evaluated."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,11 @@ def fault(run: Run, values: Mapping[str, Any]) -> str | None:
     return next(_faults(run, values), None)
 
 
+def rise(moments: Sequence[float]) -> bool:
+    """Is each later than the one before?"""
+    return all(earlier < later for earlier, later in itertools.pairwise(moments))
+
+
 def _faults(run: Run, values: Mapping[str, Any]) -> Iterator[str]:
     names = tuple(values["columns"])
     if names not in (COLUMNS, *(COLUMNS[:width] for width in _FORMER)):
@@ -27,10 +33,7 @@ def _faults(run: Run, values: Mapping[str, Any]) -> Iterator[str]:
     rows = [dict(zip(names, row, strict=True)) for row in values["rows"]]
     for place, row in enumerate(rows):
         yield from (f"has {said} in row {place}" for said in _row_faults(row))
-    if rows:
-        yield from _schedule_faults(run, rows)
-    else:
-        yield "has no row"
+    yield from _schedule_faults(run, rows)
 
 
 def _row_faults(row: Mapping[str, Any]) -> Iterator[str]:
@@ -51,7 +54,7 @@ def _row_faults(row: Mapping[str, Any]) -> Iterator[str]:
 def _schedule_faults(run: Run, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Of the moments of evaluation: they rise, none is left out or twice, and the last is the end of the training."""
     steps, epochs = [row["step"] for row in rows], [row["epoch"] for row in rows]
-    if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+    if not rise(steps):
         yield "has steps that do not rise"
         return
     if not epochs[-1]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hardsample import plugins
 from hardsample.config import Run
-from hardsample.data.dataset import name_of
+from hardsample.data.dataset import is_path, name_of
 from hardsample.errors import InputError
 from hardsample.records import data_choice
 from hardsample.runs import worker
@@ -21,8 +21,7 @@ SHARE = 0.1  # of the time that there is
 
 def absolute(source: str) -> str:
     """The source as it is found from any folder, where it is a path."""
-    is_path = source.endswith(".npz") or Path(source).name != source
-    return str(Path(source).expanduser().absolute()) if is_path else source
+    return str(Path(source).expanduser().absolute()) if is_path(source) else source
 
 
 def check_sources(sources: Mapping[str, str]) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.99
 """The share of pairs of seeds of a setting that lie as near as a run must lie to itself on another machine."""
 LEAST_SEEDS = 5  # whose standard deviation says enough
-_JUDGED = ("acc/val", "loss/val")
+JUDGED = ("acc/val", "loss/val")
+"""The metrics by whose last values a run on another machine is judged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ def seeds_apart(store: "Store", run: Run) -> dict[str, float]:
     seeds = {name.removeprefix(f"{run.label}-s").partition("-")[0] for name in names}  # of like settings, too
     alike = (store.find(dataclasses.replace(run, seed=int(seed))) for seed in seeds if seed.isdecimal())
     finals = [list(rows_by_epoch(record).values())[-1] for record in alike if record is not None]
-    over_seeds = {name: statistics.summary([row[name] for row in finals]) for name in _JUDGED}
+    over_seeds = {name: statistics.summary([row[name] for row in finals]) for name in JUDGED}
     if any(one.n < LEAST_SEEDS or not one.sd > 0 for one in over_seeds.values()):
         return {}
     return {name: statistics.difference_half_width(one.sd, one.n, TOLERANCE) for name, one in over_seeds.items()}

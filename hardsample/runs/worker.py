@@ -141,8 +141,8 @@ def _elsewhere(task: Task) -> JobResult:
     try:
         with Pool([{}]) as pool:
             pool.begin(task.runs, attempt_as_worker, task)
-            ended = pool.ended(None)
-            while not ended:  # it died, and is tried again
+            ended: list = []
+            while not ended:  # where it died, it is tried again
                 ended = pool.ended(None)
         result = ended[0][1]
         if isinstance(result, Exception):

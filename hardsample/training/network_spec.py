@@ -73,7 +73,7 @@ class NetworkSpec:
             arguments.whole(f"{field} of {self.name}", getattr(self, field), 1, "at least 1")
         if NETWORKS.get(self.name, self) != self:
             raise InputError(f"there is another network named {self.name!r}: give yours a name of its own.")
-        if not self.name or not set(self.name) <= _LETTERS:
+        if not set(self.name) <= _LETTERS:
             raise InputError(f"a network is named {self.name!r}: give letters, digits, - and _, which name files too.")
         NETWORKS[self.name] = self
 
