@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from hardsample import locks
 from hardsample.data import download, fetching
 
 CONTENT = bytes(range(256)) * 400
@@ -211,7 +212,7 @@ def test_what_was_unpacked_by_a_killed_process_is_removed(tmp_path, monkeypatch)
         (tmp_path / name / "train.bin").write_bytes(b"much")
         os.utime(tmp_path / name, (old, old))
     with download._opened(tmp_path / "hardsample-unpacked-held") as descriptor:
-        assert fetching.lock(descriptor, wait=False)
+        assert locks.lock(descriptor, wait=False)
         with download._scratch() as made:
             assert names(tmp_path) == sorted((made.name, "hardsample-unpacked-held", "mine"))
             assert made.is_dir()

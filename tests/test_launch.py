@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 import torch
 
-from hardsample import plugins, seals
+from hardsample import locks, plugins, seals
 from hardsample.config import Run
 from hardsample.data.dataset import load
 from hardsample.errors import InputError
 from hardsample.methods import registry
 from hardsample.records import data_choice
-from hardsample.runs import claims, cluster, local, prepare, worker
+from hardsample.runs import cluster, local, prepare, worker
 from hardsample.runs.claims import Claims
 from hardsample.runs.launch import LaunchReport, launch
 from hardsample.runs.store import Store, cohort_name
@@ -486,7 +486,7 @@ def test_where_nothing_can_be_locked_everything_can_be_claimed(tmp_path, monkeyp
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(claims.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with Claims(tmp_path) as one, Claims(tmp_path) as other:
         assert one.take(WIDE) and other.take(WIDE)
 

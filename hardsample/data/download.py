@@ -21,6 +21,7 @@ from typing import Any
 from hardsample.data import fetching, formats
 from hardsample.data.torchvision_compat import import_torchvision
 from hardsample.errors import InputError
+from hardsample.locks import lock
 
 logger = logging.getLogger(__name__)
 
@@ -191,10 +192,10 @@ def _scratch() -> Iterator[Path]:
             about = left.stat(follow_symlinks=False)
             if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and time.time() - about.st_mtime > _OLD:
                 with _opened(left) as descriptor:
-                    if fetching.lock(descriptor, wait=False):
+                    if lock(descriptor, wait=False):
                         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=place) as made, _opened(Path(made)) as descriptor:
-        fetching.lock(descriptor, wait=False)
+        lock(descriptor, wait=False)
         yield Path(made)
 
 

@@ -17,10 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two processes may download one file twice
-    fcntl = None
+from hardsample.locks import lock
 
 BLOCK = 1 << 20  # bytes read at once
 _OLD = 3600.0  # seconds after which what an older version was writing belongs to no living process
@@ -150,19 +147,6 @@ def _alone(path: Path) -> Iterator[IO[bytes]]:
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):  # else it was moved away meanwhile
                     yield file
                     return
-
-
-def lock(descriptor: int, *, wait: bool) -> bool:
-    """Hold a file or folder until it is closed, or the process ends in any way; False if another process holds it."""
-    if fcntl is None:
-        return wait
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return wait
-    return True
 
 
 def _clean(path: Path) -> None:

@@ -6,12 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from hardsample import locks
 from hardsample.config import Run
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
 
 
 class Claims:
@@ -50,23 +46,23 @@ class Claims:
                 os.close(descriptor)
 
     def _take(self, run: Run) -> bool:
-        if fcntl is None:
-            return True
         path = self._folder / f"{run.key}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError:
             return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino != path.stat().st_ino:  # its holder has just let go of it
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError):
-            os.close(descriptor)
-            return False
-        except OSError:  # no locks here
-            os.close(descriptor)
+        held = locks.lock(descriptor, wait=False)
+        if held and _stands_at(path, descriptor):
+            self._held[run] = path, descriptor
             return True
-        self._held[run] = path, descriptor
-        return True
+        os.close(descriptor)
+        return held is None
+
+
+def _stands_at(path: Path, descriptor: int) -> bool:
+    """Is it still the file of that name, or has its holder just let go of it?"""
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
