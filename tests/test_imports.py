@@ -22,7 +22,8 @@ MAY_IMPORT = {  # beside itself and the ground, which is every module that stand
     "report": ("data", "methods", "training", "experiments"),
     "gpu": ("data", "methods", "training", "experiments", "runs"),
     "comparison": ("data", "methods", "training", "experiments", "runs", "report"),
-    "commands": ("data", "methods", "training", "experiments", "runs", "report", "gpu", "comparison"),
+    "verdicts": ("data", "methods", "training", "experiments", "runs", "report"),
+    "commands": ("data", "methods", "training", "experiments", "runs", "report", "gpu", "comparison", "verdicts"),
 }
 TOP = {"cli", "commands", "notebooks", "__main__"}  # may import everything, and nothing imports them
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
