@@ -54,6 +54,11 @@ def figures_dir() -> Path:
     return _folder("HARDSAMPLE_FIGURES", "figures")
 
 
+def report_dir() -> Path:
+    """What the papers' claims come to, on a page: ``report`` beside the figures."""
+    return figures_dir().parent / "report"
+
+
 def notebooks_dir() -> Path:
     """The notebooks, one a figure: ``notebooks`` in the project."""
     return project_root() / "notebooks"
