@@ -42,3 +42,10 @@ def read(name: str) -> pd.DataFrame:
     """
     table = text(name)
     return table.assign(**{column: pd.to_numeric(table[column]) for column in table if column not in _WORDS})
+
+
+def claimed(name: str, place: str, claim: str) -> str:
+    """The value of one of the claims of a file, as printed."""
+    found = text(name)
+    (value,) = found[(found.place == place) & (found.claim == claim)].value
+    return value

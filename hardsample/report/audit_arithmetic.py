@@ -9,6 +9,7 @@ from hardsample.experiments import published
 from hardsample.numerals import number
 
 RESULTS = {"3": "CIFAR-10", "4": "CIFAR-100", "5": "STL-10"}  # table: data set
+_CLAIMS = {"A": "base-values-claims", "B": "hard-samples-claims"}
 MOST = "most"  # printed in words: more than half
 
 
@@ -100,14 +101,12 @@ def result_rows(number: str) -> dict[str, dict[str, dict[str, str]]]:
 
 def claims(paper: str) -> pd.DataFrame:
     """What the text of paper "A" or "B" says in numbers: place, claim and value, as printed."""
-    return published.text({"A": "base-values-claims", "B": "hard-samples-claims"}[paper])
+    return published.text(_CLAIMS[paper])
 
 
 def claimed(paper: str, place: str, claim: str) -> str:
     """The value of one claim as printed."""
-    found = claims(paper)
-    (value,) = found[(found.place == place) & (found.claim == claim)].value
-    return value
+    return published.claimed(_CLAIMS[paper], place, claim)
 
 
 def check_claim(

@@ -5,7 +5,7 @@ the rules.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -53,15 +53,14 @@ def table(
     below the table. Empty where no two methods were run with one seed; ``attrs`` have the ``curves`` of each size, by
     its words.
     """
-    claims = published.text(f"{paper}-claims").set_index(["place", "claim"])
+    told = by_words(paper, statements)
     cells = [(curves, claim_verdicts.cells(curves.frame)) for curves in sizes]
     judged = [(curves, [claim_verdicts.judge(own, one.tests) for one in statements]) for curves, own in cells]
     judged = [one for one in judged if _compares(statements, one[1])] or [
         one for one in judged if _has_pairs(one[0].frame)
     ][:1]
     rows = []
-    for at, statement in enumerate(statements):
-        said = in_words(statement, claims.loc[(statement.place, statement.claim)])
+    for at, ((_, said), statement) in enumerate(told.items()):
         for curves, found in judged:
             if _tested(found[at]) or curves is judged[0][0]:
                 about = {"paper": paper, "place": statement.place, "statement": said}
@@ -71,6 +70,12 @@ def table(
     made = pd.DataFrame(rows, columns=list(COLUMNS))
     made.attrs = {"curves": {size_in_words(curves): curves for curves, _ in judged}, "notes": tuple(notes)}
     return made
+
+
+def by_words(paper: str, statements: Iterable[Statement]) -> dict[tuple[str, str], Statement]:
+    """A paper's statements by their place and what a table says of them, which no two share."""
+    printed = published.text(f"{paper}-claims").set_index(["place", "claim"])
+    return {(one.place, in_words(one, printed.loc[(one.place, one.claim)])): one for one in statements}
 
 
 def in_words(statement: Statement, printed: pd.Series) -> str:
@@ -86,11 +91,16 @@ def size_in_words(curves: Curves) -> str:
     """How many examples were trained on, for how long, in which precision; the experiment's note, if it has one."""
     if curves.experiment.note:
         return curves.experiment.note
-    last = curves.frame.sort_values("batch_size", kind="stable").iloc[0]  # the smallest mini-batch rounds least
-    own = curves.frame[(curves.frame.run == last.run)].iloc[-1]
-    runs, examples = curves.experiment.runs, round(own.step * own.batch_size / own.epoch)
+    runs = curves.experiment.runs
     precisions = ", ".join(sorted({run.precision for run in runs}))
-    return f"{count(examples, 'training example')}, {count(runs[0].epochs, 'epoch')}, {precisions}"
+    return f"{count(train_examples(curves), 'training example')}, {count(runs[0].epochs, 'epoch')}, {precisions}"
+
+
+def train_examples(curves: Curves) -> int:
+    """How many examples were trained on."""
+    first = curves.frame.sort_values("batch_size", kind="stable").iloc[0]  # the smallest mini-batch rounds least
+    own = curves.frame[curves.frame.run == first.run].iloc[-1]
+    return round(own.step * own.batch_size / own.epoch)
 
 
 def finding(table: pd.DataFrame) -> list[str]:
@@ -119,7 +129,7 @@ def markdown(table: pd.DataFrame) -> str:
             row.statement,
             f"**{row.verdict}**",
             row.test,
-            *_numbers(row),
+            *numbers(row),
             row.size if several else "",
             row.note,
         )
@@ -132,8 +142,8 @@ def markdown(table: pd.DataFrame) -> str:
     header = ("place", "test", "verdict", "effect [95 % t interval]", "n", "p (Holm)", "smallest", "size", "note")
     tests = [
         (
-            *(row.place, row.test, row.verdict, *_numbers(row), p_value(row.p_holm)),
-            *(_in_unit(row.smallest, row.unit), row.size if several else "", row.note),
+            *(row.place, row.test, row.verdict, *numbers(row), p_value(row.p_holm)),
+            *(in_unit(row.smallest, row.unit), row.size if several else "", row.note),
         )
         for row in made.itertuples()
     ]
@@ -210,8 +220,8 @@ def _remarks(tests: Sequence[Test | Bands], remarks: Mapping[str, str]) -> str:
     return "; ".join(dict.fromkeys(text for method, text in remarks.items() if method in methods))
 
 
-def _numbers(row) -> tuple[str, str]:
-    """Effect and interval in their unit, and n."""
+def numbers(row) -> tuple[str, str]:
+    """Effect and interval of a row of :func:`table` in their unit, and n."""
     if row.unit.endswith("plots"):
         effect = number(row.effect, 0)
     else:
@@ -219,7 +229,8 @@ def _numbers(row) -> tuple[str, str]:
     return f"{effect} {row.unit}".strip() if effect else "", number(row.n, 0) if row.n else ""
 
 
-def _in_unit(value: float, unit: str) -> str:
+def in_unit(value: float, unit: str) -> str:
+    """An effect in a unit of :func:`table`, with as many digits as it has there; "" for none."""
     text = number(value, DIGITS.get(unit, 3))
     return f"{text} {unit}".strip() if text else ""
 

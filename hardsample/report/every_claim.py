@@ -10,6 +10,7 @@ from hardsample.experiments import base_values_sizes, hard_samples_sizes
 from hardsample.experiments.curves import Curves, join_runs
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, markup
+from hardsample.report.claim_tests import Statement
 from hardsample.report.claim_verdicts import NOT_TESTED
 
 
@@ -20,15 +21,21 @@ def tables(records: Iterable[StoredRun], standing: Standing | None = None) -> di
     """
     records, found = list(records), {}
     for stem, sizes in _by_place(base_values_sizes.at_every_size(records), standing).items():
-        found[stem] = claims.table(
-            base_values_claims.PAPER, base_values_claims.STATEMENTS, sizes, base_values_claims.REMARKS
-        )
+        said = statements(base_values_claims.PAPER, sizes[0])
+        found[stem] = claims.table(base_values_claims.PAPER, said, sizes, base_values_claims.REMARKS)
     for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records), standing).items():
-        (slot,) = {slot for _, slot in sizes[0].experiment.cells.values()}
-        said = hard_samples_claims.statements(slot)
+        said = statements(hard_samples_claims.PAPER, sizes[0])
         notes = hard_samples_claims.NOTES
         found[stem] = claims.table(hard_samples_claims.PAPER, said, sizes, hard_samples_claims.REMARKS, notes)
     return {stem: table for stem, table in found.items() if (table.verdict != NOT_TESTED).any()}
+
+
+def statements(paper: str, curves: Curves) -> tuple[Statement, ...]:
+    """The statements of a paper, with the tests that they come to on the data of some curves."""
+    if paper == base_values_claims.PAPER:
+        return base_values_claims.STATEMENTS
+    (slot,) = {slot for _, slot in curves.experiment.cells.values()}
+    return hard_samples_claims.statements(slot)
 
 
 def save(found: dict[Path, pd.DataFrame], folder: Path) -> tuple[Path, ...]:

@@ -43,7 +43,7 @@ CONSIDERABLY = -SIMILAR  # % of e
 def statements(slot: str) -> tuple[Statement, ...]:
     """Every result that the paper states, in its order, with tests where it is of the data set in that slot."""
     said = {}
-    for slots, statement in _SAID:
+    for slots, statement in SAID:
         if slot in slots:
             said[statement.place, statement.claim, statement.aspect] = statement
         else:
@@ -352,4 +352,5 @@ _TOGETHER = (
         "images are classified here, by the networks above",
     ),
 )
-_SAID = (*_ABSTRACT, *_TRAINING, *_CIFAR_10, *_CIFAR_100, *_STL_10, *_TOGETHER)
+SAID = (*_ABSTRACT, *_TRAINING, *_CIFAR_10, *_CIFAR_100, *_STL_10, *_TOGETHER)
+"""Every result that the paper states, in its order, each with the data sets that it is of."""

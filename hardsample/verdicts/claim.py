@@ -61,6 +61,7 @@ class Evidence:
 
     ``decides`` is the test on which the verdict turns, None where none was made. ``runs`` are names of :class:`Runs`;
     ``outputs`` the figures and tables that show them, as places below ``figures/``; ``seeds`` the pairs of seeds.
+    ``whole``: as many examples and epochs as the paper has.
     """
 
     data: str
@@ -69,6 +70,7 @@ class Evidence:
     verdict: str
     note: str
     seeds: int
+    whole: bool
     decides: Tested | None
     tests: tuple[Tested, ...]
     runs: tuple[str, ...]

@@ -1,0 +1,107 @@
+"""Every claim of both papers with its verdict, from stored runs, from what is printed, and from the package's grids."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from hardsample.experiments import published
+from hardsample.records import Standing, StoredRun
+from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
+from hardsample.report.claim_tests import Statement
+from hardsample.report.claim_verdicts import INCONCLUSIVE, NOT_TESTED
+from hardsample.verdicts import arithmetic, results, settings
+from hardsample.verdicts.claim import PAPERS, Claim, Evidence, Judged, Recomputed, Setting
+
+_NO_CHECK = "It describes the paper's own data, machine or way of work, or defines something: no run can test it."
+
+
+def judge(records: Sequence[StoredRun], standing: Standing | None = None) -> Judged:
+    """The verdict on every claim; ``standing`` says which of the records are of other code than today's."""
+    evidence, runs = results.gather(records, standing)
+    computed, kept = arithmetic.gather(), settings.gather()
+    found: list[Claim] = []
+    for paper, folder in PAPERS.items():
+        printed = published.text(f"{folder}-claims")
+        said = _statements(folder)
+        number = 0
+        for row in printed.itertuples():
+            key = paper, row.place, row.claim
+            for words, statement in said.get((row.place, row.claim), [(_set_up(row), None)]):
+                number += 1
+                own = tuple(evidence.get((folder, row.place, words), ()))
+                printed_too = () if _is_of_one_network(statement) else computed.get(key, ())
+                found.append(_claim(paper, number, row, words, statement, own, printed_too, kept.get(key, ())))
+    return Judged(tuple(found), runs)
+
+
+def _statements(folder: str) -> dict[tuple[str, str], list[tuple[str, Statement]]]:
+    """What a paper says of its results, by place and claim: each in words, and the tests that it comes to."""
+    if folder == base_values_claims.PAPER:
+        statements: Sequence[Statement] = base_values_claims.STATEMENTS
+    else:
+        statements = [statement for _, statement in hard_samples_claims.SAID]
+    found: dict[tuple[str, str], list[tuple[str, Statement]]] = {}
+    for (place, words), statement in claims.by_words(folder, statements).items():
+        found.setdefault((place, statement.claim), []).append((words, statement))
+    return found
+
+
+def _is_of_one_network(statement: Statement | None) -> bool:
+    """Whether it is what one network has of a statement on several, which the audit computes of all."""
+    return statement is not None and statement.aspect.endswith(hard_samples_claims.RESNET)
+
+
+def _set_up(row) -> str:
+    return claims.in_words(Statement(row.place, row.claim), pd.Series({"value": row.value, "unit": row.unit}))
+
+
+def _claim(
+    paper: str,
+    number: int,
+    row,
+    words: str,
+    statement: Statement | None,
+    evidence: tuple[Evidence, ...],
+    computed: tuple[Recomputed, ...],
+    kept: tuple[Setting, ...],
+) -> Claim:
+    tested = [one for one in evidence if one.verdict != NOT_TESTED]
+    if tested:
+        verdict = tested[0].verdict
+    elif computed:
+        verdict = arithmetic.together(computed)
+    else:
+        verdict = kept[0].verdict if kept else NOT_TESTED
+    notes = [*_of_runs(tested)] if tested else [_why(statement, evidence, bool(computed or kept))]
+    note = " ".join(filter(None, notes))
+    return Claim(paper, number, row.place, words, row.kind, verdict, note, row.doubt, evidence, computed, kept)
+
+
+def _of_runs(tested: Sequence[Evidence]) -> Iterator[str]:
+    """What a reader must know beside the verdict of the first of those that were tested."""
+    first = tested[0]
+    if not first.whole:
+        yield f"Not at the paper's size: {first.size}."
+    if first.verdict == INCONCLUSIVE and first.decides and first.decides.smallest:
+        yield f"The smallest effect that would be significant is {first.decides.smallest}."
+    if len({one.verdict for one in tested}) > 1:
+        told = "; ".join(f"{one.verdict} on {one.label} ({one.size})" for one in tested)
+        data = {one.data for one in tested}
+        yield f"{'Data sets' if len(data) > 1 else 'Sizes'} disagree: {told}."
+    if first.note:
+        yield wording.sentence(first.note)
+
+
+def _why(statement: Statement | None, evidence: Sequence[Evidence], otherwise: bool) -> str:
+    """Why no runs tested it; "" for a set-up that was looked up or computed."""
+    if statement is None:
+        return "" if otherwise else _NO_CHECK
+    if statement.why or not any(one.tests for one in evidence):
+        return f"Not run: {statement.why or _not_at_hand(statement)}."
+    return wording.sentence(evidence[0].note)
+
+
+def _not_at_hand(statement: Statement) -> str:
+    """That nothing was run on any of the data sets that a statement is of."""
+    slots = next(slots for slots, one in hard_samples_claims.SAID if one == statement)
+    return f"nothing was run on {' or '.join(slots)}"
