@@ -9,13 +9,13 @@ import dataclasses
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import bokeh
 import pandas as pd
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
+from bokeh.models import ColumnDataSource, GlyphRenderer, HoverTool, Line, MultiLine, Range1d, Scatter, Span, VArea
 from bokeh.plotting import figure
 from markupsafe import Markup
 from matplotlib.colors import to_hex
@@ -86,13 +86,14 @@ def _interactive(experiment: Experiment, points: pd.DataFrame) -> Interactive:
     panels = {panel: in_order(own.method) for panel, own in points.groupby("panel", sort=False)}
     wanted, _ = scales.of_rows(points, metrics, list(panels))
     looked, ends = panel_looks(panels), _ends_of_pretraining(experiment)
-    document, plots, name = Document(), [], anchor(place(experiment).as_posix())
+    name, drawn = anchor(place(experiment).as_posix()), {}
     for metric in metrics:
         for panel, looks in looked.items():
-            title = f"{METRIC_TITLES[metric]}, {panel}"
-            own = points[(points.metric == metric) & (points.panel == panel)]
-            document.add_root(_plot(own, looks, wanted[metric, panel], title, experiment.epochs_title, ends.get(panel)))
-            plots.append((f"plot-{name}-{len(plots) + 1}", title))
+            own, title = (
+                points[(points.metric == metric) & (points.panel == panel)],
+                f"{METRIC_TITLES[metric]}, {panel}",
+            )
+            drawn[title] = _plot(own, looks, wanted[metric, panel], title, experiment.epochs_title, ends.get(panel))
     looks = {method: look for own in looked.values() for method, look in own.items()}
     return Interactive(
         name=f"curves-{name}",
@@ -100,8 +101,8 @@ def _interactive(experiment: Experiment, points: pd.DataFrame) -> Interactive:
         data=data_statement(experiment),
         picture=name,
         curves=tuple((method, swatch(looks[method])) for method in in_order(looks)),
-        plots=tuple(plots),
-        document=packed(_json(document)),
+        plots=tuple((f"plot-{name}-{number}", title) for number, title in enumerate(drawn, 1)),
+        document=packed(_json(drawn.values())),
     )
 
 
@@ -126,35 +127,38 @@ def _plot(
         sizing_mode="stretch_width",
         y_axis_type="log" if scale.spacing == "log" else "linear",
         y_range=Range1d(scale.low, scale.high),
+        x_range=Range1d(0, float(points.epoch.max())),
         x_axis_label=epochs_title,
         tools="pan,box_zoom,reset",
         toolbar_location="above",
     )
-    drawn.toolbar.logo = None
+    drawn.toolbar.update(logo=None, active_drag=None)
+    drawn.yaxis.minor_tick_line_color = drawn.xaxis.minor_tick_line_color = None
     if pretrained is not None:
         drawn.add_layout(Span(location=pretrained, dimension="height", line_color=QUIET, line_dash=[3, 3]))
-    means = [mean for method, look in looks.items() for mean in _curve(drawn, points[points.method == method], look)]
+    means = [_curve(drawn, points[points.method == method], look) for method, look in looks.items()]
     told = "$name: @mean{0.0000} ± @wide{0.0000} at @epoch{0.[0]}"
     drawn.add_tools(HoverTool(renderers=means, tooltips=told, mode="vline", line_policy="nearest"))
     return drawn
 
 
-def _curve(drawn: figure, rows: pd.DataFrame, look: Look) -> Iterator:
-    """Draw a method; its mean line is what the pointer asks."""
+def _curve(drawn: figure, rows: pd.DataFrame, look: Look) -> GlyphRenderer:
+    """Draw a method's seeds, band and mean; the last is what the pointer asks."""
     method, color, seeds = rows.method.iloc[0], to_hex(look.color), seed_columns(rows)
     low, high = scales.band(rows)
     columns = {"epoch": rows.epoch, "mean": rows["mean"], "low": low, "high": high, "wide": 2 * rows.sd}
     source = ColumnDataSource({name: _short(values) for name, values in columns.items()})
-    lines = {"xs": [_short(rows.epoch)] * len(seeds), "ys": [_short(rows[seed]) for seed in seeds]}
-    thin = drawn.multi_line("xs", "ys", source=ColumnDataSource(lines), color=color, line_width=0.8, line_alpha=0.6)
-    thin.update(name=method, tags=[method, "seeds"], visible=False)
-    band = drawn.varea("epoch", "low", "high", source=source, color=color, alpha=0.16)
-    band.update(name=method, tags=[method, "band"])
-    mean = drawn.line("epoch", "mean", source=source, color=color, line_width=_THICK, line_dash=_dashes(look))
-    mean.update(name=method, tags=[method, "mean"])
-    dots = drawn.scatter("epoch", "mean", source=source, marker=_MARKERS.get(look.marker, "circle"), color=color, size=5)
-    dots.update(name=method, tags=[method, "mean"])
-    yield mean
+    every = {"xs": [_short(rows.epoch)] * len(seeds), "ys": [_short(rows[seed]) for seed in seeds]}
+    thin = MultiLine(line_color=color, line_width=0.8, line_alpha=0.6)
+    band = VArea(x="epoch", y1="low", y2="high", fill_color=color, fill_alpha=0.16)
+    dots = Scatter(
+        x="epoch", y="mean", marker=_MARKERS.get(look.marker, "circle"), size=5, fill_color=color, line_color=color
+    )
+    mean = Line(x="epoch", y="mean", line_color=color, line_width=_THICK, line_dash=_dashes(look))
+    drawn.add_glyph(ColumnDataSource(every), thin, name=method, tags=[method, "seeds"], visible=False)
+    drawn.add_glyph(source, band, name=method, tags=[method, "band"])
+    drawn.add_glyph(source, dots, name=method, tags=[method, "mean"])
+    return drawn.add_glyph(source, mean, name=method, tags=[method, "mean"])
 
 
 def _dashes(look: Look) -> list[int]:
@@ -165,8 +169,11 @@ def _short(values: pd.Series) -> list[float]:
     return values.to_numpy(float).round(_DIGITS).tolist()
 
 
-def _json(document: Document) -> str:
-    """The document, its models numbered from 1: Bokeh counts on from those of an earlier page."""
-    numbers: dict[str, str] = {}
+def _json(plots: Iterable[figure]) -> str:
+    """Bokeh's document of them, its models numbered from 1: Bokeh counts on from those of an earlier page."""
+    document, numbers = Document(), {}
+    with document.models.freeze():
+        for plot in plots:
+            document.add_root(plot)
     text = json.dumps(document.to_json(deferred=False), separators=(",", ":"))
     return re.sub(r'"p\d+"', lambda found: numbers.setdefault(found[0], f'"p{len(numbers) + 1}"'), text)

@@ -1,4 +1,4 @@
-"""Every figure and table that has been drawn, for one page: pictures, numbers, and the command that draws each again."""
+"""Every figure and table that has been drawn, for one page: pictures, numbers, and what draws each again."""
 
 import dataclasses
 import os
@@ -136,7 +136,9 @@ def _other(stem: Path) -> Output:
     named, data = stem.name.replace("-", " ").capitalize(), ", ".join(map(_data, filter(None, folders)))
     if top in registry.papers():
         return _output(stem, "Tables over stored runs", named, data, "make tables", embedded.WIDTH)
-    return _output(stem, top.replace("-", " ").capitalize(), named, data, _OTHERS.get(top, "make tables"), embedded.MEDIUM)
+    return _output(
+        stem, top.replace("-", " ").capitalize(), named, data, _OTHERS.get(top, "make tables"), embedded.MEDIUM
+    )
 
 
 def _output(stem: Path, heading: str, named: str, data: str, command: str, width: int) -> Output:

@@ -77,7 +77,7 @@ def html(contents: Contents) -> str:
         library=curves.library(),
         outputs={output.place: output for output in shown},
         groups=_by_group(shown),
-        trials=gallery.trials(),
+        trials=_by_group(gallery.trials()),
         methods=swatches.methods(),
         commands=gallery.commands(),
         audit=_audit(),
@@ -97,9 +97,7 @@ def _has(contents: Contents, verdict: str) -> bool:
 
 def _data(judged: Judged) -> dict[str, str]:
     """The data sets on which claims were tested, by name, with their words."""
-    return {
-        one.data: one.label for claim in judged.claims for one in claim.evidence if one.data in claim.data
-    }
+    return {one.data: one.label for claim in judged.claims for one in claim.evidence if one.data in claim.data}
 
 
 def _by_group(outputs: list[gallery.Output]) -> dict[str, list[gallery.Output]]:

@@ -47,7 +47,11 @@ def _sentence(name: str) -> str:
 def swatch(look: Look) -> Markup:
     """A line of that look with its marker, as SVG; the name stands beside it, so that it needs no words."""
     color, middle = to_hex(look.color), _HEIGHT / 2
-    dashes = "" if isinstance(look.line, str) else f' stroke-dasharray="{" ".join(f"{_THICK * on:g}" for on in look.line[1])}"'
+    dashes = (
+        ""
+        if isinstance(look.line, str)
+        else f' stroke-dasharray="{" ".join(f"{_THICK * on:g}" for on in look.line[1])}"'
+    )
     return Markup(
         f'<svg class="swatch" width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">'
         f'<path d="M2 {middle:g}H{_WIDTH - 2}" stroke="{color}" stroke-width="{_THICK:g}"{dashes} fill="none"/>'

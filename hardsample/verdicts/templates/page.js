@@ -37,8 +37,9 @@
     }
     const shown = rows.filter(row => !row.hidden).length;
     document.getElementById("shown").textContent = `${shown} of ${rows.length} claims shown`;
-    const only = fields.filter(field => field.value).map(field => field.selectedOptions?.[0].text ?? `“${field.value}”`);
-    document.getElementById("view").textContent = only.length ? `, only: ${only.join("; ")}` : "";
+    const only = fields.filter(field => field.value)
+      .map(field => `${field.name} ${field.selectedOptions?.[0].text ?? `“${field.value}”`}`);
+    document.getElementById("view").textContent = only.length ? `: ${only.join(", ")}` : "";
     document.getElementById("none").hidden = shown > 0;
     const all = document.getElementById("open-all");
     all.setAttribute("aria-pressed", String(shown > 0 && rows.every(row => row.hidden || isOpen(row))));
