@@ -72,6 +72,7 @@ def html(contents: Contents) -> str:
         judged=contents.judged,
         meaning={verdict: words for verdict, words in MEANING.items() if _has(contents, verdict)},
         papers=TITLES,
+        most=max((many for counts in contents.counts.values() for many in counts.values()), default=1),
         first_shown=FIRST_SHOWN,
         data=_data(contents.judged),
         kinds=list(dict.fromkeys(claim.kind for claim in contents.judged.claims)),
