@@ -1,10 +1,13 @@
 """Every claim of both papers with its verdict, from stored runs, from what is printed, and from the package's grids."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from hardsample.experiments import published
+from hardsample.numerals import count
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
 from hardsample.report.claim_tests import Statement
@@ -98,7 +101,17 @@ def _why(statement: Statement | None, evidence: Sequence[Evidence], otherwise: b
         return "" if otherwise else _NO_CHECK
     if statement.why or not any(one.tests for one in evidence):
         return f"Not run: {statement.why or _not_at_hand(statement)}."
-    return wording.sentence(evidence[0].note)
+    return _partly(evidence[0])
+
+
+def _partly(evidence: Evidence) -> str:
+    """What of a statement's tests was made, and what is missing for the others."""
+    made = Counter(one.verdict for one in evidence.tests if one.verdict != NOT_TESTED)
+    told = ", ".join(f"{many} {verdict}" for verdict, many in made.items())
+    done = f"Made were {made.total()} of {count(len(evidence.tests), 'test')}: {told}." if made else ""
+    tested = re.match(r"\d+ tests?: [^;]*", evidence.note)  # how many have which verdict, which is said above
+    missing = evidence.note[tested.end() :].removeprefix("; ") if tested else evidence.note
+    return " ".join(filter(None, (wording.sentence(missing), done)))
 
 
 def _not_at_hand(statement: Statement) -> str:
