@@ -2,25 +2,33 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from hardsample.config import Run
 from hardsample.experiments import published
 from hardsample.numerals import count
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
 from hardsample.report.claim_tests import Statement
 from hardsample.report.claim_verdicts import INCONCLUSIVE, NOT_TESTED
+from hardsample.report.kept import Detail
 from hardsample.verdicts import arithmetic, results, settings
 from hardsample.verdicts.claim import PAPERS, Claim, Evidence, Judged, Recomputed, Setting
 
 _NO_CHECK = "It describes the paper's own data, machine or way of work, or defines something: no run can test it."
 
 
-def judge(records: Sequence[StoredRun], standing: Standing | None = None) -> Judged:
-    """The verdict on every claim; ``standing`` says which of the records are of other code than today's."""
-    evidence, runs = results.gather(records, standing)
+def judge(
+    records: Sequence[StoredRun], standing: Standing | None = None, details: Mapping[Run, Detail] | None = None
+) -> Judged:
+    """The verdict on every claim.
+
+    ``standing`` says which of the records are of other code than today's; ``details`` are what they keep of single
+    examples (:meth:`hardsample.runs.store.Store.details`).
+    """
+    evidence, runs = results.gather(records, standing, details)
     computed, kept = arithmetic.gather(), settings.gather()
     found: list[Claim] = []
     for paper, folder in PAPERS.items():
