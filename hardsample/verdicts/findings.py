@@ -1,11 +1,11 @@
 """What the verdicts come to, in a few sentences: README, the front page and the report say the same."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from hardsample.numerals import count
-from hardsample.report.claim_verdicts import NOT_TESTED
-from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Judged
+from hardsample.report.claim_verdicts import CONTRADICTED, NOT_TESTED
+from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged, Tested
 
 RESULT = "result"  # the kind of a claim that runs can test; the other is "set-up"
 _HARD = "focusing on mini-batches of high loss significantly improves test accuracy and speeds up convergence"
@@ -44,7 +44,7 @@ FINDINGS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             (
                 *("Section 4.2.2", "LB's accuracy is close to MB's; its losses are much higher, most in validation"),
-                "accuracy close to MB's and losses much higher, in the nearest reading found",
+                "accuracy close to MB's, losses much higher, in the nearest reading found",
             ),
         ),
     ),
@@ -75,7 +75,7 @@ def findings(judged: Judged) -> list[str]:
     for title, paper, keys in FINDINGS:
         own = [by_words[paper, place, words] for place, words, _ in keys]
         said = "; ".join(_said(claim, short) for claim, (*_, short) in zip(own, keys, strict=True))
-        lines.append(f"**{title}** (paper {paper}, {_sizes(own)}): {said}.")
+        lines.append(f"**{title}** (paper {paper} on {_sizes(own)}): {said}.")
     return [*lines[:-1], f"{lines[-1]} {printed_numbers(judged, paper)}"]
 
 
@@ -107,21 +107,24 @@ def printed_numbers(judged: Judged, paper: str) -> str:
 def _said(claim: Claim, short: str) -> str:
     """The claim in short, its verdict, and the numbers of the test on which it turns."""
     first = next((one for one in claim.evidence if one.verdict == claim.verdict), None)
-    decides = first.decides if first else None
-    numbers = ", ".join(_numbers(decides)) if decides else ""
+    numbers = _numbers(first, first.decides) if first and first.decides else ""
     return f"{short}: **{claim.verdict}**{f' ({numbers})' if numbers else ''}"
 
 
-def _numbers(tested) -> Iterator[str]:
-    what = tested.test.partition(":")[0]
-    yield f"{what}: {tested.effect}" if tested.effect else what
-    if tested.p_holm:
-        yield f"p = {tested.p_holm}"
+def _numbers(evidence: Evidence, decides: Tested) -> str:
+    """What the test found on which a verdict turns, and which of several tests it is."""
+    _, what, *_ = decides.test.partition(":")[0].split(", ")
+    many = len(evidence.tests)
+    which = "clearest" if evidence.verdict == CONTRADICTED else "weakest"
+    among = f"the {which} of {count(many, 'test')}, " if many > 1 else ""
+    note = next(one.note for one in evidence.tests if one.test == decides.test)
+    parts = [f"{among}{what}", decides.effect, f"p = {decides.p_holm}" if decides.p_holm else ""]
+    return ", ".join(filter(None, (*parts, note.partition(";")[0] if note.startswith("at ") else "")))
 
 
 def _sizes(claims: Sequence[Claim]) -> str:
     """The data and size of what decides, and the seeds."""
     first = [one for claim in claims for one in claim.evidence[:1]]
-    names = dict.fromkeys(f"{one.label}, {one.size.split(', ')[0]}" for one in first)
+    names = dict.fromkeys(f"{one.data}, {one.size.split(', ')[0]}" for one in first)
     seeds = {one.seeds for one in first if one.seeds}
     return f"{'; '.join(names)}{f', n = {min(seeds)}' if seeds else ''}"

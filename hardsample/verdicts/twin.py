@@ -1,4 +1,4 @@
-"""The verdicts in Markdown: the page docs/verdict.md, and the blocks of README and of the docs' front page."""
+"""The verdicts in Markdown: a twin of the report's page, and the blocks of README and of the docs' front page."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,6 @@ from hardsample.report.claim_verdicts import NOT_TESTED
 from hardsample.verdicts import findings
 from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged
 
-PAGE = Path("docs/verdict.md")
 BLOCKS = {"findings": findings.findings, "counts": findings.counted}
 """What pages quote between ``<!-- verdict: findings -->`` and ``<!-- end -->``, each as a list."""
 QUOTING = (Path("README.md"), Path("docs/index.md"))
@@ -49,19 +48,17 @@ def markdown(judged: Judged) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def write(judged: Judged) -> list[Path]:
-    """Write the page, and the blocks of the pages that quote it, anew; those that changed.
+def write_blocks(judged: Judged) -> list[Path]:
+    """Write the blocks of the pages that quote the verdicts anew; the pages that changed.
 
     Raises:
         InputError: a page cannot be written.
     """
-    root = paths.project_root()
     changed = []
-    wanted = {PAGE: markdown(judged)} | {name: quoted((root / name).read_text(), judged) for name in QUOTING}
-    for name, text in wanted.items():
-        path = root / name
-        if not path.is_file() or path.read_text() != text:
-            paths.write_atomically(path, text.encode())
+    for path in (paths.project_root() / name for name in QUOTING):
+        before = path.read_text()
+        if (after := quoted(before, judged)) != before:
+            paths.write_atomically(path, after.encode())
             changed.append(path)
     return changed
 
