@@ -29,8 +29,12 @@ TOP = {"cli", "commands", "notebooks", "__main__"}  # may import everything, and
 HEAVY = ("torchvision", "matplotlib", "pandas", "papermill", "distributed", "seaborn", "scipy")
 KERNELS = {f"training.fused.kernels_{part}" for part in ("shared", "draw", "forward", "backward")}
 ONLY = {  # who may know whom
+    "PIL": {"data.glyphs", "verdicts.embedded"},
+    "bokeh": {"verdicts.curves"},
     "distributed": {"runs.cluster"},
+    "jinja2": {"verdicts.page"},
     "loky": {"comparison.pool"},
+    "mistune": {"verdicts.prose"},
     "papermill": {"notebooks"},
     "torchvision": {"data.torchvision_compat"},
     "triton": {*KERNELS, "gpu.environment"},

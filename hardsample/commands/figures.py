@@ -11,7 +11,6 @@ from hardsample.experiments import registry
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.shipped import SHIPPED
 from hardsample.numerals import count
-from hardsample.report import gallery
 
 Drawn = list[tuple[Experiment, dict[str, Any]]]
 
@@ -22,8 +21,6 @@ def do(options: argparse.Namespace) -> int:
     paths.check_writable(paths.figures_dir())
     with Drawing() as drawing:
         drawing.draw(begun)
-    if drawing.drawn:
-        print(f"all figures and tables on one page: {gallery.save()}")
     unchanged = f", {drawing.unchanged} of them unchanged" if drawing.unchanged else ""
     print(f"{drawing.drawn} of {wanted} figures drawn{unchanged}; nothing computed")
     return 0 if drawing.drawn == wanted else 1

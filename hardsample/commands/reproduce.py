@@ -11,7 +11,7 @@ from hardsample.commands import chosen
 from hardsample.commands.drawing import Drawing
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.registry import grids
-from hardsample.report import gallery, summary
+from hardsample.report import summary
 from hardsample.runs import loop_timing, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.runs.store import Store
@@ -42,7 +42,6 @@ def do(options: argparse.Namespace) -> int:
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
         print("stored runs can be checked by training some again: hardsample verify --rerun 5")
-        print(f"all figures and tables on one page: {gallery.save()}")
     drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
     said = f", {unchanged} of them unchanged" if unchanged else ""
     print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")
@@ -65,7 +64,6 @@ def _draw_shipped(drawing: Drawing, experiments: Sequence[Experiment]) -> None:
             f"First {len(begun)} figures and tables of real images, from the runs that the package ships:", flush=True
         )
         drawing.draw(begun)
-        print(f"all of them on one page: {gallery.save()}")
         print("Then the quick profile: a trial of the whole way, on generated images.", flush=True)
 
 
