@@ -13,7 +13,7 @@ from PIL import Image
 
 from hardsample import paths
 from hardsample.errors import InputError
-from hardsample.methods.registry import METHODS
+from hardsample.methods.registry import ENTRIES, LOOKS, METHODS
 from hardsample.verdicts import curves, embedded, gallery, page, prose, swatches
 from hardsample.verdicts.claim import MEANING
 
@@ -230,7 +230,8 @@ def test_the_audit_s_numbers_are_all_there(monkeypatch):
 
 def test_every_look_is_drawn():
     drawn = {name: drawing for method in swatches.methods() for name, drawing in method.curves}
-    assert set(drawn) >= {"MB", "PEB", "δ = 0.2", "KAKURENBO"} and len(set(drawn.values())) == len(drawn)
+    assert set(drawn) == {*LOOKS, *ENTRIES} and LOOKS["PEB"].color in drawn["PEB"]
+    assert drawn["δ = 1"] == drawn["MB"] and len(set(drawn.values())) > len(LOOKS) - 1
     assert all(drawing.count("<path") == 2 and "NaN" not in drawing for drawing in drawn.values())
 
 

@@ -8,14 +8,15 @@ import base64
 import dataclasses
 import gzip
 import json
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import bokeh
 import pandas as pd
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, GlyphRenderer, HoverTool, Line, MultiLine, Range1d, Scatter, Span, VArea
+from bokeh.models import ColumnDataSource, HoverTool, Line, MultiLine, Range1d, Scatter, Span, VArea
 from bokeh.plotting import figure
 from markupsafe import Markup
 from matplotlib.colors import to_hex
@@ -23,6 +24,7 @@ from matplotlib.colors import to_hex
 from hardsample.experiments.hard_samples import METRIC_TITLES
 from hardsample.experiments.panels import Experiment
 from hardsample.experiments.shipped import shipped
+from hardsample.numerals import number
 from hardsample.report import scales
 from hardsample.report.figures import panel_looks, place, seed_columns, stem
 from hardsample.report.style import QUIET, Look, in_order
@@ -40,7 +42,7 @@ SHOWN = {
 _ON = "sd19-letters", "cifar10-rebuilt"
 _MARKERS = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle", "v": "inverted_triangle", "X": "x"}
 _THICK, _HEIGHT = 2, 280  # pixels
-_DIGITS = 5  # of what is drawn, after the point
+_DIGITS = 4  # of what is drawn, after the point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _interactive(experiment: Experiment, points: pd.DataFrame) -> Interactive:
         data=data_statement(experiment),
         picture=name,
         curves=tuple((method, swatch(looks[method])) for method in in_order(looks)),
-        plots=tuple((f"plot-{name}-{number}", title) for number, title in enumerate(drawn, 1)),
+        plots=tuple((f"plot-{name}-{rank}", title) for rank, title in enumerate(drawn, 1)),
         document=packed(_json(drawn.values())),
     )
 
@@ -136,17 +138,34 @@ def _plot(
     drawn.yaxis.minor_tick_line_color = drawn.xaxis.minor_tick_line_color = None
     if pretrained is not None:
         drawn.add_layout(Span(location=pretrained, dimension="height", line_color=QUIET, line_dash=[3, 3]))
-    means = [_curve(drawn, points[points.method == method], look) for method, look in looks.items()]
-    told = "$name: @mean{0.0000} ± @wide{0.0000} at @epoch{0.[0]}"
-    drawn.add_tools(HoverTool(renderers=means, tooltips=told, mode="vline", line_policy="nearest"))
+    for method, look in looks.items():
+        _curve(drawn, points[points.method == method], look)
+    _say_values(drawn, points, list(looks))
     return drawn
 
 
-def _curve(drawn: figure, rows: pd.DataFrame, look: Look) -> GlyphRenderer:
-    """Draw a method's seeds, band and mean; the last is what the pointer asks."""
+def _say_values(drawn: figure, points: pd.DataFrame, methods: Sequence[str]) -> None:
+    """Under the pointer, every method's mean and two standard deviations at the nearest epoch."""
+    by_epoch = {method: points[points.method == method].set_index("epoch") for method in methods}
+    epochs = sorted(set(points.epoch))
+    columns: dict[str, Sequence] = {"epoch": epochs, "mean": _short(points.groupby("epoch")["mean"].mean())}
+    for column, own in enumerate(by_epoch.values()):
+        own = own.reindex(epochs)
+        columns[f"said {column}"] = [
+            f"{number(mean, _DIGITS)} ± {number(2 * sd, _DIGITS)}" if math.isfinite(mean) else "not run"
+            for mean, sd in zip(own["mean"], own.sd, strict=True)
+        ]
+    unseen = drawn.add_glyph(ColumnDataSource(columns), Line(x="epoch", y="mean", line_alpha=0))
+    told = [(method, f"@{{said {column}}}") for column, method in enumerate(methods)]
+    pointer = {"mode": "vline", "line_policy": "nearest", "point_policy": "follow_mouse"}
+    drawn.add_tools(HoverTool(renderers=[unseen], tooltips=[("epoch", "@epoch{0.[00]}"), *told], **pointer))
+
+
+def _curve(drawn: figure, rows: pd.DataFrame, look: Look) -> None:
+    """Draw a method's seeds, band and mean."""
     method, color, seeds = rows.method.iloc[0], to_hex(look.color), seed_columns(rows)
     low, high = scales.band(rows)
-    columns = {"epoch": rows.epoch, "mean": rows["mean"], "low": low, "high": high, "wide": 2 * rows.sd}
+    columns = {"epoch": rows.epoch, "mean": rows["mean"], "low": low, "high": high}
     source = ColumnDataSource({name: _short(values) for name, values in columns.items()})
     every = {"xs": [_short(rows.epoch)] * len(seeds), "ys": [_short(rows[seed]) for seed in seeds]}
     thin = MultiLine(line_color=color, line_width=0.8, line_alpha=0.6)
@@ -158,7 +177,7 @@ def _curve(drawn: figure, rows: pd.DataFrame, look: Look) -> GlyphRenderer:
     drawn.add_glyph(ColumnDataSource(every), thin, name=method, tags=[method, "seeds"], visible=False)
     drawn.add_glyph(source, band, name=method, tags=[method, "band"])
     drawn.add_glyph(source, dots, name=method, tags=[method, "mean"])
-    return drawn.add_glyph(source, mean, name=method, tags=[method, "mean"])
+    drawn.add_glyph(source, mean, name=method, tags=[method, "mean"])
 
 
 def _dashes(look: Look) -> list[int]:

@@ -23,7 +23,9 @@ from hardsample.verdicts.embedded import Picture
 AUDIT = "hard-samples/audit"  # which has a section of its own
 _BESIDE = ("-pairs", "-parts", "-statistics", "-suspects", "-winners")  # of files beside those of a figure or table
 _ELSEWHERE = ("claims", "deviations", "hours", "audit")  # tables that the page has in sections of their own
-_OTHERS = {"when-it-helps": "python -m benchmarks.when_it_helps"}  # what draws a folder that is of no paper
+_OVER_RUNS = "Tables over stored runs", "make tables"
+_OTHERS = {"when-it-helps": ("When it helps: small problems, in neither paper", "python -m benchmarks.when_it_helps")}
+_TITLES = {"plb-n1024": "PEB against PLB in mini-batches of 1024", "replicates": "The same runs computed twice"}
 _LISTED = 13  # methods, panels or metrics that are named one by one
 
 
@@ -133,12 +135,10 @@ def _of_registry(stem: Path, width: int = embedded.WIDTH) -> Output:
 
 def _other(stem: Path) -> Output:
     top, *folders = (*stem.parent.relative_to(paths.figures_dir()).parts, "")
-    named, data = stem.name.replace("-", " ").capitalize(), ", ".join(map(_data, filter(None, folders)))
-    if top in registry.papers():
-        return _output(stem, "Tables over stored runs", named, data, "make tables", embedded.WIDTH)
-    return _output(
-        stem, top.replace("-", " ").capitalize(), named, data, _OTHERS.get(top, "make tables"), embedded.MEDIUM
-    )
+    named = _TITLES.get(stem.name, stem.name.replace("-", " ").capitalize())
+    width = embedded.WIDTH if top in registry.papers() else embedded.MEDIUM
+    heading, command = _OTHERS.get(top, _OVER_RUNS)
+    return _output(stem, heading, named, ", ".join(map(_data, filter(None, folders))), command, width)
 
 
 def _output(stem: Path, heading: str, named: str, data: str, command: str, width: int) -> Output:

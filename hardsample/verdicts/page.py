@@ -17,6 +17,7 @@ from hardsample import paths
 from hardsample.numerals import count, number
 from hardsample.report import audit
 from hardsample.report.claim_verdicts import NOT_TESTED
+from hardsample.report.wording import sentence
 from hardsample.verdicts import curves, gallery, prose, swatches
 from hardsample.verdicts.claim import MEANING, PAPERS, Claim, Evidence, Judged
 
@@ -62,7 +63,8 @@ def html(contents: Contents) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": prose.inline, "number": number, "slug": lambda text: text.replace(" ", "-")}
+    environment.filters |= {"prose": prose.inline, "sentence": sentence, "number": number}
+    environment.filters["slug"] = lambda text: text.replace(" ", "-")
     environment.globals |= {"count": count, "marks": _MARKS, "deciding": deciding, "anchor": gallery.anchor}
     parts = {name: Markup((_TEMPLATES / name).read_text()) for name in ("style.css", "page.js", "curves.js")}
     return environment.get_template("page.html").render(

@@ -9,7 +9,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from hardsample.methods.registry import ENTRIES, METHODS, Look
+from hardsample.methods.registry import ENTRIES, LOOKS, METHODS, Look
 from hardsample.report.style import looks
 
 _WIDTH, _HEIGHT, _THICK, _MARKER = 44, 16, 2.0, 7.0  # pixels
@@ -26,12 +26,16 @@ class Described:
 
 
 def methods() -> list[Described]:
-    """Every method that is registered, in the order of tables and legends."""
+    """Every method that is registered, in the order of tables and legends.
+
+    A curve has its own look, or that of the contest of all methods; where two would look alike in a figure, one has a
+    spare look there.
+    """
     named = {name: [*spec.looks] for name, spec in METHODS.items()}
     for curve, entry in ENTRIES.items():
         if curve not in named[entry.method]:
             named[entry.method].append(curve)
-    looked = looks(curve for own in named.values() for curve in own)
+    looked = looks(ENTRIES) | LOOKS
     return [
         Described(name, _sentence(name), tuple((curve, swatch(looked[curve])) for curve in named[name]))
         for name in METHODS
