@@ -22,8 +22,8 @@ from hardsample.verdicts.claim import (
     Evidence,
     Recomputed,
     Setting,
-    Tested,
 )
+from hardsample.verdicts.claim import Tested as Outcome
 
 ROOT = paths.project_root()
 SHARE = 0.5  # of a paper's claims, at least, that are tested
@@ -38,7 +38,7 @@ def found(tmp_path_factory):
 
 
 def evidence(verdict: str, data: str = "sd19-letters", *, whole: bool = True, note: str = "") -> Evidence:
-    tested = Tested(
+    tested = Outcome(
         "PEB - MB, test accuracy at the end: above 0 points", verdict, "+1 [-1, +3] points", "12", "0.1", "2", ""
     )
     return Evidence(data, data, "12 letters", verdict, note, 12, whole, tested, (tested,), ("runs",), ())

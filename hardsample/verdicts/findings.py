@@ -75,7 +75,7 @@ def findings(judged: Judged) -> list[str]:
     for title, paper, keys in FINDINGS:
         own = [by_words[paper, place, words] for place, words, _ in keys]
         said = "; ".join(_said(claim, short) for claim, (*_, short) in zip(own, keys, strict=True))
-        lines.append(f"**{title}** (paper {paper} on {_sizes(own)}): {said}.")
+        lines.append(f"**{title}** (paper {paper}{_sizes(own)}): {said}.")
     return [*lines[:-1], f"{lines[-1]} {printed_numbers(judged, paper)}"]
 
 
@@ -123,8 +123,8 @@ def _numbers(evidence: Evidence, decides: Tested) -> str:
 
 
 def _sizes(claims: Sequence[Claim]) -> str:
-    """The data and size of what decides, and the seeds."""
+    """The data and size of what decides, and the seeds; "" where nothing was run."""
     first = [one for claim in claims for one in claim.evidence[:1]]
     names = dict.fromkeys(f"{one.data}, {one.size.split(', ')[0]}" for one in first)
     seeds = {one.seeds for one in first if one.seeds}
-    return f"{'; '.join(names)}{f', n = {min(seeds)}' if seeds else ''}"
+    return f" on {'; '.join(names)}{f', n = {min(seeds)}' if seeds else ''}" if names else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from hardsample.config import Run
-from hardsample.experiments import published
+from hardsample.experiments import base_values, published
 from hardsample.numerals import count
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
@@ -124,5 +124,5 @@ def _partly(evidence: Evidence) -> str:
 
 def _not_at_hand(statement: Statement) -> str:
     """That nothing was run on any of the data sets that a statement is of."""
-    slots = next(slots for slots, one in hard_samples_claims.SAID if one == statement)
+    slots = next((slots for slots, one in hard_samples_claims.SAID if one == statement), base_values.DATA.own)
     return f"nothing was run on {' or '.join(slots)}"
