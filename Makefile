@@ -66,7 +66,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH="$$PWD:$$PWD/.triton" TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures shipped tables lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
+.PHONY: help reproduce figures shipped tables report lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -88,6 +88,9 @@ shipped: $(environment) ## draw all whose runs come with the package, each at it
 tables: $(environment) ## the tables over all stored runs: deviations, CPU beside GPU, PLB at n = 1024, hours, what the papers say
 	$(hardsample) tables
 
+report: $(environment) ## the verdict on every claim of the papers: report/index.html, a page with the evidence, from stored runs
+	$(hardsample) report
+
 test: $(environment) ## the tests but for the slow ones, in about two minutes
 	$(python) -m pytest -m "not slow"
 
@@ -106,7 +109,8 @@ test-all: $(environment) .triton/.complete ## every test, the kernels' too
 
 smoke: $(environment) ## the whole way in a minute or two, in a temporary folder
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
-	HARDSAMPLE_RUNS=$$folder/runs HARDSAMPLE_FIGURES=$$folder/figures $(hardsample) reproduce $(what) $(where) --profile smoke
+	HARDSAMPLE_RUNS=$$folder/runs HARDSAMPLE_FIGURES=$$folder/figures HARDSAMPLE_REPORT=$$folder/report \
+	$(hardsample) reproduce $(what) $(where) --profile smoke
 
 bench: $(environment) ## the timings in benchmarks/README.md, on this machine
 	$(python) -m benchmarks

@@ -55,8 +55,8 @@ def figures_dir() -> Path:
 
 
 def report_dir() -> Path:
-    """What the papers' claims come to, on a page: ``report`` beside the figures."""
-    return figures_dir().parent / "report"
+    """The report and what stands beside it: HARDSAMPLE_REPORT, or ``report`` in the project."""
+    return _folder("HARDSAMPLE_REPORT", "report")
 
 
 def notebooks_dir() -> Path:
@@ -98,7 +98,7 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool = True) -> None
         why = reason(error) or error.strerror
         raise InputError(
             f"cannot write {path.name} in {path.parent} ({why}): mend that, or choose another folder"
-            " with HARDSAMPLE_DATA, HARDSAMPLE_RUNS or HARDSAMPLE_FIGURES."
+            " with HARDSAMPLE_DATA, HARDSAMPLE_RUNS, HARDSAMPLE_FIGURES or HARDSAMPLE_REPORT."
         ) from error
 
 

@@ -20,9 +20,10 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, monkeypatch):
-    """No test reads or writes the checkout's runs and figures."""
+    """No test reads or writes the checkout's runs, figures and report."""
     monkeypatch.setenv("HARDSAMPLE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setenv("HARDSAMPLE_REPORT", str(tmp_path / "report"))
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,7 @@ HELP = {
     "reproduce": WHAT | WHERE | {"--dry-run", "--stale"},
     "lab": set(),
     "tables": {"--replicates"},
+    "report": {"--pages"},
     "show": set(),
     "compare-runs": set(),
     "compare": COMPARED,

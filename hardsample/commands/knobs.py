@@ -151,6 +151,12 @@ TABLES: Options = {
         "help": "runs that were computed a second time, to compare with those stored (default: %(default)s)",
     },
 }
+REPORT: Options = {
+    "--pages": {
+        "action": "store_true",
+        "help": "write docs/verdict.md and docs/reproducibility.md, too, and what README and docs/index.md quote",
+    },
+}
 EXPORT: Options = {
     "--format": {
         "default": "",
@@ -241,6 +247,7 @@ COMMANDS: dict[str, tuple[Options, str]] = {
     "reproduce": (_COMPUTED, "compute what is missing, then draw every figure and table"),
     "lab": (LAB, "open copies of the notebooks in JupyterLab"),
     "tables": (TABLES, "write the tables over all stored runs"),
+    "report": (REPORT, "judge every claim of the papers from the stored runs: report/index.html, with the evidence"),
     "show": (_stored("run"), "show a stored run: its configuration, how it was made, and what it gave"),
     "compare-runs": (
         _stored("a", "b"),

@@ -15,6 +15,7 @@ from hardsample.report import summary
 from hardsample.runs import loop_timing, timing
 from hardsample.runs.launch import LaunchReport
 from hardsample.runs.store import Store
+from hardsample.verdicts import report as report_files
 
 TRIAL = "quick"  # the profile whose final accuracies are summed up, and that is no result by itself
 
@@ -42,6 +43,8 @@ def do(options: argparse.Namespace) -> int:
         print(f"final accuracies: {summary.save([Store().curves(each) for each in every])}")
     if drawing.drawn:
         print("stored runs can be checked by training some again: hardsample verify --rerun 5")
+    if drawing.drawn and not options.figure:
+        print(f"do the papers' claims hold? {report_files.write(Store())[0]}")
     drawn, unchanged = drawing.drawn - shown[0], drawing.unchanged - shown[1]
     said = f", {unchanged} of them unchanged" if unchanged else ""
     print(f"{drawn} of {len(experiments)} figures drawn{said}; {report}")

@@ -25,10 +25,11 @@ def at_every_size(records: Iterable[StoredRun]) -> list[tuple[Experiment, dict[R
 
     A setting is a panel, named by what sets it apart from the paper's defaults as in
     :data:`hardsample.experiments.lb_study.SETTINGS`. MB, LB (in the nearest reading), PLB and PEB, from 10 epochs;
-    what differs from the paper in anything else is left out. Beside each experiment are its records.
+    what differs from the paper in anything else is left out, and of two runs that differ in what they keep of single
+    examples alone, the one that keeps less. Beside each experiment are its records.
     """
     places, found = _places(), {}
-    for record in records:
+    for record in sorted(records, key=lambda record: record.run.detail == "metrics"):  # what keeps more comes first
         if place := places.get(_alike(record.run)):
             size = tuple(getattr(record.run, name) for name in SIZE)
             own = found.setdefault(size, {})

@@ -18,6 +18,7 @@ METRICS = {
     "loss/val": "test loss",
     "excess": "ratio of test loss to train loss",
     "updates": "number of updates",
+    "misplaced": "share of the drawing probability that stale base values misplace",
 }
 MOMENTS = {
     "end": "{metric} at the end",
@@ -31,6 +32,7 @@ MOMENTS = {
     "converged": "epoch in which the {metric} has converged",
     "reach": "updates until the {metric} is first the final one of {target}",
 }
+OF_DRAWS = "% of the draws"  # the unit of what is misplaced
 BY_RATIO = ("spread", "reach", "converged")  # moments that are compared as ratios, whatever the metric
 
 
@@ -60,14 +62,17 @@ class Test:
     @property
     def relative(self) -> bool:
         """Whether it is of ratios, which are averaged as logarithms."""
-        return self.of_new or self.moment in BY_RATIO or not (self.absolute or self.metric.startswith("acc"))
+        of_shares = self.metric.startswith("acc") or self.metric == "misplaced"
+        return self.of_new or self.moment in BY_RATIO or not (self.absolute or of_shares)
 
     @property
     def unit(self) -> str:
         """The unit of effect and bounds."""
         if self.relative:
             return "% of the new value" if self.of_new else "%"
-        return "points" if self.metric.startswith("acc") else "updates" if self.metric == "updates" else ""
+        if self.metric.startswith("acc"):
+            return "points"
+        return {"updates": "updates", "misplaced": OF_DRAWS}.get(self.metric, "")
 
     @property
     def margin(self) -> float | None:

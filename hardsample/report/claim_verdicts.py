@@ -31,7 +31,8 @@ import pandas as pd
 from hardsample import statistics
 from hardsample.experiments.curves import METRICS, after_pretraining
 from hardsample.numerals import count, short
-from hardsample.report.claim_tests import Bands, Test
+from hardsample.report import kept
+from hardsample.report.claim_tests import OF_DRAWS, Bands, Test
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED = "supported", "contradicted", "inconclusive", "not tested"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
@@ -70,7 +71,8 @@ class Cell:
 
     def of(self, seeds: Iterable[int]) -> "Cell":
         """The same of some seeds."""
-        return dataclasses.replace(self, metrics={name: wide.loc[list(seeds)] for name, wide in self.metrics.items()})
+        own = list(seeds)
+        return dataclasses.replace(self, metrics={name: wide.reindex(own) for name, wide in self.metrics.items()})
 
     @property
     def seeds(self) -> list[int]:
@@ -94,6 +96,10 @@ def _cell(rows: pd.DataFrame) -> Cell:
     metrics = {metric: wide[metric].set_axis(epochs.loc[steps], axis=1) for metric in METRICS}
     metrics["excess"] = metrics["loss/val"] / metrics["loss/train"]
     metrics["updates"] = metrics["loss/val"] * 0 + steps.to_numpy(float)
+    if kept.MISPLACED in rows:
+        shares = rows.pivot(index="seed", columns="step", values=kept.MISPLACED).set_axis(epochs.loc[steps], axis=1)
+        if len(shares := shares.dropna(how="all").dropna(axis=1)):
+            metrics[kept.MISPLACED] = shares
     return Cell(metrics, steps.to_numpy(), rows[after_pretraining(rows)].epoch.min())
 
 
@@ -149,9 +155,14 @@ def deciding(found: Sequence[Found], verdict: str) -> int | None:
 
 
 def _missing(rows: Cells, test: Test | Bands) -> Found | None:
-    """That a test was not made, since some of its runs were not; None where all were."""
+    """That a test was not made, since some of its runs were not, or keep too little; None where all were and do."""
     missing = tuple(cell for cell in test.cells if cell not in rows)
-    return Found(NOT_TESTED, _not_run(missing), missing=missing) if missing else None
+    if missing:
+        return Found(NOT_TESTED, _not_run(missing), missing=missing)
+    metrics = test.metrics if isinstance(test, Bands) else (test.metric,)
+    if all(set(metrics) <= set(rows[cell].metrics) for cell in test.cells):
+        return None
+    return Found(NOT_TESTED, "its runs keep no base values")
 
 
 def _not_run(missing: Iterable[tuple[str, str]]) -> str:
@@ -323,7 +334,7 @@ def _moment(cell: Cell, test: Test) -> pd.DataFrame:
         return _jackknife(wide.loc[:, cell.tuned :]).to_frame("value")
     with np.errstate(divide="ignore"):  # an accuracy of 0 before the training
         logarithm = np.log(wide)
-    wide = logarithm if test.relative else 100 * wide if test.unit == "points" else wide
+    wide = logarithm if test.relative else 100 * wide if test.unit in ("points", OF_DRAWS) else wide
     after, begun = wide.loc[:, cell.tuned :], wide.loc[:, wide.columns > 0]
     if test.moment == "throughout":
         return after

@@ -16,7 +16,7 @@ from hardsample.experiments import published
 from hardsample.experiments.curves import Curves
 from hardsample.numerals import count, number, p_value, short
 from hardsample.report import claim_verdicts, markup, wording
-from hardsample.report.claim_tests import Bands, Statement, Test
+from hardsample.report.claim_tests import OF_DRAWS, Bands, Statement, Test
 from hardsample.report.claim_verdicts import FEWEST, NOT_TESTED, VERDICTS, Found
 from hardsample.report.lb_statements import SIMILAR
 
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 WHOLE = "all"
 """The ``part`` that is the statement as a whole."""
-DIGITS = {"points": 2, "%": 1, "% of the new value": 1, "updates": 0}  # of an effect in that unit; else 3
+DIGITS = {"points": 2, "%": 1, "% of the new value": 1, "updates": 0, OF_DRAWS: 1}  # of an effect in that unit; else 3
 _PLACE = re.compile(r"^(Tables?|Figures?) \d( (to|and) \d)?: ")  # of the paper, before what is said of it
 
 

@@ -1,26 +1,31 @@
 """What both papers say with a verdict, from all stored runs: a table for each data set, and one of all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import base_values_sizes, hard_samples_sizes
 from hardsample.experiments.curves import Curves, join_runs
 from hardsample.records import Standing, StoredRun
-from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, markup
+from hardsample.report import base_values_claims, claims, figures, hard_samples_claims, kept, markup
 from hardsample.report.claim_tests import Statement
 from hardsample.report.claim_verdicts import NOT_TESTED
 
 
-def tables(records: Iterable[StoredRun], standing: Standing | None = None) -> dict[Path, pd.DataFrame]:
+def tables(
+    records: Iterable[StoredRun], standing: Standing | None = None, details: Mapping[Run, kept.Detail] | None = None
+) -> dict[Path, pd.DataFrame]:
     """The table of every paper and data set of which something could be tested, by the stem of its files.
 
-    ``standing`` says which of the runs are of other code than today's.
+    ``standing`` says which of the runs are of other code than today's; ``details`` are what runs keep of single
+    examples.
     """
     records, found = list(records), {}
     for stem, sizes in _by_place(base_values_sizes.at_every_size(records), standing).items():
+        sizes = [kept.with_misplaced(curves, details or {}) for curves in sizes]
         said = statements(base_values_claims.PAPER, sizes[0])
         found[stem] = claims.table(base_values_claims.PAPER, said, sizes, base_values_claims.REMARKS)
     for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records), standing).items():

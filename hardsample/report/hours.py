@@ -52,8 +52,6 @@ def _start_seconds(record: StoredRun, seen: set[Run]) -> float:
 
 def markdown(rows: pd.DataFrame) -> str:
     """The table for readers, the sum first."""
-    sums = rows.groupby("device", sort=False)[["new", "hours"]].sum()
-    total = "; ".join(f"{count(own.new, 'run')} in {_hours(own.hours)} on {device}" for device, own in sums.iterrows())
     lines = [
         (
             row.output,
@@ -71,7 +69,13 @@ def markdown(rows: pd.DataFrame) -> str:
         "Hours of one core, or of the GPU, that training and evaluating took, with the pre-trainings; each run counts"
         " in the first row that draws it. CPU runs shared their machine with other work, which makes them longer."
     )
-    return "\n\n".join((f"**{total}.**", markup.markdown_table(head, lines), notes)) + "\n"
+    return "\n\n".join((f"**{total(rows)}.**", markup.markdown_table(head, lines), notes)) + "\n"
+
+
+def total(rows: pd.DataFrame) -> str:
+    """The hours on each device, in words."""
+    sums = rows.groupby("device", sort=False)[["new", "hours"]].sum()
+    return "; ".join(f"{count(own.new, 'run')} in {_hours(own.hours)} on {device}" for device, own in sums.iterrows())
 
 
 def _hours(hours: float) -> str:

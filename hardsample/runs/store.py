@@ -78,6 +78,10 @@ class Store:
         record = self.read(run)
         return details.read(details.path(self.path(run)), record.provenance)
 
+    def details(self, runs: Iterable[Run]) -> dict[Run, dict[str, np.ndarray]]:
+        """:meth:`read_detail` of those of the runs, which are done, that keep single examples."""
+        return {run: self.read_detail(run) for run in runs if run.detail != "metrics"}
+
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not done, in their order."""
         return [run for run in runs if not self.has(run)]

@@ -1,5 +1,6 @@
 """The networks by name: what they take, how they are made, and how large they are."""
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -115,6 +116,7 @@ def parameters(network: str, classes: int) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+@functools.cache
 def flops(network: str, classes: int, image_size: int) -> int:
     """Floating-point operations of a colour image forward, a multiplication and an addition being two (Table 2)."""
     from torch.utils.flop_counter import FlopCounterMode

@@ -1,23 +1,34 @@
 """Every claim of both papers with its verdict, from stored runs, from what is printed, and from the package's grids."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from hardsample.experiments import published
+from hardsample.config import Run
+from hardsample.experiments import base_values, published
+from hardsample.numerals import count
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
 from hardsample.report.claim_tests import Statement
 from hardsample.report.claim_verdicts import INCONCLUSIVE, NOT_TESTED
+from hardsample.report.kept import Detail
 from hardsample.verdicts import arithmetic, results, settings
 from hardsample.verdicts.claim import PAPERS, Claim, Evidence, Judged, Recomputed, Setting
 
 _NO_CHECK = "It describes the paper's own data, machine or way of work, or defines something: no run can test it."
 
 
-def judge(records: Sequence[StoredRun], standing: Standing | None = None) -> Judged:
-    """The verdict on every claim; ``standing`` says which of the records are of other code than today's."""
-    evidence, runs = results.gather(records, standing)
+def judge(
+    records: Sequence[StoredRun], standing: Standing | None = None, details: Mapping[Run, Detail] | None = None
+) -> Judged:
+    """The verdict on every claim.
+
+    ``standing`` says which of the records are of other code than today's; ``details`` are what they keep of single
+    examples (:meth:`hardsample.runs.store.Store.details`).
+    """
+    evidence, runs = results.gather(records, standing, details)
     computed, kept = arithmetic.gather(), settings.gather()
     found: list[Claim] = []
     for paper, folder in PAPERS.items():
@@ -98,10 +109,20 @@ def _why(statement: Statement | None, evidence: Sequence[Evidence], otherwise: b
         return "" if otherwise else _NO_CHECK
     if statement.why or not any(one.tests for one in evidence):
         return f"Not run: {statement.why or _not_at_hand(statement)}."
-    return wording.sentence(evidence[0].note)
+    return _partly(evidence[0])
+
+
+def _partly(evidence: Evidence) -> str:
+    """What of a statement's tests was made, and what is missing for the others."""
+    made = Counter(one.verdict for one in evidence.tests if one.verdict != NOT_TESTED)
+    told = ", ".join(f"{many} {verdict}" for verdict, many in made.items())
+    done = f"Made were {made.total()} of {count(len(evidence.tests), 'test')}: {told}." if made else ""
+    tested = re.match(r"\d+ tests?: [^;]*", evidence.note)  # how many have which verdict, which is said above
+    missing = evidence.note[tested.end() :].removeprefix("; ") if tested else evidence.note
+    return " ".join(filter(None, (wording.sentence(missing), done)))
 
 
 def _not_at_hand(statement: Statement) -> str:
     """That nothing was run on any of the data sets that a statement is of."""
-    slots = next(slots for slots, one in hard_samples_claims.SAID if one == statement)
+    slots = next((slots for slots, one in hard_samples_claims.SAID if one == statement), base_values.DATA.own)
     return f"nothing was run on {' or '.join(slots)}"

@@ -6,28 +6,24 @@ from typing import Any
 
 import pandas as pd
 
-from hardsample import paths
 from hardsample.config import Run
 from hardsample.data import catalogue
 from hardsample.experiments import base_values, hard_samples, published, specs
 from hardsample.experiments.curves import Curves
-from hardsample.numerals import number, p_value
+from hardsample.numerals import p_value
 from hardsample.records import Standing, StoredRun, seconds_of
-from hardsample.report import claims, every_claim
-from hardsample.report.claim_tests import Statement
+from hardsample.report import claims, every_claim, figures
 from hardsample.report.claim_verdicts import NOT_TESTED
+from hardsample.report.kept import Detail
+from hardsample.verdicts import outputs
 from hardsample.verdicts.claim import Evidence, Runs, Tested
 
 Key = tuple[str, str, str]
 """A paper, a place in it, and a statement in words."""
-_LB_STUDY = "lb-readings"
-_BY_PANEL = {"default": "figure-1", "pre-training": "figure-2", "n =": "figure-3", "α =": "figure-4"}
-_OF_B = ("table-3", "table-4", "figure-1", "figure-3", "figure-5")
-_RANDOM = "random "  # what the names of paper B's controls begin with
 
 
 def gather(
-    records: Sequence[StoredRun], standing: Standing | None = None
+    records: Sequence[StoredRun], standing: Standing | None = None, details: Mapping[Run, Detail] | None = None
 ) -> tuple[dict[Key, list[Evidence]], dict[str, Runs]]:
     """The evidence on every statement, nearest to the paper's size first, and the runs of all of it by name.
 
@@ -36,7 +32,7 @@ def gather(
     """
     tables = [
         table
-        for table in every_claim.tables(records, standing).values()
+        for table in every_claim.tables(records, standing, details).values()
         if not catalogue.is_stand_in(table.data.iloc[0])
     ]
     by_key = {record.run.key: record for record in records}
@@ -63,6 +59,7 @@ def _of_one_size(
         whole, parts = rows[rows.part == claims.WHOLE].iloc[0], rows[rows.part != claims.WHOLE]
         cells = {cell for test in statement.tests for cell in test.cells}
         used = tuple(name for name, cell in behind.items() if (cell.setting, cell.method) in cells)
+        keys = {key for name in used for key in behind[name].keys}
         tests = tuple(_tests(parts if len(parts) else rows))
         found = Evidence(
             data=data,
@@ -75,7 +72,7 @@ def _of_one_size(
             decides=next(_tests(rows[rows.part == claims.WHOLE])) if whole.test else None,
             tests=tests if statement.tests else (),
             runs=used,
-            outputs=tuple(_outputs(paper, curves, statement, used)),
+            outputs=tuple(outputs.showing(figures.stem(curves.experiment).parent, statement, keys)),
         )
         yield (paper, place, said), found
 
@@ -139,28 +136,3 @@ def _each(words: Iterable[str]) -> tuple[str, ...]:
 
 def _slug(text: str) -> str:
     return re.sub(r"\W+", "-", text).strip("-").lower()
-
-
-def _outputs(paper: str, curves: Curves, statement: Statement, used: Sequence[str]) -> Iterator[str]:
-    """The figures and tables that are drawn of what a statement is tested on, as places below ``figures/``."""
-    panels = {panel for test in statement.tests for panel, _ in test.cells}
-    methods = {method for test in statement.tests for _, method in test.cells}
-    if paper == "base-values":
-        names = [name for begin, name in _BY_PANEL.items() if any(panel.startswith(begin) for panel in panels)]
-        names = [name for name in names if name != "figure-1" or len(names) == 1]  # the others have its runs, too
-        names = names if curves.experiment.runs[0].train_examples is None else ["figure-1", _LB_STUDY]
-        names += [_LB_STUDY] * ("LB" in methods)
-    else:
-        moments = {getattr(test, "moment", "") for test in statement.tests}
-        names = ["convergence"] if moments & {"converged"} else []
-        names += ["controls", "causes"] if any(method.startswith(_RANDOM) for method in methods) else []
-        names += _OF_B
-    folder = paths.figures_dir() / paper / curves.experiment.folder
-    for name in dict.fromkeys(names if used else ()):
-        if (folder / f"{name}.csv").is_file():
-            yield f"{paper}/{curves.experiment.folder}/{name}"
-
-
-def hours(runs: Mapping[str, Runs], names: Iterable[str]) -> str:
-    """The hours that the named runs took, in words."""
-    return f"{number(sum(runs[name].hours for name in names), 2)} hours"
