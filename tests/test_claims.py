@@ -345,3 +345,24 @@ def test_runs_in_the_papers_settings_are_found_at_every_size():
     ]
     assert {record.run for _, records in found for record in records.values()} == {record.run for record in own}
     assert {experiment.folder for experiment, _ in found} == {"letters"}
+
+
+@pytest.mark.parametrize(
+    "share, panels, verdict",
+    [(0.2, ("default",), SUPPORTED), (0.01, ("default",), CONTRADICTED), (0.2, ("n = 1024",), NOT_TESTED)],
+)
+def test_what_stale_base_values_misplace_is_the_mean_of_its_own_moments(share, panels, verdict):
+    """Which are no evaluations: 3.6 epochs, not 3.5; and only of runs that kept it."""
+    frame = pd.concat([rows("PEB"), rows("PEB", "n = 1024")])
+    frame = frame.assign(run=frame.panel + frame.seed.astype(str))
+    moments = {
+        f"default{seed}": pd.Series([share - 0.01, share, share + 0.01 + 1e-4 * seed], [3.6, 5.2, 6.8])
+        for seed in range(1, 13)
+    }
+    test = Check("PEB", "misplaced", panels, low=5.0, moment="mean")
+    (found,) = claim_verdicts.judge(claim_verdicts.cells(frame, moments), [test])
+    assert found.verdict == verdict and test.unit == "% of the draws"
+    if verdict == NOT_TESTED:
+        assert found.note == "its runs keep no base values"
+    else:
+        assert found.effect == pytest.approx(100 * (share + 1e-4 * 6.5 / 3)) and found.n == 12

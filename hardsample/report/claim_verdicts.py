@@ -31,7 +31,6 @@ import pandas as pd
 from hardsample import statistics
 from hardsample.experiments.curves import METRICS, after_pretraining
 from hardsample.numerals import count, short
-from hardsample.report import kept
 from hardsample.report.claim_tests import OF_DRAWS, Bands, Test
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED = "supported", "contradicted", "inconclusive", "not tested"
@@ -84,22 +83,24 @@ Cells = Mapping[tuple[str, str], Cell]
 """By panel and method."""
 
 
-def cells(frame: pd.DataFrame) -> Cells:
-    """The curves of every panel and method in a frame of :class:`hardsample.experiments.curves.Curves`."""
+def cells(frame: pd.DataFrame, misplaced: Mapping[str, pd.Series] | None = None) -> Cells:
+    """The curves of every panel and method in a frame of :class:`hardsample.experiments.curves.Curves`.
+
+    With what stale base values misplace, where the runs kept it (:func:`hardsample.report.kept.misplaced`).
+    """
     groups = frame.groupby(["panel", "method"], sort=False, observed=True)
-    return {cell: _cell(rows) for cell, rows in groups}
+    return {cell: _cell(rows, misplaced or {}) for cell, rows in groups}
 
 
-def _cell(rows: pd.DataFrame) -> Cell:
+def _cell(rows: pd.DataFrame, misplaced: Mapping[str, pd.Series]) -> Cell:
     wide = rows.pivot(index="seed", columns="step", values=list(METRICS)).astype(float)
     steps, epochs = wide["loss/val"].columns, rows.groupby("step").epoch.first()
     metrics = {metric: wide[metric].set_axis(epochs.loc[steps], axis=1) for metric in METRICS}
     metrics["excess"] = metrics["loss/val"] / metrics["loss/train"]
     metrics["updates"] = metrics["loss/val"] * 0 + steps.to_numpy(float)
-    if kept.MISPLACED in rows:
-        shares = rows.pivot(index="seed", columns="step", values=kept.MISPLACED).set_axis(epochs.loc[steps], axis=1)
-        if len(shares := shares.dropna(how="all").dropna(axis=1)):
-            metrics[kept.MISPLACED] = shares
+    keys = rows.groupby("seed").run.first() if misplaced else pd.Series(dtype=str)
+    if shares := {seed: misplaced[key] for seed, key in keys.items() if key in misplaced}:
+        metrics["misplaced"] = pd.DataFrame(shares).T
     return Cell(metrics, steps.to_numpy(), rows[after_pretraining(rows)].epoch.min())
 
 

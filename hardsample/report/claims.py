@@ -36,6 +36,7 @@ def table(
     sizes: Sequence[Curves],
     remarks: Mapping[str, str],
     notes: Sequence[str] = (),
+    misplaced: Mapping[str, pd.Series] | None = None,
 ) -> pd.DataFrame:
     """The verdicts on a paper's statements, from the curves of one data set at every size, the largest first.
 
@@ -50,11 +51,11 @@ def table(
 
     A size at which no two methods can be compared is left out, unless there is no other; so is, at another than the
     first, a statement of which nothing was run. ``remarks`` are noted of a method wherever it is tested, ``notes``
-    below the table. Empty where no two methods were run with one seed; ``attrs`` have the ``curves`` of each size, by
-    its words.
+    below the table; ``misplaced`` is that of :func:`hardsample.report.kept.misplaced`. Empty where no two methods were
+    run with one seed; ``attrs`` have the ``curves`` of each size, by its words.
     """
     told = by_words(paper, statements)
-    cells = [(curves, claim_verdicts.cells(curves.frame)) for curves in sizes]
+    cells = [(curves, claim_verdicts.cells(curves.frame, misplaced)) for curves in sizes]
     judged = [(curves, [claim_verdicts.judge(own, one.tests) for one in statements]) for curves, own in cells]
     judged = [one for one in judged if _compares(statements, one[1])] or [
         one for one in judged if _has_pairs(one[0].frame)

@@ -25,9 +25,10 @@ def tables(
     """
     records, found = list(records), {}
     for stem, sizes in _by_place(base_values_sizes.at_every_size(records), standing).items():
-        sizes = [kept.with_misplaced(curves, details or {}) for curves in sizes]
         said = statements(base_values_claims.PAPER, sizes[0])
-        found[stem] = claims.table(base_values_claims.PAPER, said, sizes, base_values_claims.REMARKS)
+        found[stem] = claims.table(
+            base_values_claims.PAPER, said, sizes, base_values_claims.REMARKS, misplaced=kept.misplaced(details or {})
+        )
     for stem, sizes in _by_place(hard_samples_sizes.at_every_size(records), standing).items():
         said = statements(hard_samples_claims.PAPER, sizes[0])
         notes = hard_samples_claims.NOTES

@@ -1,6 +1,5 @@
 """What runs keep of single examples, by method and seed, and how rows over seeds are made of it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,26 +27,13 @@ def by_method(curves: Curves, details: Mapping[Run, Detail]) -> Kept:
     return found
 
 
-MISPLACED = "misplaced"
-"""The column of :func:`with_misplaced`."""
+def misplaced(details: Mapping[Run, Detail]) -> dict[str, pd.Series]:
+    """The share of the drawing probability that stored base values give to the wrong examples, by run and moment.
 
-
-def with_misplaced(curves: Curves, details: Mapping[Run, Detail]) -> Curves:
-    """The same with a column: the share of the drawing probability that stored base values give to the wrong examples.
-
-    Of 1, at the evaluations at which a run kept it; else NaN. The same curves where none did.
+    By the key of each run that kept it, shares of 1 under the epochs of its moments.
     """
     stale = {run.key: own for run, own in details.items() if "stale/epoch" in own}
-    found = {
-        (key, round(float(epoch), 2)): float(moved)
-        for key, own in stale.items()
-        for epoch, moved in zip(own["stale/epoch"], own["stale/moved"], strict=True)
-    }
-    rows = curves.frame
-    if rows.empty or not found or not set(rows.run) & set(stale):
-        return curves
-    cells = zip(rows.run, rows.epoch.round(2), strict=True)
-    return dataclasses.replace(curves, frame=rows.assign(**{MISPLACED: [found.get(cell, np.nan) for cell in cells]}))
+    return {key: pd.Series(own["stale/moved"], np.round(own["stale/epoch"], 4)) for key, own in stale.items()}
 
 
 def both(kept: Kept, *methods: str) -> list[int]:
