@@ -6,7 +6,7 @@ from hardsample import paths
 from hardsample.experiments.shipped import SHIPPED, shipped
 from hardsample.report import deviation_effects, every_claim, figures, hours, large_batches, replicates
 from hardsample.runs import standing as standings
-from hardsample.runs.store import Store
+from hardsample.runs.store import Store, every_detail
 
 
 def do(options: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def do(options: argparse.Namespace) -> int:
     else:
         print(f"{experiment.name}: nothing of it is stored, not written")
     standing = standings.standing(store, {record.run: record.provenance for record in records})
-    if found := every_claim.tables(records, standing, store.details(record.run for record in records)):
+    if found := every_claim.tables(records, standing, every_detail(store, records)):
         print(*every_claim.save(found, folder), sep="\n")
     homes = {record.run.data: folder / other.path(record.run).parent.relative_to(other.root) for record in others}
     print(*replicates.save_each(replicates.compare(records, others), homes), sep="\n")

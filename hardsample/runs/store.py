@@ -78,10 +78,6 @@ class Store:
         record = self.read(run)
         return details.read(details.path(self.path(run)), record.provenance)
 
-    def details(self, runs: Iterable[Run]) -> dict[Run, dict[str, np.ndarray]]:
-        """:meth:`read_detail` of those of the runs, which are done, that keep single examples."""
-        return {run: self.read_detail(run) for run in runs if run.detail != "metrics"}
-
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not done, in their order."""
         return [run for run in runs if not self.has(run)]
@@ -228,6 +224,11 @@ class Store:
 
     def _checkpoint(self, name: str) -> Path:
         return self.root / "checkpoints" / f"{name}.npz"
+
+
+def every_detail(store: Store, records: Iterable[StoredRun]) -> dict[Run, dict[str, np.ndarray]]:
+    """What those of a store's records that keep single examples keep of them (:meth:`Store.read_detail`)."""
+    return {record.run: store.read_detail(record.run) for record in records if record.run.detail != "metrics"}
 
 
 def cohort_name(runs: Sequence[Run], fingerprint: str) -> str:

@@ -16,7 +16,7 @@ FINDINGS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             (
                 *("Section 4.2.2", "PEB beats all other methods in final accuracy and loss (against MB)"),
-                "higher accuracy and lower loss at the end, after every length of the pre-training",
+                "higher accuracy and lower loss at the end, whatever the pre-training",
             ),
             (
                 *("Section 4.2.2", "final validation accuracy of PEB above MB's, on average, about 2 %"),
@@ -55,7 +55,7 @@ FINDINGS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Abstract", f"{_HARD} (test accuracy)", "significantly above that of δ = 1"),
             (
                 *("Abstract", f"{_HARD} (test accuracy, by the choice of high loss)"),
-                "above that of as many mini-batches chosen without a look at the loss",
+                "above that of as many mini-batches drawn at random",
             ),
         ),
     ),
@@ -75,7 +75,7 @@ def findings(judged: Judged) -> list[str]:
     for title, paper, keys in FINDINGS:
         own = [by_words[paper, place, words] for place, words, _ in keys]
         said = "; ".join(_said(claim, short) for claim, (*_, short) in zip(own, keys, strict=True))
-        lines.append(f"**{title}** (paper {paper}{_sizes(own)}): {said}.")
+        lines.append(f"**{title}** (paper {paper}, {_sizes(own)}): {said}.")
     return [*lines[:-1], f"{lines[-1]} {printed_numbers(judged, paper)}"]
 
 
@@ -123,8 +123,8 @@ def _numbers(evidence: Evidence, decides: Tested) -> str:
 
 
 def _sizes(claims: Sequence[Claim]) -> str:
-    """The data and size of what decides, and the seeds; "" where nothing was run."""
+    """The data of what decides, its size where it is not the paper's, and the seeds."""
     first = [one for claim in claims for one in claim.evidence[:1]]
-    names = dict.fromkeys(f"{one.data}, {one.size.split(', ')[0]}" for one in first)
+    names = dict.fromkeys(one.data if one.whole else f"{one.size.split(', ')[0]} of {one.data}" for one in first)
     seeds = {one.seeds for one in first if one.seeds}
-    return f" on {'; '.join(names)}{f', n = {min(seeds)}' if seeds else ''}" if names else ""
+    return ", ".join((*names, *([f"n = {min(seeds)}"] if seeds else []))) or "not run"

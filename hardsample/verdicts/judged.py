@@ -26,7 +26,7 @@ def judge(
     """The verdict on every claim.
 
     ``standing`` says which of the records are of other code than today's; ``details`` are what they keep of single
-    examples (:meth:`hardsample.runs.store.Store.details`).
+    examples (:func:`hardsample.runs.store.every_detail`).
     """
     evidence, runs = results.gather(records, standing, details)
     computed, kept = arithmetic.gather(), settings.gather()

@@ -9,7 +9,7 @@ from hardsample.numerals import number
 from hardsample.records import StoredRun
 from hardsample.report import markup
 from hardsample.runs import standing as standings
-from hardsample.runs.store import Store
+from hardsample.runs.store import Store, every_detail
 from hardsample.verdicts import findings, page, reproducibility, twin
 from hardsample.verdicts.claim import MEANING, PAPERS, Judged
 from hardsample.verdicts.judged import judge
@@ -40,7 +40,7 @@ def of(store: Store) -> tuple[Judged, list[StoredRun]]:
     """The verdicts on every claim from a store's runs, and those runs."""
     records = store.records()
     standing = standings.standing(store, {record.run: record.provenance for record in records})
-    return judge(records, standing, store.details(record.run for record in records)), records
+    return judge(records, standing, every_detail(store, records)), records
 
 
 def _contents(judged: Judged, records: list[StoredRun]) -> page.Contents:

@@ -70,14 +70,16 @@ def _data(records: Sequence[StoredRun]) -> Iterator[Sequence[str]]:
 def _code(records: Sequence[StoredRun]) -> Iterator[str]:
     commits = {record.provenance.get("commit", "unknown") for record in records}
     versions = Counter(
-        f"torch {record.provenance['versions']['torch']} with Python {record.provenance['versions'].get('python', '?')}"
+        f"torch {record.provenance['versions']['torch']} and Python {record.provenance['versions'].get('python', '?')}"
         for record in records
     )
     yield "Open, under the MIT licence; versions pinned in `constraints.txt`, dependencies in `pyproject.toml`."
     yield f"{count(len(records), 'run')} of {count(len(commits), 'commit')}, each named in the run's own record."
-    yield f"Made with {'; '.join(f'{many} {words}' for words, many in versions.most_common())}."
-    prototype = sum("computed_by" in record.provenance for record in records)
-    yield f"{count(prototype, 'run')} were made by a prototype of the package's step, which their records name."
+    if versions:
+        made = "; ".join(f"{count(many, 'run')} with {words}" for words, many in versions.most_common())
+        yield f"{made[0].upper()}{made[1:]}."
+    if prototype := sum("computed_by" in record.provenance for record in records):
+        yield f"{count(prototype, 'run')} were made by a prototype of the package's step, which their records name."
     yield "Tests: `make test`, and `make test-all` with the slow ones."
 
 
@@ -94,7 +96,8 @@ def _seeds(records: Sequence[StoredRun]) -> Iterator[str]:
 def _spent(records: Sequence[StoredRun]) -> Iterator[str]:
     own = [experiment for experiment, _ in shipped([name for name, _ in SHIPPED])]
     rows = hours.table(own, records)
-    yield f"Spent on what is shipped: {hours.total(rows)}. By figure and device: `figures/hours.md`."
+    spent = f"{hours.total(rows)}; by figure and device in `figures/hours.md`" if len(rows) else "no run is stored yet"
+    yield f"Spent on what is shipped: {spent}."
 
 
 def _estimated(records: Sequence[StoredRun]) -> Iterator[str]:
