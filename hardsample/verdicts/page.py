@@ -32,8 +32,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class Contents:
     """What the page tells.
 
-    ``findings`` are sentences in Markdown, the first the shortest answer; ``counts`` map "A" and "B" to how many of the
-    paper's claims have each verdict; ``facts`` are what stands below the title, by name: the commit, the runs.
+    ``findings`` are sentences in Markdown; ``counts`` map "A" and "B" to how many of the paper's claims have each
+    verdict; ``facts`` are what stands below the title, by name: the version, the runs.
     """
 
     judged: Judged
