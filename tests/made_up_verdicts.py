@@ -32,13 +32,13 @@ def runs(name: str, method: str, data: str = LETTERS[0], seeds: int = 3) -> Runs
     return Runs(name, data, SIZE, "n = 32 & more", method, keys, ("NVIDIA H200",), ("1fe8cdf",), 0.25, 1)
 
 
-def tested(verdict: str, effect: str = EFFECT) -> Tested:
-    return Tested("PEB - MB, test accuracy at the end: above 0 points", verdict, effect, "12", "0.002", "0.2", "")
+def tested(verdict: str, effect: str = EFFECT, metric: str = "test accuracy") -> Tested:
+    return Tested(f"PEB - MB, {metric} at the end: above 0 points", verdict, effect, "12", "0.002", "0.2", "")
 
 
 def evidence(verdict: str, data: tuple[str, str] = LETTERS, **more: Any) -> Evidence:
     told = {"note": "", "seeds": 12, "whole": True, "decides": tested(verdict)}
-    told |= {"tests": (tested(verdict), tested(INCONCLUSIVE, NONE)), "runs": ("runs-mb", "runs-peb")}
+    told |= {"tests": (tested(verdict), tested(INCONCLUSIVE, NONE, "train accuracy")), "runs": ("runs-mb", "runs-peb")}
     told |= {"outputs": (FIGURE, "base-values/sd19-letters/never-drawn")}
     return Evidence(*data, SIZE, verdict, **(told | more))
 

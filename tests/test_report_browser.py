@@ -58,6 +58,7 @@ def address(tmp_path_factory):
             shutil.copyfile(root / name, folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARDSAMPLE_FIGURES", str(folder / "figures"))
+        patch.setenv("HARDSAMPLE_REPORT", str(folder / "report"))
         return report.save(made_up_verdicts.contents()).as_uri()
 
 

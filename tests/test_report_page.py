@@ -5,6 +5,7 @@ import gzip
 import html.parser
 import json
 import re
+from pathlib import Path
 
 import made_up_verdicts
 import pandas as pd
@@ -88,11 +89,16 @@ def draw(place: str, kinds=("csv", "png", "md")) -> None:
             Image.new("RGB", (1600, 400), "white").save(path)
 
 
+def use(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("HARDSAMPLE_FIGURES", str(folder / "figures"))
+    patch.setenv("HARDSAMPLE_REPORT", str(folder / "report"))
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """The page with a few figures and tables."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARDSAMPLE_FIGURES", str(tmp_path_factory.mktemp("report") / "figures"))
+        use(patch, tmp_path_factory.mktemp("page"))
         draw(made_up_verdicts.FIGURE)
         draw("base-values/ocr-letters/figure-1")
         draw("base-values/figure-2")  # of generated letters
@@ -159,6 +165,7 @@ def test_what_is_said_is_text_and_no_markup(drawn):
     words = " ".join(parts.words)
     assert "letters <of> the OCR set" in words and "18 <stored>" in words and "a < b" in words
     assert "PEB & PLB differ by < 1 point" in words and "<strong>PEB ends above MB</strong>" in text
+    assert words.count("(decides)") == sum(len(claim.evidence) for claim in made_up_verdicts.claims()) - 1
     for shown in ("+1.29 [+1.11, +1.47] points", "printed 1.19, recomputed 1.184", "Which letters is not said."):
         assert shown in words
     for run in made_up_verdicts.judged().runs.values():
@@ -193,13 +200,13 @@ def test_the_gallery_has_what_is_drawn_and_trials_apart(drawn):
 
 def test_equal_contents_give_equal_bytes(drawn, monkeypatch):
     text, _, written = drawn
-    monkeypatch.setenv("HARDSAMPLE_FIGURES", str(written.parent.parent / "figures"))
+    use(monkeypatch, written.parent.parent)
     assert page.html(made_up_verdicts.contents()) == text == written.read_text()
     assert written == paths.report_dir() / "index.html"
 
 
 def test_curves_are_those_of_the_figure(drawn, monkeypatch):
-    monkeypatch.setenv("HARDSAMPLE_FIGURES", str(drawn[2].parent.parent / "figures"))
+    use(monkeypatch, drawn[2].parent.parent)
     [it] = curves.interactive()  # of the letters of its full size alone
     assert it.title == "Paper A, Figure 1: Persistent methods" and [name for name, _ in it.curves] == ["MB", "PEB"]
     assert [title.split(",")[0] for _, title in it.plots] == ["test accuracy", "test loss"]

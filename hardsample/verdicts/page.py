@@ -20,9 +20,9 @@ from hardsample.report.claim_verdicts import NOT_TESTED
 from hardsample.report.wording import sentence
 from hardsample.verdicts import curves, gallery, prose, swatches
 from hardsample.verdicts.claim import MEANING, PAPERS, Claim, Evidence, Judged
+from hardsample.verdicts.findings import RESULT
 
 TITLES = {letter: gallery.group(folder) for letter, folder in PAPERS.items()}
-FIRST_SHOWN = "result"  # the kind of claims that a reader sees first
 _MARKS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not tested": "–"}
 _MARKS |= {"follows": "✓", "does not follow": "✗", "kept": "=", "changed": "≠"}
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -32,8 +32,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class Contents:
     """What the page tells.
 
-    ``findings`` are sentences in Markdown, the first the shortest answer; ``counts`` map "A" and "B" to how many of the
-    paper's claims have each verdict; ``facts`` are what stands below the title, by name: the commit, the runs.
+    ``findings`` are sentences in Markdown; ``counts`` map "A" and "B" to how many of the paper's claims have each
+    verdict; ``facts`` are what stands below the title, by name: the version, the runs.
     """
 
     judged: Judged
@@ -73,7 +73,7 @@ def html(contents: Contents) -> str:
         meaning={verdict: words for verdict, words in MEANING.items() if _has(contents, verdict)},
         papers=TITLES,
         most=max((many for counts in contents.counts.values() for many in counts.values()), default=1),
-        first_shown=FIRST_SHOWN,
+        first_shown=RESULT,
         data=_data(contents.judged),
         kinds=list(dict.fromkeys(claim.kind for claim in contents.judged.claims)),
         interactive=curves.interactive(),
