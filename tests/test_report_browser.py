@@ -119,7 +119,7 @@ def test_filters_narrow_the_table_and_the_address_keeps_them(opened):
     assert choose(page, paper="B") == ["claim-b1", "claim-b2"]
     assert choose(page, kind="") == ["claim-b1", "claim-b2", "claim-b3"]
     assert choose(page, verdict="follows") == ["claim-b3"]
-    assert page.locator(".shown").inner_text() == "1 of 8 claims shown: paper Paper B, verdict follows"
+    assert page.locator(".shown").inner_text() == "1 of 8 claims shown: paper B, verdict follows"
     kept = page.evaluate("location.hash")
     assert shown(opened(kept)) == ["claim-b3"]
     page.get_by_role("button", name="Show all claims").click()
