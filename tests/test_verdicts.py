@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from committed import store_of_committed
 
-from hardsample import paths
+from hardsample import cli, paths
 from hardsample.experiments import published
 from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
 from hardsample.verdicts import arithmetic, findings, judged, reproducibility, results, settings, twin
@@ -60,7 +61,7 @@ def test_a_claim_has_the_verdict_of_the_first_evidence_that_was_tested(verdict):
 def test_sizes_that_disagree_are_told_from_data_sets_that_do():
     claim = told(evidence(SUPPORTED), evidence(CONTRADICTED, whole=False))
     assert "Sizes disagree: supported on" in claim.note and "Not at the paper's size" not in claim.note
-    assert "Not at the paper's size: 12 letters." in told(evidence(SUPPORTED, whole=False)).note
+    assert "Not at the paper's size." in told(evidence(SUPPORTED, whole=False)).note
 
 
 @pytest.mark.parametrize("verdicts, verdict", [((FOLLOWS,), FOLLOWS), ((FOLLOWS, DOES_NOT_FOLLOW), DOES_NOT_FOLLOW)])
@@ -202,3 +203,22 @@ def test_the_findings_are_five_and_each_says_its_verdict_and_numbers(found):
         own = [next(claim for claim in verdicts.of(paper) if (claim.place, claim.words) == key[:2]) for key in keys]
         assert re.findall(r": \*\*([a-z ]+)\*\*", line) == [claim.verdict for claim in own] and title in line
         assert all(one.decides.effect in line for claim in own for one in claim.evidence[:1])
+
+
+@pytest.mark.slow
+def test_a_report_without_a_run_says_that_nothing_was_tested(tmp_path, capsys):
+    """In the folders of the test, which are empty."""
+    assert cli.main(["report"]) == 0
+    names = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert names == ["index.html", "verdict.md", "reproducibility.md"]
+    text = (tmp_path / "report" / "verdict.md").read_text()
+    assert "**PEB against MB** (paper A, not run)" in text and "**supported**" not in text
+    assert "no run is stored yet" in (tmp_path / "report" / "reproducibility.md").read_text()
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARDSAMPLE_REPORT", str(tmp_path / "file" / "report"))
+    assert cli.main(["report"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("hardsample: cannot write") and said.count("\n") == 1 and "HARDSAMPLE_REPORT" in said

@@ -92,11 +92,11 @@ def _of_runs(tested: Sequence[Evidence]) -> Iterator[str]:
     """What a reader must know beside the verdict of the first of those that were tested."""
     first = tested[0]
     if not first.whole:
-        yield f"Not at the paper's size: {first.size}."
+        yield "Not at the paper's size."
     if first.verdict == INCONCLUSIVE and first.decides and first.decides.smallest:
         yield f"The smallest effect that would be significant is {first.decides.smallest}."
     if len({one.verdict for one in tested}) > 1:
-        told = "; ".join(f"{one.verdict} on {one.label} ({one.size})" for one in tested)
+        told = "; ".join(f"{one.verdict} on {one.data} ({one.size.split(', ')[0]})" for one in tested)
         data = {one.data for one in tested}
         yield f"{'Data sets' if len(data) > 1 else 'Sizes'} disagree: {told}."
     if first.note:
