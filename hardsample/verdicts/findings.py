@@ -1,10 +1,11 @@
 """What the verdicts come to, in a few sentences: README, the front page and the report say the same."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from hardsample.numerals import count
-from hardsample.report.claim_verdicts import CONTRADICTED, NOT_TESTED
+from hardsample.report import wording
+from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
 from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged, Tested
 
 RESULT = "result"  # the kind of a claim that runs can test; the other is "set-up"
@@ -79,6 +80,16 @@ def findings(judged: Judged) -> list[str]:
     return [*lines[:-1], f"{lines[-1]} {printed_numbers(judged, paper)}"]
 
 
+def answer(judged: Judged) -> str:
+    """The shortest answer: how many results of each paper hold, as far as runs tell."""
+    told = []
+    for paper in PAPERS:
+        counts = Counter(claim.verdict for claim in judged.of(paper) if claim.kind == RESULT)
+        tested = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (SUPPORTED, CONTRADICTED, INCONCLUSIVE))
+        told.append(f"of the {counts.total()} results of paper {paper}, runs found {tested}")
+    return wording.sentence("; ".join(told))
+
+
 def counted(judged: Judged) -> list[str]:
     """How many claims of each paper have which verdict, in sentences: results, then settings and definitions."""
     lines = []
@@ -89,12 +100,6 @@ def counted(judged: Judged) -> list[str]:
             told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in MEANING if counts[verdict])
             lines.append(f"**Paper {paper}, {len(own)} {what}**: {told}.")
     return lines
-
-
-def tested_share(claims: Iterable[Claim]) -> float:
-    """The share of claims that were tested in some way."""
-    own = list(claims)
-    return sum(claim.verdict != NOT_TESTED for claim in own) / len(own)
 
 
 def printed_numbers(judged: Judged, paper: str) -> str:

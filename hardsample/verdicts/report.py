@@ -47,7 +47,7 @@ def _contents(judged: Judged, records: list[StoredRun]) -> page.Contents:
     counts = {paper: Counter(claim.verdict for claim in judged.of(paper)) for paper in PAPERS}
     return page.Contents(
         judged,
-        findings=tuple(findings.findings(judged)),
+        findings=(findings.answer(judged), *findings.findings(judged)),
         counts={paper: {verdict: own[verdict] for verdict in MEANING} for paper, own in counts.items()},
         facts={"version": hardsample.__version__, "stored runs": number(len(records), 0)},
     )
