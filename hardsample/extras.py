@@ -9,6 +9,7 @@ EXTRAS = {
     **dict.fromkeys(("cloudpickle", "distributed", "loky", "tqdm"), "reproduce"),
     **dict.fromkeys(("ipykernel", "jupyter_client", "jupyterlab", "nbformat", "papermill"), "reproduce"),
     **dict.fromkeys(("matplotlib", "pandas", "seaborn", "sklearn"), "reproduce"),
+    **dict.fromkeys(("bokeh", "jinja2", "markupsafe", "mistune", "PIL"), "reproduce"),
     **dict.fromkeys(("torchdata", "torchvision"), "reproduce"),
     "pyarrow": "parquet",
 }

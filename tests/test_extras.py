@@ -15,7 +15,7 @@ from hardsample.errors import InputError
 from hardsample.paths import project_root
 
 PROJECT = tomllib.loads((project_root() / "pyproject.toml").read_text())["project"]
-MODULES = {"scikit-learn": "sklearn"}  # that have another name than what brings them
+MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # that have another name than what brings them
 WITHOUT = f"import sys; sys.modules |= dict.fromkeys({sorted(extras.EXTRAS)}); "
 WORK = """
 import numpy as np

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hardsample.numerals import count
 from hardsample.report import wording
-from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
+from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, SUPPORTED
 from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged, Tested
 
 RESULT = "result"  # the kind of a claim that runs can test; the other is "set-up"
