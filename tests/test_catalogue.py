@@ -82,7 +82,7 @@ def test_a_papers_data_and_what_stands_for_it_come_from_the_specs():
     third = panels.PaperData.of("third")
     assert third.sources("auto", stand_in=True) == {"dots": "specks"}
     assert third.sources("auto", stand_in=False) == {"dots": "dots"}
-    assert third.substitute({"dots": "specks"}) == "" and hardsample.load("specks").stand_in
+    assert third.folder({"dots": "specks"}) == "" and hardsample.load("specks").stand_in
 
 
 def test_the_papers_stand_ins_have_the_shapes_of_their_data():

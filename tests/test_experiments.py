@@ -132,9 +132,12 @@ def test_data_are_stand_ins_where_minutes_count_and_the_papers_own_elsewhere():
     assert registry.grid("table-4", data="some/photos.npz").sources["photos"] == "some/photos.npz"
     assert registry.grid("table-4", data="some/photos.npz").folder == "photos"
     assert registry.grid("table-4", data="glyphs100-32").folder == "glyphs100-32"  # not the profile's stand-in
-    assert registry.grid("table-4").folder == registry.grid("table-4", data="cifar100").folder == ""
-    assert registry.grid("table-3", data="cifar100").folder == "cifar100"  # which is not that table's
-    assert registry.grid("table-6", data="cifar100").folder == ""
+    assert registry.grid("table-4").folder == ""  # a trial, on the profile's stand-in
+    for table, substitute in (("table-4", False), ("table-3", True), ("table-6", False)):  # table 3 is of CIFAR-10
+        experiment = registry.grid(table, data="cifar100")
+        assert experiment.folder == "cifar100" and experiment.substitute == experiment.in_place == substitute
+    assert registry.grid("table-6", profile="paper").folder == "cifar10-cifar100-stl10"
+    assert not registry.grid("table-6", profile="paper").in_place
 
 
 def test_paper_b_is_five_networks_by_three_data_sets_by_four_shares():

@@ -43,7 +43,7 @@ def build(spec, profile, data, seeds, precision, temperature="1"):
     )
     panel = Panel("one", runs)
     about = {"sources": named(chosen), "own": DATA.own, "note": f"profile {profile.name}", "baseline": "SMB"}
-    return Experiment(spec.name, spec.title, (panel,), profile.name, folder=DATA.substitute(chosen), **about)
+    return Experiment(spec.name, spec.title, (panel,), profile.name, folder=DATA.folder(chosen), **about)
 
 
 SPEC = ExperimentSpec(name="third/figure-1", title="Mine", grid=build, sizes="third", knobs={"temperature": "0.5"})

@@ -83,7 +83,7 @@ def experiment(
         own=tuple(chosen),
         note=note,
         baseline=BASELINE,
-        folder=DATA.substitute(chosen, profile.stand_ins),
+        folder=DATA.folder(chosen, profile.stand_ins),
         epochs_title=EPOCHS_TITLE,
     )
 

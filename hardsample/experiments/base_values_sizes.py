@@ -53,7 +53,7 @@ def _experiment(
         own=tuple(chosen),
         note="",
         baseline=base_values.BASELINE,
-        folder=base_values.DATA.substitute(chosen),
+        folder=base_values.DATA.folder(chosen),
         epochs_title=base_values.EPOCHS_TITLE,
     )
     return experiment, {record.run: record for record in found.values()}

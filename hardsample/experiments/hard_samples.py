@@ -152,7 +152,7 @@ def build_grid(
         own=tuple(SLOTS[slot] for slot in slots),
         note=_note(profile, wanted, used, precision, protocol),
         baseline=BASELINE,
-        folder=DATA.substitute({SLOTS[slot]: source for slot, source in used.items()}, profile.stand_ins),
+        folder=DATA.folder({SLOTS[slot]: source for slot, source in used.items()}, profile.stand_ins),
         metric_titles=METRIC_TITLES,
         epochs_title="updates / N (epochs of δ = 1)",
         protocol=protocol,

@@ -41,7 +41,7 @@ class Experiment:
     """One figure's or table's runs, and the words that it says of them.
 
     ``sources`` maps the name of each data set to what it is loaded from, ``own`` names the paper's own data, and
-    ``folder`` the data that stand in their place, if they are neither those nor the stand-in. ``baseline`` is the
+    ``folder`` is where outputs go: the names of the data, "" for the usual stand-ins. ``baseline`` is the
     :func:`variant` that the others are compared with. ``timed`` are runs whose updates are timed and nothing
     else. ``costs`` are the methods' measured training times relative to the baseline's, ``rates`` the mean factors of
     those that change the learning rate. ``metric_titles`` are what the paper calls the metrics that it does not call by
@@ -88,7 +88,8 @@ class Experiment:
     @property
     def substitute(self) -> bool:
         """Whether known data, neither generated nor the paper's own, are in the paper's place; your own are not."""
-        return bool(self.folder) and any(map(catalogue.is_built_in, self.sources))
+        others = set(self.sources) - set(self.own)
+        return bool(self.folder) and any(map(catalogue.is_built_in, others))
 
     @property
     def in_place(self) -> bool:
@@ -168,13 +169,13 @@ class PaperData:
             return dict(zip(self.own, stand_ins if choice == "stand-in" else self.own, strict=True))
         return dict.fromkeys(self.own, choice)
 
-    def substitute(self, chosen: Mapping[str, str], stand_ins: Sequence[str] = ()) -> str:
-        """The name of the data used in place of the paper's own and of their stand-ins; empty if there are none.
+    def folder(self, chosen: Mapping[str, str], stand_ins: Sequence[str] = ()) -> str:
+        """The names of the data, which outputs have a folder by; "" for the usual stand-ins, whose outputs are trials.
 
-        ``chosen`` maps each of the paper's own data sets to what is loaded in its place: another of the paper's own is
-        a substitute there, too, and so is a stand-in that is not among a profile's ``stand_ins``.
+        ``chosen`` maps each of the paper's own data sets to what is loaded in its place. A stand-in that is not among a
+        profile's ``stand_ins`` has a folder, too.
         """
-        names = {name_of(source) for own, source in chosen.items() if name_of(source) != own}
+        names = {name_of(source) for source in chosen.values()}
         return "-".join(sorted(names - {*(stand_ins or self.stand_ins)}))
 
 

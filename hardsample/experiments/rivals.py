@@ -93,7 +93,7 @@ def build_grid(
         own=(own,),
         note=_note(profile, base),
         baseline=BASELINE,
-        folder=paper_data.substitute({own: source}, profile.stand_ins),
+        folder=paper_data.folder({own: source}, profile.stand_ins),
         epochs_title=base_values.EPOCHS_TITLE,
         timed=_timed(base, most) if BUDGETS[2] in profile.budgets else (),
         rates=_rates(panels[0]),

@@ -28,7 +28,7 @@ CHANGED = "changed"  # the folder of experiments of which something was changed 
 
 
 def stem(experiment: Experiment, variation: str = "") -> Path:
-    """Where the experiment's outputs go, without a suffix; substitute data have a folder of their own.
+    """Where the experiment's outputs go, without a suffix; all data but the usual stand-ins have a folder.
 
     So has what a reader changed: the ``variation``, or else the experiment's own.
     """
