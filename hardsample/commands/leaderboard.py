@@ -4,7 +4,7 @@ import argparse
 
 from hardsample import paths
 from hardsample.commands.columns import aligned
-from hardsample.comparison import leaderboard, leaderboard_figure, leaderboard_rows, named
+from hardsample.comparison import leaderboard, leaderboard_figure, leaderboard_passes, leaderboard_rows, named
 from hardsample.comparison import leaderboard_words as words
 from hardsample.report import figures, markup
 
@@ -21,7 +21,8 @@ def do(options: argparse.Namespace) -> int:
     paths.check_writable(stem.parent)
     if names:
         for task in leaderboard.TASKS:
-            leaderboard.train(task, names, workers=options.workers)
+            leaderboard.train(task, names, options.workers)
+        leaderboard_passes.count(names, options.workers)
     board = leaderboard_rows.read()
     print(*aligned(words.lines(board), left=(1,)), "* significant after Holm", sep="\n")
     own = [line for name in names for line in words.standing(board, leaderboard.plain_name(name))]

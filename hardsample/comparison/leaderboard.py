@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -61,23 +62,18 @@ def plain_name(method: str) -> str:
     return _PLAIN.get(method, method)
 
 
-def train(name: str, names: Sequence[str], *, workers: int = 0) -> Comparison:
+def train(name: str, names: Sequence[str], workers: int = 0) -> Comparison:
     """The comparison of a task by its name, with the baseline and these methods: what is not stored is trained.
 
     Raises:
         InputError: a method is unknown, or its options are not its own.
     """
     task = TASKS[name]
-    return launch.compare(
-        network,
-        *digits(task.wrong, task.imbalance),
-        methods=list(dict.fromkeys((BASELINE, *map(plain_name, names)))),
-        seeds=SEEDS,
-        epochs=EPOCHS,
-        batch_size=BATCH_SIZE,
-        metrics=METRICS,
-        evaluations=1,
-        device="cpu",
-        workers=workers,
-        name=name,
-    )
+    given = {"seeds": SEEDS, "metrics": METRICS, "name": name, "workers": workers}
+    return launch.compare(network, *digits(task.wrong, task.imbalance), **shared(names), **given)
+
+
+def shared(names: Sequence[str]) -> dict[str, Any]:
+    """What every training of these methods and the baseline shares, for :func:`hardsample.compare`."""
+    methods = list(dict.fromkeys((BASELINE, *map(plain_name, names))))
+    return {"methods": methods, "epochs": EPOCHS, "batch_size": BATCH_SIZE, "evaluations": 1, "device": "cpu"}

@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hardsample import paths, statistics
-from hardsample.comparison import stored, trials
+from hardsample.comparison import leaderboard_passes, stored, trials
 from hardsample.comparison.leaderboard import BASELINE, SEEDS, TASKS
 from hardsample.comparison.result import BETTER, WORSE, Comparison, Setting
 from hardsample.comparison.training import Trained
@@ -28,13 +28,15 @@ METRIC = "accuracy"
 class Entrant:
     """A method with its options, in one version of its source, and its trainings by task and seed.
 
-    ``name`` is that of its row; ``asked`` what the command line calls it, ``method`` what the registry does.
+    ``name`` is that of its row; ``asked`` what the command line calls it, ``method`` what the registry does. ``passes``
+    are the examples passed "forward" and "backward" for each example of an update, where they were counted.
     """
 
     name: str
     asked: str
     method: str
     trainings: Mapping[tuple[str, int], stored.Stored]
+    passes: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -144,9 +146,10 @@ def read(*roots: Path) -> Leaderboard:
     for name in TASKS:
         for one in stored.trainings(name, *roots):
             if one[0].seed in SEEDS:
-                version = trials.digest({key: one[0].identity[key] for key in ("method", "options", "method_source")})
-                versions.setdefault(one[0].method, {}).setdefault(version, {})[name, one[0].seed] = one
-    found = [entrant for method, own in versions.items() for entrant in _entrants(method, own.values())]
+                own = versions.setdefault(one[0].method, {})
+                own.setdefault(_version(one[0]), {})[name, one[0].seed] = one
+    counted = {_version(one[0]): one for one in stored.trainings(leaderboard_passes.NAME, *roots)}
+    found = [entrant for method, own in versions.items() for entrant in _entrants(method, own, counted)]
     whole = [one for one in found if one.whole]
     usual = [one for one in whole if one.name == BASELINE]
     if not usual or len(whole) < 2:
@@ -159,18 +162,32 @@ def read(*roots: Path) -> Leaderboard:
     )
 
 
-def _entrants(asked: str, versions: Iterable[Mapping[tuple[str, int], stored.Stored]]) -> list[Entrant]:
+def _version(trial: trials.Trial) -> str:
+    """Of a method: equal for equal options and source."""
+    return trials.digest({key: trial.identity[key] for key in ("method", "options", "method_source")})
+
+
+def _entrants(
+    asked: str,
+    versions: Mapping[str, Mapping[tuple[str, int], stored.Stored]],
+    counted: Mapping[str, stored.Stored],
+) -> Iterator[Entrant]:
     """The versions of a method, the first to be trained first."""
-    found = sorted(versions, key=lambda own: min(values["provenance"]["finished"] for _, _, values in own.values()))
-    return [
-        Entrant(
-            asked if place == 1 else f"{asked} (version {place})",
-            asked,
-            next(iter(own.values()))[0].identity["method"],
-            own,
-        )
-        for place, own in enumerate(found, 1)
-    ]
+    begun = {
+        version: min(values["provenance"]["finished"] for _, _, values in own.values())
+        for version, own in versions.items()
+    }
+    for place, version in enumerate(sorted(begun, key=begun.get), 1):
+        own = versions[version]
+        method = next(iter(own.values()))[0].identity["method"]
+        passes = _passes(counted[version]) if version in counted else {}
+        yield Entrant(asked if place == 1 else f"{asked} (version {place})", asked, method, own, passes)
+
+
+def _passes(one: stored.Stored) -> dict[str, float]:
+    _, trained, values = one
+    drawn = values["about"]["setting"]["updates"] * values["about"]["setting"]["batch_size"]
+    return {name: trained.rows[-1][trained.columns.index(name)] / drawn for name in leaderboard_passes.METRICS}
 
 
 def _mean(trainings: Iterable[Trained]) -> Trained:

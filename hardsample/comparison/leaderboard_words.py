@@ -4,10 +4,11 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from hardsample.comparison import leaderboard_passes
 from hardsample.comparison.leaderboard import BASELINE, BATCH_SIZE, EPOCHS, SEEDS, TASKS
 from hardsample.comparison.leaderboard_rows import ALL, METRIC, Entrant, Leaderboard
 from hardsample.comparison.result import BETTER, WORSE
-from hardsample.numerals import count, number, p_value
+from hardsample.numerals import count, number, p_value, short
 from hardsample.report import markup
 from hardsample.report.wording import with_interval
 from hardsample.statistics import LEVEL
@@ -63,21 +64,22 @@ def plain(text: str) -> str:
 
 
 def main_table(board: Leaderboard) -> str:
-    """A row for each method, the highest first: all settings, each of them, and in how many it is significant."""
-    header = ["", "method", *board.comparisons, "better, worse"]
+    """A row for each method, the highest first: all settings, each of them, significant ones, and passes."""
+    header = ["", "method", *board.comparisons, "better, worse", *leaderboard_passes.METRICS]
     entrants = {entrant.name: entrant for entrant in board.entrants}
     lines = []
     for place, name in enumerate(board.ranked, 1):
         own = ", ".join(entrants[name].plugins)
         start = [str(place), f"`{name}`" + f" ({own})" * bool(own)]
+        passes = [short(entrants[name].passes.get(way), digits=3) for way in leaderboard_passes.METRICS]
         if name == BASELINE:
             means = board.of(board.order[0]).baseline_mean
-            lines.append([*start, *(f"{number(100 * mean, 1)} %" for mean in means), "the baseline"])
+            lines.append([*start, *(f"{number(100 * mean, 1)} %" for mean in means), "the baseline", *passes])
             continue
         rows = board.of(name)
         cells = [_difference(rows.loc[ALL]), *(_short(rows.loc[task.title]) for task in TASKS.values())]
         better, worse = board.counted(name)
-        lines.append([*start, *cells, f"{better}, {worse}"])
+        lines.append([*start, *cells, f"{better}, {worse}", *passes])
     return markup.markdown_table(header, lines)
 
 
@@ -124,6 +126,8 @@ def note() -> str:
         f" by Holm over all methods of a setting; significant below {LEVEL:g}, else inconclusive. Rows are in the order"
         " of the mean difference over all settings, which is no test: neighbours may differ by chance, and the first is"
         " more likely lucky than unlucky. Intervals cover seeds, not the choice of test images."
+        " Forward, backward: the examples passed so for each example of an update, counted in one training with clean"
+        " labels."
     )
 
 
