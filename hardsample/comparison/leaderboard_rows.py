@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,26 +86,23 @@ class Leaderboard:
     @functools.cached_property
     def table(self) -> "pd.DataFrame":
         """Each method minus the baseline, a row for each setting, metric and method: ``setting``, and what
-        :attr:`hardsample.comparison.result.Comparison.table` has; settings as in ``comparisons``, methods in order."""
+        :attr:`hardsample.comparison.result.Comparison.table` has; settings as in ``comparisons``, methods in ``order``.
+        """
         import pandas as pd
 
-        parts = [comparison.table.assign(setting=title) for title, comparison in self.comparisons.items()]
-        whole = pd.concat(parts, ignore_index=True)
-        place = whole.method.map({name: place for place, name in enumerate(self.order)})
-        whole = whole.assign(place=place).sort_values("place", kind="stable").drop(columns="place")
-        titles = pd.Categorical(whole.setting, [*self.comparisons])
-        whole = whole.iloc[np.argsort(titles.codes, kind="stable")].reset_index(drop=True)
-        return whole[["setting", *(column for column in whole.columns if column != "setting")]]
+        parts = []
+        for title, comparison in self.comparisons.items():
+            own = comparison.table.set_index("method").loc[self.order].reset_index()
+            own.insert(0, "setting", title)
+            parts.append(own)
+        return pd.concat(parts, ignore_index=True)
 
     @functools.cached_property
     def order(self) -> list[str]:
         """The methods but the baseline, by their mean difference over all settings, the highest first."""
         rows = self.comparisons[ALL].table
-        rows = rows[rows.metric == METRIC]
-        place = {
-            row.method: (-row.difference if math.isfinite(row.difference) else math.inf) for row in rows.itertuples()
-        }
-        return sorted(place, key=lambda method: (place[method], method))
+        rows = rows[rows.metric == METRIC].sort_values("method")
+        return list(rows.sort_values("difference", ascending=False, kind="stable").method)
 
     @property
     def ranked(self) -> list[str]:
@@ -124,13 +120,13 @@ class Leaderboard:
         """A method's rows of the table, by setting."""
         return self.table[(self.table.method == method) & (self.table.metric == metric)].set_index("setting")
 
-    def leads(self) -> dict[str, tuple[float, float]]:
-        """By how much the first method's mean over all settings is above each other's, and p by Holm over these."""
+    def beside_the_first(self) -> list[str]:
+        """The methods above which the first is not significantly, over all settings; p by Holm over all but it."""
         first, *others = self.order
         ends = self.comparisons[ALL].final[METRIC].unstack("method")
         found = [statistics.paired(ends[first], ends[other]) for other in others]
         adjusted = statistics.adjusted([one.p for one in found], [one.n for one in found])
-        return {other: (one.difference, p) for other, one, p in zip(others, found, adjusted, strict=True)}
+        return [other for other, p in zip(others, adjusted, strict=True) if not p < statistics.LEVEL]
 
 
 def read(*roots: Path) -> Leaderboard:

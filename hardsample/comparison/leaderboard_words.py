@@ -24,7 +24,7 @@ def finding(board: Leaderboard) -> str:
     lines = [f"`{first}` is highest over all settings, {_points(row)} points from `{BASELINE}`: {_tested(row)}."]
     if rows.verdict[ALL] != BETTER:
         lines[0] = f"No method is significantly better than `{BASELINE}` over all settings. {lines[0]}"
-    elif near := [other for other, (_, p) in board.leads().items() if not p < LEVEL]:
+    elif near := board.beside_the_first():
         lines.append(f"That it is above {_named(near)} is inconclusive (by Holm over the other rows).")
     else:
         lines.append("It is significantly above every other row (by Holm over these).")
@@ -140,7 +140,7 @@ def unfinished(board: Leaderboard) -> str:
 
 def markdown(board: Leaderboard) -> str:
     """All of it."""
-    parts = ["# Leaderboard of methods", finding(board), main_table(board), note(), unfinished(board)]
+    parts = ["# Leaderboard of methods", finding(board), main_table(board), note()]
     for title in board.comparisons:
         parts += [f"## {title[0].upper()}{title[1:]}", setting_table(board, title)]
     seeds = f"seeds {SEEDS[0]} to {SEEDS[-1]}, in every setting; the baseline, `{BASELINE}`, with any of them."
@@ -151,7 +151,7 @@ def markdown(board: Leaderboard) -> str:
         f" {made(board.entrants[0])}.",
         origin_table(board),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def page(text: str, board: Leaderboard) -> str:
