@@ -50,9 +50,8 @@ class Entrant:
     @property
     def other_code(self) -> int:
         """How many trainings were made by other code than today's, as far as that is here."""
-        if self.method not in METHODS:
-            return 0
-        return sum(trials.is_of_other_code(trial, values) for trial, _, values in self.trainings.values())
+        today = trials.code(self.method)
+        return sum(made.get("code") != today for made in self.made) if today else 0
 
     @property
     def plugins(self) -> list[str]:
