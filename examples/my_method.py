@@ -24,7 +24,7 @@ class HardHalf(FullMiniBatches):
     def draw(self, step):
         numbers = uniforms(self.seeds, Stream.DRAW, step, self.candidates)  # of seed and step alone
         drawn = (numbers * self.size).long().clamp_(max=self.size - 1)
-        hardest = self.losses.gather(1, drawn).argsort(1, descending=True, stable=True)[:, : self.n]
+        hardest = self.losses.gather(1, drawn).argsort(dim=1, descending=True, stable=True)[:, : self.n]
         return Draw(drawn.gather(1, hardest))
 
     def observe(self, indices, logits, losses):

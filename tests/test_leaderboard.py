@@ -41,8 +41,9 @@ def board():
 @pytest.fixture
 def small(monkeypatch):
     """The smallest setting alone, and two seeds of it."""
-    for name in [*TASKS][:-1]:
-        monkeypatch.delitem(TASKS, name)
+    last = dict([[*TASKS.items()][-1]])
+    for module in (leaderboard, leaderboard_rows, leaderboard_words):
+        monkeypatch.setattr(module, "TASKS", last)
     for module in (leaderboard, leaderboard_rows, leaderboard_words, leaderboard_figure):
         monkeypatch.setattr(module, "SEEDS", FEW)
 
@@ -128,7 +129,7 @@ def test_an_edited_method_is_another_row(own, capsys):
             later = {**values["provenance"], "finished": "2999-01-01T00:00:00+00:00", "device": "another"}
             trials.write(own / "runs", edited, trained, values["about"], later)
     found = leaderboard_rows.read()
-    assert {"PLB(power=0.9)", "PLB(power=0.9) (version 2)"} < {*found.order}
+    assert {"PLB(power=0.9)", "PLB(power=0.9) (version 2)"} <= {*found.order}
     lines = leaderboard_words.origin_table(found).split("\n")
     assert [line for line in lines if "another" in line] == [line for line in lines if "version 2" in line]
 
