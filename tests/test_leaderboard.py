@@ -82,6 +82,17 @@ def test_the_rows_are_of_equal_budgets_and_the_same_seeds(board):
         assert set(comparison.final["update"]) == {round(leaderboard.EPOCHS * len(labels) / leaderboard.BATCH_SIZE)}
 
 
+def test_the_page_says_what_the_digits_are(board):
+    (x, clean), (_, tests) = digits()
+    wrong = [100 * (digits(task.wrong)[0][1] != clean).mean() for task in TASKS.values() if task.wrong]
+    sizes = np.bincount(tests)
+    text = " ".join((ROOT / leaderboard_words.PAGE).read_text().split())
+    assert f"{len(x):,} to train, {len(tests)} to test" in text and f"{sizes.min()} to {sizes.max()} digits" in text
+    assert "({:.1f} % and {:.1f} % of them are)".format(*wrong) in text
+    plain, balanced = (board.table[board.table.metric == name] for name in ("accuracy", "balanced accuracy"))
+    assert np.abs(plain.difference.to_numpy() - balanced.difference.to_numpy()).max() < 0.015
+
+
 def test_rows_stand_in_the_order_of_their_means_over_all_settings(board):
     rows = board.table[board.table.metric == "accuracy"]
     alone = rows[rows.setting != leaderboard_rows.ALL].groupby("method").difference.mean()
