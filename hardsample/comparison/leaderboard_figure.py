@@ -26,9 +26,9 @@ def draw(board: Leaderboard) -> Figure:
     cut = {title: comparisons.beyond(own[DRAWN].to_numpy(float), ends[title]) for title, own in panels.items()}
     shape = (-(-len(panels) // COLUMNS), min(COLUMNS, len(panels)))
     caption = (
-        f"Test accuracy minus {BASELINE}'s (its mean is above each panel) at the end of equal updates, in points: mean"
-        f" over {len(SEEDS)} paired seeds and its 95 % t interval. Filled: significant by an exact sign-flip test,"
-        " adjusted by Holm over the methods of a setting. Each panel has its own axis."
+        f"Test accuracy minus {BASELINE}'s at the end of equal updates, in points: mean over {len(SEEDS)} paired"
+        " seeds and its 95 % t interval. Filled: significant by an exact sign-flip test, adjusted by Holm"
+        " over the methods of a setting. Each panel has its own axis."
     )
     if any(map(any, cut.values())):
         caption += f" {comparisons.CUT}"
@@ -36,7 +36,7 @@ def draw(board: Leaderboard) -> Figure:
         page, grid = style.page(
             shape,
             size=(1.95, max(1.0, 0.17 * len(board.order))),
-            gap=(0.15, 0.55),
+            gap=(0.15, 0.75),
             right=0.2,
             bottom=0.42,
             left=0.2 + 0.068 * max(map(len, board.order)),
@@ -53,10 +53,8 @@ def draw(board: Leaderboard) -> Figure:
                 marks = {"color": look.color, "marker": look.marker, "filled": row.verdict in _LOOKS}
                 comparisons.comparison(axes, place, (), row.difference, (row.low, row.high), ends[title], **marks)
             axes.set_title(title, loc="left")
-            mean = f"{number(own.baseline_mean.iloc[0], 1)} %"
-            axes.set_title(mean, loc="right", color=QUIET, fontsize=7.5, fontweight="normal")
             axes.tick_params(labelleft=axes.get_subplotspec().is_first_col())
-            axes.set_xlabel(f"minus {BASELINE}, points")
+            axes.set_xlabel(f"points, minus {BASELINE}'s {number(own.baseline_mean.iloc[0], 1)} %")
     return page
 
 
