@@ -66,7 +66,8 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH="$$PWD:$$PWD/.triton" TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures shipped tables report lint test test-kernels test-all smoke bench gpu data list plan status verify lab clean
+.PHONY: help reproduce figures shipped tables report lint test test-kernels test-all smoke bench leaderboard gpu data list plan status \
+	verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'
@@ -114,6 +115,9 @@ smoke: $(environment) ## the whole way in a minute or two, in a temporary folder
 
 bench: $(environment) ## the timings in benchmarks/README.md, on this machine
 	$(python) -m benchmarks
+
+leaderboard: $(environment) ## the table of all methods on small problems; with PLUGIN=my_method.py METHODS=MyMethod, your own beside the others
+	$(hardsample) leaderboard $(call flag,PLUGIN,plugin) $(call flag,METHODS,methods) $(call flag,WORKERS,workers)
 
 gpu: $(environment) ## what a GPU is needed for, in stages, as far as MINUTES go
 	$(hardsample) gpu $(call flag,MINUTES,minutes) $(call flag,OUT,out) $(call flag,DEVICE,device) $(call flag,DATA,data)

@@ -20,6 +20,7 @@ from benchmarks.suspects import EPOCHS, suspect_trial, suspects
 from benchmarks.suspects_figure import suspect_figure, suspect_markdown
 from hardsample import BaseValuesSampler, compare, paths, statistics
 from hardsample.comparison import stored
+from hardsample.comparison.digits import Pair, digits
 from hardsample.comparison.losses import absolute_error, binary_cross_entropy, cross_entropy, squared_error
 from hardsample.comparison.result import BETTER, WORSE, Comparison
 from hardsample.errors import check_choice
@@ -34,8 +35,6 @@ CURES = ("PLB(power=0.5)", "PLB(clip=5)", "PLB(uniform=0.2, beta=1)")
 CLASSES = ("shuffled", "uniform", "PLB", "PEB", *CURES, "HMB")
 NUMBERS = ("shuffled", "uniform", "PLB", *CURES, "HMB")
 _BLOCK = re.compile(r"(<!-- measured: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 def mlp(inputs: int, outputs: int) -> nn.Module:
@@ -76,23 +75,6 @@ def smooth(noisy: float) -> tuple[Pair, Pair]:
     random = np.random.default_rng(1)
     noise = np.where(random.random(2000) < noisy, 3 * random.standard_normal(2000), 0)
     return (x[:2000], (y[:2000] + noise).astype(np.float32)), (x[2000:], y[2000:])
-
-
-def digits(wrong: float = 0.0, imbalance: float = 1.0) -> tuple[Pair, Pair]:
-    """The 8x8 digits of scikit-learn, a share of the training labels wrong, or classes of falling size."""
-    x, y = datasets.load_digits(return_X_y=True)
-    random = np.random.default_rng(0)
-    order = random.permutation(len(y))
-    x, y = (x[order] / 16).astype(np.float32), y[order].astype(np.int64)
-    train, labels = x[:1200], y[:1200]
-    flipped = random.random(1200) < wrong
-    labels = np.where(flipped, (labels + random.integers(1, 10, 1200)) % 10, labels)
-    most = np.bincount(labels).min()
-    sizes = np.round(most * imbalance ** (-np.arange(10) / 9)).astype(int)
-    if imbalance > 1:
-        kept = np.sort(np.concatenate([np.flatnonzero(labels == label)[:size] for label, size in enumerate(sizes)]))
-        train, labels = train[kept], labels[kept]
-    return (train, labels), (x[1200:], y[1200:])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,6 +103,7 @@ HELP = {
     "show": set(),
     "compare-runs": set(),
     "compare": COMPARED,
+    "leaderboard": {"--methods", "--workers", "--plugin"},
     "export": WHAT | {"--format", "--out"},
     "verify": WHAT | WHERE | {"--rerun", "--keep-checksums"},
     "clean": {"--dry-run"},

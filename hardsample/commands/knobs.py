@@ -233,6 +233,14 @@ COMPARED: Options = {
         "help": "where .png, .pdf, .csv and .md are written (default: figures/comparisons/ and the name)",
     },
 }
+LEADERBOARD: Options = {
+    "--methods": {
+        "default": "",
+        "help": "names joined by commas, with options as in PLB(power=0.5), to be trained where they are not stored"
+        " (default: none, the table alone)",
+    },
+    "--workers": WHERE["--workers"],
+}
 
 
 _CHOSEN = FIGURES | PLUGIN
@@ -256,6 +264,10 @@ COMMANDS: dict[str, tuple[Options, str]] = {
     "compare": (
         COMPARED | PLUGIN,
         "train a model of your own by several methods and seeds, and say whether choosing examples helps",
+    ),
+    "leaderboard": (
+        LEADERBOARD | PLUGIN,
+        "draw the table of all methods on small problems, and train a method of your own for a row beside the others",
     ),
     "export": (
         _unsaid(FIGURES) | PLUGIN | EXPORT,

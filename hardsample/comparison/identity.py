@@ -122,7 +122,7 @@ class _Walk:
             body = {
                 name: self.described(_unwrapped(part))
                 for name, part in sorted(vars(value).items())
-                if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__")
+                if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "_abc_impl")
             }
             return {"class": value.__qualname__, "bases": [self.described(base) for base in value.__bases__]} | body
         if value.__name__ == "<lambda>":

@@ -1,13 +1,43 @@
 """A comparison out of its stored trainings, without what it was made of."""
 
 from pathlib import Path
+from typing import Any
 
 from hardsample import paths
 from hardsample.comparison import trials
 from hardsample.comparison.result import Comparison, Setting
+from hardsample.comparison.training import Trained
+from hardsample.comparison.trials import Trial
 from hardsample.errors import InputError
 
 _OF_ONE = ("method", "options", "method_source", "seed")  # what sets the trainings of a comparison apart
+
+Stored = tuple[Trial, Trained, dict[str, Any]]
+"""A training, what it gave, and all that its file holds."""
+
+
+def trainings(name: str, *roots: Path) -> list[Stored]:
+    """The trainings of the comparison of that name in these stores; of equal ones that in the first.
+
+    Raises:
+        InputError: a file is damaged, or trainings of several comparisons have the name.
+    """
+    found: dict[str, Stored] = {}
+    for root in roots:
+        for path in trials.files(root):
+            if path.parent.name == name:
+                trial, *rest = trials.read(path)
+                found.setdefault(trial.key, (trial, *rest))
+    alike = {
+        trials.digest({key: value for key, value in trial.identity.items() if key not in _OF_ONE})
+        for trial, *_ in found.values()
+    }
+    if len(alike) > 1:
+        raise InputError(
+            f"{len(alike)} comparisons have the name {name!r} in {' and '.join(map(str, roots))}: compare again under"
+            " another name."
+        )
+    return list(found.values())
 
 
 def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
@@ -17,15 +47,7 @@ def read(name: str, methods: list[str], root: Path | None = None) -> Comparison:
         InputError: a method has no stored training, or trainings of several comparisons have the name.
     """
     root = root or paths.runs_dir()
-    found = [trials.read(path) for path in trials.files(root) if path.parent.name == name]
-    alike = {
-        trials.digest({key: value for key, value in trial.identity.items() if key not in _OF_ONE})
-        for trial, *_ in found
-    }
-    if len(alike) > 1:
-        raise InputError(
-            f"{len(alike)} comparisons have the name {name!r} in {root}: compare again under another name."
-        )
+    found = trainings(name, root)
     trained = {(trial.method, trial.seed): result for trial, result, _ in found}
     other = {(trial.method, trial.seed) for trial, _, values in found if trials.is_of_other_code(trial, values)}
     seeds = sorted({seed for _, seed in trained})
