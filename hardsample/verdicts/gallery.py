@@ -24,7 +24,10 @@ AUDIT = "hard-samples/audit"  # which has a section of its own
 _BESIDE = ("-pairs", "-parts", "-statistics", "-suspects", "-winners")  # of files beside those of a figure or table
 _ELSEWHERE = ("claims", "deviations", "hours", "audit")  # tables that the page has in sections of their own
 _OVER_RUNS = "Tables over stored runs", "make tables"
-_OTHERS = {"when-it-helps": ("When it helps: small problems, in neither paper", "python -m benchmarks.when_it_helps")}
+_OTHERS = {
+    "leaderboard": ("The leaderboard of methods, in neither paper", "make leaderboard"),
+    "when-it-helps": ("When it helps: small problems, in neither paper", "python -m benchmarks.when_it_helps"),
+}
 _TITLES = {"plb-n1024": "PEB against PLB in mini-batches of 1024", "replicates": "The same runs computed twice"}
 _LISTED = 13  # methods, panels or metrics that are named one by one
 
