@@ -63,7 +63,9 @@ def _is_of_one_network(statement: Statement | None) -> bool:
 
 
 def _set_up(row) -> str:
-    return claims.in_words(Statement(row.place, row.claim), pd.Series({"value": row.value, "unit": row.unit}))
+    """A setting in words with its value, and its unit where the words do not have it."""
+    unit = "" if row.unit and row.unit.removesuffix("s") in row.claim else row.unit
+    return claims.in_words(Statement(row.place, row.claim), pd.Series({"value": row.value, "unit": unit}))
 
 
 def _claim(
