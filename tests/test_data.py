@@ -142,7 +142,9 @@ def test_the_whole_set_in_an_npz_file_counts_as_the_papers_own(folder, monkeypat
     assert (loaded.name, loaded.stand_in, len(loaded.x_train)) == ("cifar100", False, 7)
     assert loaded.classes[:2] == ("apple", "aquarium_fish") and loaded.num_classes == 100
     chosen = hard_samples.DATA.sources("auto", stand_in=False)
-    assert panels.named(chosen)["cifar100"] == "cifar100" and hard_samples.DATA.folder(chosen) == "cifar10-cifar100-stl10"
+    assert (
+        panels.named(chosen)["cifar100"] == "cifar100" and hard_samples.DATA.folder(chosen) == "cifar10-cifar100-stl10"
+    )
 
 
 def test_one_changed_pixel_is_another_content(folder, monkeypatch):
