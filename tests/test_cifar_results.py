@@ -74,6 +74,27 @@ def test_tables_follow_from_the_committed_runs(name, committed, tmp_path):
 
 
 @pytest.mark.slow
+def test_cifar_100_follows_from_the_committed_runs(committed, tmp_path):
+    """Of which whole seeds alone are committed."""
+    curves = {
+        name: committed.curves(registry.grid(f"hard-samples/{name}", **RESNET_18 | {"data": "cifar100"}))
+        for name in ("figure-5", "table-4")
+    }
+    seeds = curves["table-4"].frame.groupby("method", observed=True).seed.unique()
+    assert len(seeds) == 5 and len({tuple(sorted(own)) for own in seeds}) == 1
+    metrics = ("acc/train", "acc/val")
+    figure = curves["figure-5"]
+    written = [
+        *figures.save(
+            trajectories.figure(figure, metrics), trajectories.figure_data(figure, metrics), tmp_path / "figure-5"
+        )
+    ]
+    written += tables.save(tables.final_metrics(figure), tmp_path / "figure-5")
+    written += paper_tables.save(paper_accuracies.table_3(curves["table-4"]), tmp_path / "table-4")
+    check_equal(written, IMAGES.parent / "cifar100")
+
+
+@pytest.mark.slow
 def test_what_the_printed_interval_is_follows_from_the_committed_runs(committed, tmp_path):
     experiment = registry.grid("spread", profile="hour", data="cifar10-rebuilt")
     details = {run: committed.read_detail(run) for run in committed.done(experiment.runs) if run.detail == "examples"}
@@ -82,7 +103,7 @@ def test_what_the_printed_interval_is_follows_from_the_committed_runs(committed,
 
 def test_the_pages_of_results_say_what_was_found():
     pages = {path.name: path.read_text() for path in PAGES.glob("*.md")}
-    assert pages["cifar10.md"].count("<!-- found: ") == 7
+    assert pages["cifar10.md"].count("<!-- found: ") == 8
     for name, text in pages.items():
         assert found.page(text) == text, f"{name}: python -m hardsample.report.found writes it anew"
 

@@ -11,6 +11,7 @@ _STUDY: dict[str, Any] = {"profile": "hour", "data": "sd19-letters"}
 _OCR: dict[str, Any] = {"profile": "paper", "data": "ocr-letters", "examples": 12_000, "precision": "bf16"}
 _CIFAR_10: dict[str, Any] = {"profile": "hour", "data": "cifar10-rebuilt"}
 _RESNET_18: dict[str, Any] = _CIFAR_10 | {"networks": "resnet18"}
+_CIFAR_100: dict[str, Any] = _RESNET_18 | {"data": "cifar100"}
 SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rivals/letters", {"profile": "hour", "data": "ocr-letters", "precision": "bf16"}),  # takes longest: begun first
     *((f"base-values/{name}", _NIST) for name in ("figure-1", "figure-2", "figure-3", "figure-4", "draws")),
@@ -21,6 +22,7 @@ SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
         for name in ("figure-1", "figure-3", "controls", "convergence", "table-3", "table-6")
     ),
     *((f"hard-samples/{name}", _CIFAR_10) for name in ("causes", "spread")),
+    *((f"hard-samples/{name}", _CIFAR_100) for name in ("figure-5", "table-4")),
     ("rivals/images", {"profile": "hour", "data": "cifar10-jpeg"}),
 )
 """Full names, and what :func:`hardsample.experiments.registry.grid` is told."""

@@ -149,7 +149,7 @@ def markdown(table: pd.DataFrame) -> str:
         for row in made.itertuples()
     ]
     blocks = (
-        f"**{wording.sentence(catalogue.label(data) or data)}**",
+        f"**{wording.sentence(catalogue.label(data)) or f'{data}.'}**",
         "\n".join(f"- **{sentence}.**" for sentence in finding(table)),
         _elsewhere(table),
         markup.markdown_table(head, lines) if lines else "",

@@ -18,12 +18,12 @@ from hardsample.experiments import registry
 from hardsample.numerals import count, number, p_value, short
 from hardsample.report import markup
 from hardsample.report.tables import READABLE, Tested
-from hardsample.report.wording import seeds_in_words, too_few_statement, verdict, with_interval
+from hardsample.report.wording import seeds_in_words, sentence, too_few_statement, verdict, with_interval
 from hardsample.training.networks import find
 
 TAG = "found"  # of the cell
 HEADING = "## What was found"
-FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar10-jpeg")
+FOLDERS = ("sd19-letters", "ocr-letters", "cifar10-rebuilt", "cifar100", "cifar10-jpeg")
 """Of committed outputs: the first that has one is told of."""
 RUN = ("measured", "incomplete")  # what a table says of a row of which seeds were run
 NOTHING = "No run of this comes with the package: the cells below compute and draw it."
@@ -144,7 +144,7 @@ def _kind(name: str) -> Callable[[str, Path], Iterator[str]]:
         "hard-samples/figure-2": _updates,
         "hard-samples/table-1": _times,
         "hard-samples/table-2": _sizes,
-        "hard-samples/table-3": _accuracies,
+        **dict.fromkeys(("hard-samples/table-3", "hard-samples/table-4"), _accuracies),
         "hard-samples/table-6": _best,
         "rivals/letters": _first_words,
         "rivals/images": _first_words,
@@ -160,8 +160,8 @@ def _source(name: str, stem: Path) -> str:
 
 
 def _data(stem: Path, counts: pd.Series) -> str:
-    label = catalogue.label(stem.parent.name) or stem.parent.name
-    return f"{label[0].upper()}{label[1:]}; {seeds_in_words(counts)}."
+    label = sentence(catalogue.label(stem.parent.name)).removesuffix(".") or stem.parent.name
+    return f"{label}; {seeds_in_words(counts)}."
 
 
 def _differences(name: str, stem: Path) -> Iterator[str]:

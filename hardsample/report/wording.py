@@ -84,7 +84,8 @@ def p_statement(tests: int, family: str) -> str:
 
 def heading(experiment: Experiment, counts: pd.Series) -> str:
     """What a table for readers begins with: the data, the profile, and how many seeds its cells have."""
-    return f"**{sentence(f'{data_statement(experiment)}. Profile {experiment.profile}, {seeds_in_words(counts)}')}**"
+    said = f"{data_statement(experiment)}. Profile {experiment.profile}, {seeds_in_words(counts)}"
+    return f"**{f'{said}.' if said.startswith(experiment.data) else sentence(said)}**"
 
 
 def not_run_statement(missing: int, whose: Iterable[str] = (), beside: Iterable[str] = ()) -> str:

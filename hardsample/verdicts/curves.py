@@ -36,10 +36,10 @@ from hardsample.verdicts.swatches import swatch
 SHOWN = {
     **{f"base-values/figure-{number}": ("acc/val", "loss/val") for number in (1, 2, 3, 4)},
     "hard-samples/figure-1": ("loss/train",),
-    "hard-samples/figure-3": ("acc/val", "acc/train"),
+    **dict.fromkeys(("hard-samples/figure-3", "hard-samples/figure-5"), ("acc/val", "acc/train")),
 }
 """The figures, and which of their metrics."""
-_ON = "sd19-letters", "cifar10-rebuilt"
+_ON = "sd19-letters", "cifar10-rebuilt", "cifar100"
 _MARKERS = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle", "v": "inverted_triangle", "X": "x"}
 _THICK, _HEIGHT = 2, 280  # pixels
 _DIGITS = 4  # of what is drawn, after the point
