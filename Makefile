@@ -66,8 +66,7 @@ hardsample := $(python) -m hardsample
 kernels := PYTHONPATH="$$PWD:$$PWD/.triton" TRITON_INTERPRET=1 $(python) -m pytest tests/test_kernels.py tests/test_fused.py
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures shipped tables report lint test test-kernels test-all smoke bench leaderboard gpu data list plan status \
-	verify lab clean
+.PHONY: help reproduce figures shipped tables report lint test test-kernels test-all smoke bench leaderboard gpu data list plan status verify lab clean
 
 help: ## this list
 	@echo 'make TARGET [KNOB=value ...]'

@@ -312,7 +312,7 @@ def test_what_pairs_mix_and_what_train_means_is_said():
 
 def test_substitute_data_are_said():
     named = {
-        "mnist": "Mnist, not emnist-letters",
+        "mnist": "**mnist, not emnist-letters",
         "ocr-letters": "Handwritten letters of the Kassel/Taskar",
     }
     for name, said in named.items():
