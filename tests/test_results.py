@@ -38,7 +38,7 @@ from hardsample.report import (
 )
 from hardsample.runs import timing
 from hardsample.runs.standing import standing
-from hardsample.runs.store import Store
+from hardsample.runs.store import Store, every_detail
 
 ROOT = paths.project_root()
 README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results"
@@ -139,7 +139,8 @@ def test_the_committed_replicates_follow_from_the_two_stores(committed, tmp_path
 def test_what_the_papers_say_is_judged_from_the_committed_runs(committed, tmp_path, monkeypatch):
     monkeypatch.setenv("HARDSAMPLE_FIGURES", str(tmp_path))
     records = committed.records()
-    found = every_claim.tables(records, standing(committed, {record.run: record.provenance for record in records}))
+    stand = standing(committed, {record.run: record.provenance for record in records})
+    found = every_claim.tables(records, stand, every_detail(committed, records))
     homes = {stem: stem.parent.relative_to(tmp_path).as_posix() for stem in found}
     assert {"base-values/sd19-letters", "base-values/ocr-letters", "hard-samples/cifar10-rebuilt"} <= {*homes.values()}
     *written, together = every_claim.save(found, tmp_path)
