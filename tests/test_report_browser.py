@@ -216,6 +216,13 @@ def test_a_phone_scrolls_only_down(opened, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+@pytest.mark.parametrize("width", [820, 1024, 1040, 1200])
+def test_no_window_scrolls_sideways(width, opened):
+    page = opened("#all", viewport={"width": width, "height": 900})
+    page.get_by_role("button", name="Open all shown").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read_in_both_schemes(scheme, opened, tmp_path):
     page = opened("#all", color_scheme=scheme)
