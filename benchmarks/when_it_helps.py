@@ -6,7 +6,6 @@ docs/when-it-helps.md. A problem's data are of one fixed seed; the trainings' se
 
 import dataclasses
 import functools
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -34,7 +33,6 @@ FIGURES = paths.project_root() / "figures" / "when-it-helps"
 CURES = ("PLB(power=0.5)", "PLB(clip=5)", "PLB(uniform=0.2, beta=1)")
 CLASSES = ("shuffled", "uniform", "PLB", "PEB", *CURES, "HMB")
 NUMBERS = ("shuffled", "uniform", "PLB", *CURES, "HMB")
-_BLOCK = re.compile(r"(<!-- measured: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def mlp(inputs: int, outputs: int) -> nn.Module:
@@ -269,7 +267,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
 
 def page(text: str) -> str:
     """The page with the blocks between ``<!-- measured: NAME -->`` and ``<!-- end -->`` anew."""
-    return _BLOCK.sub(lambda block: f"{block[1]}\n{BLOCKS[block[2]]()}\n\n{block[3]}", text)
+    return markup.with_blocks(text, "measured", lambda name: BLOCKS[name]())
 
 
 def measure(names: Sequence[str]) -> None:

@@ -3,13 +3,13 @@
 import collections
 from typing import Any
 
+from hardsample.experiments.published import PAPERS
 from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
 from hardsample.verdicts.claim import (
     CHANGED,
     DOES_NOT_FOLLOW,
     FOLLOWS,
     KEPT,
-    PAPERS,
     Claim,
     Evidence,
     Judged,

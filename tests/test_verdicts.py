@@ -10,6 +10,7 @@ from committed import store_of_committed
 
 from hardsample import cli, paths
 from hardsample.experiments import published
+from hardsample.experiments.published import PAPERS
 from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
 from hardsample.verdicts import arithmetic, findings, judged, reproducibility, results, settings, twin
 from hardsample.verdicts import report as reports
@@ -19,7 +20,6 @@ from hardsample.verdicts.claim import (
     FOLLOWS,
     KEPT,
     MEANING,
-    PAPERS,
     Evidence,
     Recomputed,
     Setting,

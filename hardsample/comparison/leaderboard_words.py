@@ -1,6 +1,5 @@
 """What the leaderboard says: who is first and who is not, its tables, and how each row is trained again."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +13,6 @@ from hardsample.report.wording import with_interval
 from hardsample.statistics import LEVEL
 
 PAGE = "docs/leaderboard.md"
-_BLOCK = re.compile(r"(<!-- leaderboard: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def finding(board: Leaderboard) -> str:
@@ -157,7 +155,7 @@ def markdown(board: Leaderboard) -> str:
 def page(text: str, board: Leaderboard) -> str:
     """The page with the blocks between ``<!-- leaderboard: NAME -->`` and ``<!-- end -->`` anew."""
     blocks = {"finding": finding, "table": main_table}
-    return _BLOCK.sub(lambda block: f"{block[1]}\n{blocks[block[2]](board)}\n\n{block[3]}", text)
+    return markup.with_blocks(text, "leaderboard", lambda name: blocks[name](board))
 
 
 def lines(board: Leaderboard) -> list[Sequence[str]]:

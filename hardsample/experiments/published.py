@@ -12,6 +12,8 @@ _WORDS = {
     *("mark", "direction", "doubt", "place", "kind", "claim", "unit"),
 }
 
+PAPERS = {"A": "base-values", "B": "hard-samples"}
+"""What the papers are called in short, and the names of their experiments and files."""
 NAMES = (
     *(f"hard-samples-table-{number}" for number in range(1, 7)),
     *("hard-samples-claims", "base-values-claims"),

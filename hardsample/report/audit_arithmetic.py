@@ -9,7 +9,6 @@ from hardsample.experiments import published
 from hardsample.numerals import number
 
 RESULTS = {"3": "CIFAR-10", "4": "CIFAR-100", "5": "STL-10"}  # table: data set
-_CLAIMS = {"A": "base-values-claims", "B": "hard-samples-claims"}
 MOST = "most"  # printed in words: more than half
 
 
@@ -101,12 +100,12 @@ def result_rows(number: str) -> dict[str, dict[str, dict[str, str]]]:
 
 def claims(paper: str) -> pd.DataFrame:
     """What the text of paper "A" or "B" says in numbers: place, claim and value, as printed."""
-    return published.text(_CLAIMS[paper])
+    return published.text(f"{published.PAPERS[paper]}-claims")
 
 
 def claimed(paper: str, place: str, claim: str) -> str:
     """The value of one claim as printed."""
-    return published.claimed(_CLAIMS[paper], place, claim)
+    return published.claimed(f"{published.PAPERS[paper]}-claims", place, claim)
 
 
 def check_claim(

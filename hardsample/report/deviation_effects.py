@@ -11,7 +11,7 @@ import pandas as pd
 from hardsample import statistics
 from hardsample.config import Run
 from hardsample.data import catalogue
-from hardsample.experiments import base_values, hard_samples
+from hardsample.experiments import published
 from hardsample.experiments.panels import variant
 from hardsample.methods.loss_based import NEAREST, READINGS, reading
 from hardsample.numerals import count, short
@@ -21,7 +21,6 @@ from hardsample.report.deviations import DEVIATIONS, METHODS, PAPERS, Deviation
 from hardsample.report.wording import with_interval
 from hardsample.training import networks
 
-_FOLDERS = {"A": base_values.PAPER, "B": hard_samples.PAPER}
 METRICS = {"acc/val": "test accuracy", "loss/val": "test loss"}  # at the end of training
 COLUMNS = (
     *("paper", "question", "says", "here", "option", "default", "other"),
@@ -161,7 +160,7 @@ def _set_apart(pairs: Sequence[tuple[StoredRun, StoredRun]], deviation: Deviatio
 
 def _changed(run: Run, deviation: Deviation, other: Mapping[str, Any]) -> Run | None:
     """The run with the other value, if it is one of the papers' with the default."""
-    if networks.find(run.network).paper != _FOLDERS[deviation.paper]:
+    if networks.find(run.network).paper != published.PAPERS[deviation.paper]:
         return None
     if run.label_noise or run.class_imbalance != 1 or run.loss != "cross-entropy":
         return None

@@ -6,7 +6,6 @@ blocks of the pages of results that say the same.
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,7 +42,6 @@ _ABOUT = {
 }
 _TITLES = {"acc/val": "test accuracy", "loss/val": "test loss", "loss/train": "train loss"}
 _SHOWN = {"hard-samples/figure-1": ("loss/train", "acc/val")}  # else accuracy and loss on the test set
-_BLOCK = re.compile(r"(<!-- found: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def cell(name: str) -> str:
@@ -53,7 +51,7 @@ def cell(name: str) -> str:
 
 def page(text: str) -> str:
     """A page of results with the blocks between ``<!-- found: hard-samples/table-3 -->`` and ``<!-- end -->`` anew."""
-    return _BLOCK.sub(lambda block: f"{block[1]}\n{_said(block[2])}\n\n{block[3]}", text)
+    return markup.with_blocks(text, "found", _said)
 
 
 def _said(name: str) -> str:

@@ -1,6 +1,7 @@
 """The files of a figure or a table: side by side under one stem, each whole or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells of text as a table in Markdown, a line a row, without columns that have nothing in them."""
     header, rows = filled(header, rows)
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
+
+
+def with_blocks(text: str, kind: str, said: Callable[[str], str]) -> str:
+    """A page with every block between ``<!-- kind: NAME -->`` and ``<!-- end -->`` anew, as ``said`` has it by name."""
+    block = re.compile(rf"(<!-- {kind}: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return block.sub(lambda found: f"{found[1]}\n{said(found[2])}\n\n{found[3]}", text)
 
 
 def write(stem: Path, contents: Mapping[str, str | bytes]) -> tuple[Path, ...]:

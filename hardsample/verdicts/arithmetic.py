@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from hardsample.experiments import published
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import short
 from hardsample.report import audit
-from hardsample.verdicts.claim import DOES_NOT_FOLLOW, FOLLOWS, PAPERS, Recomputed
+from hardsample.verdicts.claim import DOES_NOT_FOLLOW, FOLLOWS, Recomputed
 
 _WHERE = {  # of a claim that the audit computes at another place, or under other words
     ("B", "Section 3.2, eq. 4", "back-propagations of the method: N + ζ × δ × N = E × N"): ("B, eq. 4", "updates at"),

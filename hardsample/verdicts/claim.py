@@ -1,7 +1,7 @@
 """What the report says of one claim: its words, its verdict, and the evidence behind it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED
 
@@ -18,7 +18,6 @@ MEANING: Mapping[str, str] = {
     NOT_TESTED: "Not tested; the reason stands beside it.",
 }
 """Every verdict, in the order of tables, and what it means."""
-PAPERS = {"A": "base-values", "B": "hard-samples"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +76,11 @@ class Evidence:
     outputs: tuple[str, ...]
 
 
+def tested(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Those of which something could be tested."""
+    return tuple(one for one in evidence if one.verdict != NOT_TESTED)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recomputed:
     """A printed number beside the same computed again: from other printed ones, the networks or the equations."""
@@ -125,14 +129,24 @@ class Claim:
         return f"claim-{self.paper.lower()}{self.number}"
 
     @property
+    def tested(self) -> tuple[Evidence, ...]:
+        """The evidence that something could be tested on."""
+        return tested(self.evidence)
+
+    @property
+    def deciding(self) -> Evidence | None:
+        """The evidence that the verdict is of; None where no runs decide."""
+        return next(iter(self.tested), None)
+
+    @property
     def disagree(self) -> bool:
         """Whether what was tested has different verdicts on different data or at different sizes."""
-        return len({one.verdict for one in self.evidence if one.verdict != NOT_TESTED}) > 1
+        return len({one.verdict for one in self.tested}) > 1
 
     @property
     def data(self) -> tuple[str, ...]:
         """The data sets on which it was tested."""
-        return tuple(dict.fromkeys(one.data for one in self.evidence if one.verdict != NOT_TESTED))
+        return tuple(dict.fromkeys(one.data for one in self.tested))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import count
 from hardsample.report import wording
 from hardsample.report.claim_verdicts import CONTRADICTED, INCONCLUSIVE, SUPPORTED
-from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged, Tested
+from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, Claim, Evidence, Judged, Tested
 
 RESULT = "result"  # the kind of a claim that runs can test; the other is "set-up"
 _HARD = "focusing on mini-batches of high loss significantly improves test accuracy and speeds up convergence"
@@ -111,7 +112,7 @@ def printed_numbers(judged: Judged, paper: str) -> str:
 
 def _said(claim: Claim, short: str) -> str:
     """The claim in short, its verdict, and the numbers of the test on which it turns."""
-    first = next((one for one in claim.evidence if one.verdict == claim.verdict), None)
+    first = claim.deciding
     numbers = _numbers(first, first.decides) if first and first.decides else ""
     return f"{short}: **{claim.verdict}**{f' ({numbers})' if numbers else ''}"
 

@@ -11,13 +11,13 @@ from markupsafe import Markup
 from hardsample import paths
 from hardsample.data import catalogue
 from hardsample.experiments import registry
+from hardsample.experiments.published import PAPERS
 from hardsample.experiments.shipped import SHIPPED
 from hardsample.experiments.specs import EXPERIMENTS
 from hardsample.numerals import count
 from hardsample.report.figures import CHANGED, files
 from hardsample.report.wording import sentence
 from hardsample.verdicts import embedded, prose
-from hardsample.verdicts.claim import PAPERS
 from hardsample.verdicts.embedded import Picture
 
 AUDIT = "hard-samples/audit"  # which has a section of its own

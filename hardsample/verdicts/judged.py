@@ -8,6 +8,7 @@ import pandas as pd
 
 from hardsample.config import Run
 from hardsample.experiments import base_values, published
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import count
 from hardsample.records import Standing, StoredRun
 from hardsample.report import base_values_claims, claims, hard_samples_claims, wording
@@ -15,7 +16,7 @@ from hardsample.report.claim_tests import Statement
 from hardsample.report.claim_verdicts import INCONCLUSIVE, NOT_TESTED
 from hardsample.report.kept import Detail
 from hardsample.verdicts import arithmetic, results, settings
-from hardsample.verdicts.claim import PAPERS, Claim, Evidence, Judged, Recomputed, Setting
+from hardsample.verdicts.claim import Claim, Evidence, Judged, Recomputed, Setting, tested
 
 _NO_CHECK = "It describes the paper's own data, machine or way of work, or defines something: no run can test it."
 
@@ -78,28 +79,28 @@ def _claim(
     computed: tuple[Recomputed, ...],
     kept: tuple[Setting, ...],
 ) -> Claim:
-    tested = [one for one in evidence if one.verdict != NOT_TESTED]
-    if tested:
-        verdict = tested[0].verdict
+    found = tested(evidence)
+    if found:
+        verdict = found[0].verdict
     elif computed:
         verdict = arithmetic.together(computed)
     else:
         verdict = kept[0].verdict if kept else NOT_TESTED
-    notes = [*_of_runs(tested)] if tested else [_why(statement, evidence, bool(computed or kept))]
+    notes = [*_of_runs(found)] if found else [_why(statement, evidence, bool(computed or kept))]
     note = " ".join(filter(None, notes))
     return Claim(paper, number, row.place, words, row.kind, verdict, note, row.doubt, evidence, computed, kept)
 
 
-def _of_runs(tested: Sequence[Evidence]) -> Iterator[str]:
+def _of_runs(found: Sequence[Evidence]) -> Iterator[str]:
     """What a reader must know beside the verdict of the first of those that were tested."""
-    first = tested[0]
+    first = found[0]
     if not first.whole:
         yield "Not at the paper's size."
     if first.verdict == INCONCLUSIVE and first.decides and first.decides.smallest:
         yield f"The smallest effect that would be significant is {first.decides.smallest}."
-    if len({one.verdict for one in tested}) > 1:
-        told = "; ".join(f"{one.verdict} on {one.data} ({one.size.split(', ')[0]})" for one in tested)
-        data = {one.data for one in tested}
+    if len({one.verdict for one in found}) > 1:
+        told = "; ".join(f"{one.verdict} on {one.data} ({one.size.split(', ')[0]})" for one in found)
+        data = {one.data for one in found}
         yield f"{'Data sets' if len(data) > 1 else 'Sizes'} disagree: {told}."
     if first.note:
         yield wording.sentence(first.note)
@@ -119,8 +120,8 @@ def _partly(evidence: Evidence) -> str:
     made = Counter(one.verdict for one in evidence.tests if one.verdict != NOT_TESTED)
     told = ", ".join(f"{many} {verdict}" for verdict, many in made.items())
     done = f"Made were {made.total()} of {count(len(evidence.tests), 'test')}: {told}." if made else ""
-    tested = re.match(r"\d+ tests?: [^;]*", evidence.note)  # how many have which verdict, which is said above
-    missing = evidence.note[tested.end() :].removeprefix("; ") if tested else evidence.note
+    begun = re.match(r"\d+ tests?: [^;]*", evidence.note)  # how many have which verdict, which is said above
+    missing = evidence.note[begun.end() :].removeprefix("; ") if begun else evidence.note
     return " ".join(filter(None, (wording.sentence(missing), done)))
 
 

@@ -14,12 +14,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from hardsample import paths
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import count, number
 from hardsample.report import audit
-from hardsample.report.claim_verdicts import NOT_TESTED
 from hardsample.report.wording import sentence
 from hardsample.verdicts import curves, gallery, prose, swatches
-from hardsample.verdicts.claim import MEANING, PAPERS, Claim, Evidence, Judged
+from hardsample.verdicts.claim import MEANING, Judged
 from hardsample.verdicts.findings import RESULT
 
 TITLES = {letter: gallery.group(folder) for letter, folder in PAPERS.items()}
@@ -65,7 +65,7 @@ def html(contents: Contents) -> str:
     )
     environment.filters |= {"prose": prose.inline, "sentence": sentence, "number": number}
     environment.filters["slug"] = lambda text: text.replace(" ", "-")
-    environment.globals |= {"count": count, "marks": _MARKS, "deciding": deciding, "anchor": gallery.anchor}
+    environment.globals |= {"count": count, "marks": _MARKS, "anchor": gallery.anchor}
     parts = {name: Markup((_TEMPLATES / name).read_text()) for name in ("style.css", "page.js", "curves.js")}
     return environment.get_template("page.html").render(
         contents=contents,
@@ -87,11 +87,6 @@ def html(contents: Contents) -> str:
         tables={name: _table(name) for name in ("deviations", "hours")},
         parts=parts,
     )
-
-
-def deciding(claim: Claim) -> Evidence | None:
-    """The evidence that a claim's verdict is of: the first of that verdict; None where no runs decide."""
-    return next((one for one in claim.evidence if one.verdict == claim.verdict != NOT_TESTED), None)
 
 
 def _has(contents: Contents, verdict: str) -> bool:

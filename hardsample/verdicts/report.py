@@ -5,13 +5,14 @@ from pathlib import Path
 
 import hardsample
 from hardsample import paths
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import number
 from hardsample.records import StoredRun
 from hardsample.report import markup
 from hardsample.runs import standing as standings
 from hardsample.runs.store import Store, every_detail
 from hardsample.verdicts import findings, page, reproducibility, twin
-from hardsample.verdicts.claim import MEANING, PAPERS, Judged
+from hardsample.verdicts.claim import MEANING, Judged
 from hardsample.verdicts.judged import judge
 
 TWIN, STATEMENT = "verdict", "reproducibility"

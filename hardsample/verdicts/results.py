@@ -13,10 +13,9 @@ from hardsample.experiments.curves import Curves
 from hardsample.numerals import p_value
 from hardsample.records import Standing, StoredRun, seconds_of
 from hardsample.report import claims, every_claim, figures
-from hardsample.report.claim_verdicts import NOT_TESTED
 from hardsample.report.kept import Detail
 from hardsample.verdicts import outputs
-from hardsample.verdicts.claim import Evidence, Runs, Tested
+from hardsample.verdicts.claim import Evidence, Runs, Tested, tested
 
 Key = tuple[str, str, str]
 """A paper, a place in it, and a statement in words."""
@@ -45,7 +44,7 @@ def gather(
         for key, found in _of_one_size(table, size, curves, behind):
             evidence.setdefault(key, []).append(found)
             runs |= {name: behind[name] for name in found.runs}
-    return {key: _tested(found) for key, found in evidence.items()}, runs
+    return {key: [*tested(found)] or found[:1] for key, found in evidence.items()}, runs
 
 
 def _of_one_size(
@@ -93,11 +92,6 @@ def _tests(rows: pd.DataFrame) -> Iterator[Tested]:
         effect, seeds = claims.numbers(row)
         smallest = claims.in_unit(row.smallest, row.unit)
         yield Tested(row.test, row.verdict, effect, seeds, p_value(row.p_holm), smallest, row.note)
-
-
-def _tested(found: list[Evidence]) -> list[Evidence]:
-    """Those that were tested, or the first."""
-    return [one for one in found if one.verdict != NOT_TESTED] or found[:1]
 
 
 def _all_runs(curves: Curves, size: str, records: Mapping[str, StoredRun]) -> Iterator[Runs]:

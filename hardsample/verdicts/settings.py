@@ -18,10 +18,11 @@ from hardsample.errors import InputError
 from hardsample.experiments import base_values, hard_samples, published, registry
 from hardsample.experiments.curves import METRICS
 from hardsample.experiments.panels import Experiment
+from hardsample.experiments.published import PAPERS
 from hardsample.numerals import short
 from hardsample.report import diagrams, scales
 from hardsample.training import letters_cnn, networks
-from hardsample.verdicts.claim import CHANGED, KEPT, PAPERS, Setting
+from hardsample.verdicts.claim import CHANGED, KEPT, Setting
 
 PROFILE = "paper"
 _N, _E = 98, 100  # mini-batches and epochs of the paper's largest trainings: 50,000 images, 512 in each
@@ -67,6 +68,11 @@ def _runs(name: str, field: str, *, one: bool = True) -> _Check:
         return list(dict.fromkeys(float(getattr(run, field)) for run in _grid(name).runs))
 
     return _Check(values, f"{name}: {field}", one)
+
+
+def _have(name: str, field: str, *values: Any) -> bool:
+    """Whether the runs of a figure or table have these values of a field, and no others."""
+    return {getattr(run, field) for run in _grid(name).runs} == set(values)
 
 
 def _number(source: str, compute: Callable[[], float | bool]) -> _Check:
@@ -137,15 +143,6 @@ def _of_a(figure: int, claim: str, field: str, *, one: bool = True) -> tuple[str
     return claim, _runs(f"base-values/figure-{figure}", field, one=one)
 
 
-def _pretrainings() -> bool:
-    found = {run.pretrain_epochs for run in _grid("base-values/figure-2").runs}
-    return found == {0.0, 1.0, 2.0, 5.0}
-
-
-def _batch_sizes() -> bool:
-    return {run.batch_size for run in _grid("base-values/figure-3").runs} == {4, 32, 1024}
-
-
 _SIZES = {"pretrain_epochs": 2, "batch_size": 3, "learning_rate": 4}  # and the figures that vary them
 _WORDS = {"pretrain_epochs": "pre-training epochs", "batch_size": "mini-batch size", "learning_rate": "learning rate"}
 
@@ -189,10 +186,10 @@ def _base_values() -> dict[tuple[str, str], _Check]:
         ("Section 4.2.1", "repetitions of each fine-tuning of Figure 1"): _seeds("base-values/figure-1"),
         ("Figure 1", "metric curves of PLB and PEB"): _has("base-values/figure-1", "PLB", "PEB"),
         ("Figure 2", "metric curves with 0, 1, 2 and 5 pre-training epochs"): _number(
-            "base-values/figure-2", _pretrainings
+            "base-values/figure-2", lambda: _have("base-values/figure-2", "pretrain_epochs", 0.0, 1.0, 2.0, 5.0)
         ),
         ("Figure 3", "metric curves with mini-batches of 4, 32 and 1024"): _number(
-            "base-values/figure-3", _batch_sizes
+            "base-values/figure-3", lambda: _have("base-values/figure-3", "batch_size", 4, 32, 1024)
         ),
         ("Figure 4", "metric curves with several learning rates α"): _number(
             "base-values/figure-4", lambda: len(_grid("base-values/figure-4").panels) > 1
@@ -232,11 +229,7 @@ def _tables(field: str) -> _Check:
 
 def _every_epoch() -> bool:
     """Whether tests come every N updates, which is 1/δ rounds."""
-    return {run.evaluations_per_epoch for run in _grid("hard-samples/table-3").runs} == {1.0}
-
-
-def _over_mini_batches() -> bool:
-    return {run.evaluation_average for run in _grid("hard-samples/table-3").runs} == {"mini-batches"}
+    return _have("hard-samples/table-3", "evaluations_per_epoch", 1.0)
 
 
 def _hard_samples() -> dict[tuple[str, str], _Check]:
@@ -262,7 +255,8 @@ def _hard_samples() -> dict[tuple[str, str], _Check]:
             "hard-samples/table-3: a test pass every epoch", _every_epoch
         ),
         ("Section 3.1", "train and test metrics are means over the M and the N mini-batches, in this order"): _number(
-            "hard-samples/table-3: averaged over mini-batches, not examples", _over_mini_batches
+            "hard-samples/table-3: averaged over mini-batches, not examples",
+            lambda: _have("hard-samples/table-3", "evaluation_average", "mini-batches"),
         ),
         (f"{eq}2", "rounds ζ = (E - 1) / δ"): _number(
             counts, lambda: _updates("rounds", lambda delta: (_E - 1) / delta)

@@ -1,14 +1,13 @@
 """The verdicts in Markdown: a twin of the report's page, and the blocks of README and of the docs' front page."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hardsample import paths
+from hardsample.experiments.published import PAPERS
 from hardsample.report import markup
-from hardsample.report.claim_verdicts import NOT_TESTED
 from hardsample.verdicts import findings
-from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, PAPERS, Claim, Evidence, Judged
+from hardsample.verdicts.claim import DOES_NOT_FOLLOW, MEANING, Claim, Judged
 
 BLOCKS = {"findings": findings.findings, "counts": findings.counted}
 """What pages quote between ``<!-- verdict: findings -->`` and ``<!-- end -->``, each as a list."""
@@ -17,7 +16,6 @@ TITLES = {
     "A": "Paper A: Base-Values",
     "B": "Paper B: hard mini-batches",
 }
-_BLOCK = re.compile(r"(<!-- verdict: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = ("", "place", "claim", "verdict", "what decides [95 % t interval]", "n", "data", "beside it")
 
 
@@ -65,7 +63,7 @@ def write_blocks(judged: Judged) -> list[Path]:
 
 def quoted(text: str, judged: Judged) -> str:
     """A page with its blocks anew."""
-    return _BLOCK.sub(lambda block: f"{block[1]}\n{_listed(BLOCKS[block[2]](judged))}\n\n{block[3]}", text)
+    return markup.with_blocks(text, "verdict", lambda name: _listed(BLOCKS[name](judged)))
 
 
 def _listed(lines: Iterable[str]) -> str:
@@ -73,7 +71,7 @@ def _listed(lines: Iterable[str]) -> str:
 
 
 def _result(claim: Claim) -> Sequence[str]:
-    first = _main(claim)
+    first = claim.deciding
     decides = first.decides if first else None
     told = f"{decides.test}: {decides.effect}" if decides and decides.effect else decides.test if decides else ""
     return (
@@ -91,11 +89,6 @@ def _result(claim: Claim) -> Sequence[str]:
 def _set_up(claim: Claim) -> Sequence[str]:
     here = "; ".join(f"{one.here} ({one.source})" for one in claim.settings)
     return f"{claim.paper}{claim.number}", claim.place, claim.words, f"**{claim.verdict}**", here, _beside(claim)
-
-
-def _main(claim: Claim) -> Evidence | None:
-    """The evidence from which the verdict is."""
-    return next((one for one in claim.evidence if one.verdict != NOT_TESTED), None)
 
 
 def _beside(claim: Claim) -> str:
